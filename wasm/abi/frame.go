@@ -9,7 +9,7 @@ import (
 // Frames are little-endian. str is a uint32 length and that many bytes.
 //
 //	Headers   count u16, then name str and value str of each
-//	Body      kind u8; BodyInline: the rest of the frame; BodyStream: handle u32
+//	Body      kind u8; BodyInline: the rest of the frame; BodyStream, BodyPass: handle u32
 //	Request   method str, url str, flags u8, Headers, Body
 //	Response  status u16, socket u32 (0: none), Headers, Body
 //	Error     flags u8, name str, message str, object id str, stack str, value of own properties (may be empty)
@@ -22,7 +22,8 @@ import (
 const (
 	BodyNone   = 0
 	BodyInline = 1
-	BodyStream = 2
+	BodyStream = 2 // whoever sent the frame produces it
+	BodyPass   = 3 // a stream that the receiver itself gave earlier, unread
 )
 
 // RequestUpgrade is a flag of Request: the client asks for a WebSocket.

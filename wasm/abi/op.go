@@ -61,7 +61,7 @@ const (
 	OpWorkDone  Op = 53 // token of OpWaitUntil
 	OpWake      Op = 54 // token: a context that has goroutines waiting to be current
 	OpLog       Op = 55 // level u8, text; the token is the event, or 0
-	OpManifest  Op = 56 // JSON of Manifest, once at start
+	OpManifest  Op = 56 // JSON of Manifest, the answer to EventManifest
 )
 
 // Ids, stubs and outgoing requests.
@@ -73,7 +73,7 @@ const (
 	OpStubDrop   Op = 64 // token: stub handle
 	OpStubFetch  Op = 65 // stub u32, Request → async: Response
 	OpStubCall   Op = 66 // stub u32, method str, value (array of arguments) → async: value
-	OpForward    Op = 67 // token: stub; event u32, Request without body → async: empty, the event is answered
+	OpForward    Op = 67 // stub u32, event u32, then nothing or a Request that replaces the event's; → async: the event is answered
 	OpFetch      Op = 68 // Request → async: Response
 	OpFetchAbort Op = 69 // token of the OpStubFetch or OpFetch to give up
 )

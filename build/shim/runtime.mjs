@@ -1,0 +1,1455 @@
+// The runtime half of the adapter on Workers: one Go instance per isolate, shared by all objects and requests of it.
+//
+// Every object and every front request is a Context. Go code runs only inside Context.run, with that context current,
+// and does I/O only for the current one, because Workers binds I/O to the object or request that made it. When Go
+// needs another context it asks for a kick: each context waits on a promise of its own, whose continuation runs in its
+// own context whoever resolves it. That holds for Promise.withResolvers(), not for new Promise() once the code is
+// optimised.
+//
+// The wire contract is wasm/abi; its numbers are repeated here and compared by a test.
+import { DurableObject, env as workerEnv } from "cloudflare:workers";
+import { decode, encode } from "./value.mjs";
+
+const ABI = 1;
+const CONTROL = { INBOX: 0, INBOX_SIZE: 1, CURRENT: 2, TRANSACTION: 3, WORDS: 8 };
+const EVENT = {
+  CONSTRUCT: 1, FETCH: 2, RPC: 3, ALARM: 4, SOCKET_MESSAGE: 5, SOCKET_CLOSE: 6, SOCKET_ERROR: 7, SCHEDULED: 8, BLOCK: 9,
+  WAKE: 20, DONE: 21, GONE: 22, CANCEL: 23,
+};
+const OP = {
+  REPLY: 1, RETURN: 2, FAIL: 3,
+  BODY_READ: 10, BODY_CANCEL: 11, BODY_WRITE: 12, BODY_END: 13,
+  SQL_INTERN: 20, SQL: 21, SQL_NEXT: 22, SQL_CLOSE: 23, SQL_SIZE: 24,
+  KV_GET: 30, KV_PUT: 31, KV_DELETE: 32, KV_LIST: 33, GET: 34, PUT: 35, DELETE: 36, LIST: 37,
+  ALARM_GET: 40, ALARM_SET: 41, ALARM_DELETE: 42, SYNC: 43, DELETE_ALL: 44, TRANSACTION_SYNC: 45, TRANSACTION: 46,
+  BOOKMARK: 47,
+  BLOCK: 50, ABORT: 51, WAIT_UNTIL: 52, WORK_DONE: 53, WAKE: 54, LOG: 55,
+  ID_FROM_NAME: 60, ID_UNIQUE: 61, ID_PARSE: 62, STUB: 63, STUB_DROP: 64, STUB_FETCH: 65, STUB_CALL: 66, FORWARD: 67,
+  FETCH: 68, FETCH_ABORT: 69,
+  SOCKET_ACCEPT: 70, SOCKET_SEND: 71, SOCKET_CLOSE: 72, SOCKETS: 73, SOCKET_TAGS: 74, SOCKET_ATTACH: 75,
+  SOCKET_ATTACHMENT: 76, AUTO_RESPONSE: 77, SOCKET_PINGED: 78, SOCKET_STATE: 79, SOCKET_BROADCAST: 80,
+};
+const BODY = { NONE: 0, INLINE: 1, STREAM: 2, PASS: 3 };
+const CHUNK = 64 << 10; // rows and small bodies travel in pieces of about this size
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
+
+// Frames that leave for Go are built here and copied into the inbox when complete.
+const out = {
+  u8: new Uint8Array(1 << 16),
+  dv: undefined,
+  n: 0,
+  start() {
+    this.n = 0;
+    return this;
+  },
+  room(k) {
+    if (this.n + k <= this.u8.length) return;
+    const b = new Uint8Array(Math.max(this.u8.length * 2, this.n + k));
+    b.set(this.u8.subarray(0, this.n));
+    this.u8 = b;
+    this.dv = new DataView(b.buffer);
+  },
+  byte(v) {
+    this.room(1);
+    this.u8[this.n++] = v;
+  },
+  u16(v) {
+    this.room(2);
+    this.dv.setUint16(this.n, v, true);
+    this.n += 2;
+  },
+  u32(v) {
+    this.room(4);
+    this.dv.setUint32(this.n, v, true);
+    this.n += 4;
+  },
+  f64(v) {
+    this.room(8);
+    this.dv.setFloat64(this.n, v, true);
+    this.n += 8;
+  },
+  str(s) {
+    this.room(4 + s.length * 3);
+    const at = this.n + 4;
+    let k = 0;
+    if (s.length < 48) {
+      for (; k < s.length; k++) {
+        const c = s.charCodeAt(k);
+        if (c > 127) break;
+        this.u8[at + k] = c;
+      }
+    }
+    if (k < s.length) k = utf8.encodeInto(s, this.u8.subarray(at)).written;
+    this.dv.setUint32(this.n, k, true);
+    this.n = at + k;
+  },
+  bytes(b) {
+    this.u32(b.length);
+    this.raw(b);
+  },
+  raw(b) {
+    this.room(b.length);
+    this.u8.set(b, this.n);
+    this.n += b.length;
+  },
+};
+out.dv = new DataView(out.u8.buffer);
+
+function latin1(u8, from, to) {
+  let s = "";
+  for (let k = from; k < to; k++) s += String.fromCharCode(u8[k]);
+  return s;
+}
+
+function isASCII(u8, from, to) {
+  for (let k = from; k < to; k++) if (u8[k] > 127) return false;
+  return true;
+}
+
+// ---- errors ---------------------------------------------------------------------------------------------------------
+
+const FLAGS = [["remote", 1], ["retryable", 2], ["overloaded", 4], ["durableObjectReset", 8]];
+const CLASSES = { TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError };
+const KNOWN = new Set(["name", "message", "stack", "durableObjectId", ...FLAGS.map(([name]) => name)]);
+
+function putError(e) {
+  const o = e !== null && typeof e === "object" ? e : { name: "Error", message: String(e) };
+  let flags = 0;
+  for (const [name, bit] of FLAGS) if (o[name] === true) flags |= bit;
+  out.byte(flags);
+  out.str(String(o.name ?? "Error"));
+  out.str(String(o.message ?? ""));
+  out.str(String(o.durableObjectId ?? ""));
+  out.str("");
+  const props = {};
+  let some = false;
+  for (const k of Object.keys(o)) {
+    if (!KNOWN.has(k)) {
+      props[k] = o[k];
+      some = true;
+    }
+  }
+  if (!some) return;
+  try {
+    out.raw(encode(props));
+  } catch {
+    // A property that cannot cross is dropped; the error is not.
+  }
+}
+
+// ---- the Go instance ------------------------------------------------------------------------------------------------
+
+class Instance {
+  constructor(module) {
+    this.dead = undefined; // the cause, once nothing can run any more
+    this.running = undefined; // the context that Go runs for
+    this.deadline = Infinity; // of the Go runtime's only timer
+    this.seen = Infinity; // the deadline that contexts have been armed for
+    this.live = new Set(); // ids of contexts with events in flight; ids only, so that contexts can be collected
+    this.gone = []; // ids whose goroutines have not been told yet
+    this.kicks = [];
+    this.contexts = new Map(); // id → WeakRef of Context
+    this.objects = new Map(); // object id → context id
+    this.statements = [];
+    this.inits = new Map(); // status and header bytes → ResponseInit
+    this.events = 0;
+    this.held = undefined; // an answer that did not fit the inbox
+    this.stderr = "";
+    this.timers = 0;
+    this.collected = new FinalizationRegistry((id) => this.forget(id));
+    const go = (this.go = new Go());
+    go.exit = (code) => (this.code = code);
+    go._makeFuncWrapper = (id) => this.wrap(id);
+    this.override(go.importObject.gojs);
+    go.importObject.workers = { ready() {} };
+    go.importObject.durago = {
+      call: (ctx, op, token, p, n) => this.call(ctx >>> 0, op, token >>> 0, p >>> 0, n >>> 0),
+      take: (p, n) => {
+        new Uint8Array(this.x.mem.buffer, p >>> 0, n >>> 0).set(this.held);
+        this.held = undefined;
+      },
+    };
+    globalThis.context = { env: workerEnv, ctx: {}, binding: {} }; // where syumai/workers looks at start
+    const wasm = new WebAssembly.Instance(module, go.importObject);
+    this.x = wasm.exports;
+    const version = Object.keys(this.x).find((k) => k.startsWith("durago_abi_"));
+    if (version !== `durago_abi_${ABI}`) {
+      throw new Error(
+        version === undefined
+          ? "app.wasm has no durago ABI: end main with objects.Run and build it with `durago build`"
+          : `app.wasm speaks ABI ${version.slice(11)}, this shim speaks ${ABI}: run \`durago build\` again`,
+      );
+    }
+    go.run(wasm);
+    if (go.exited) throw new Error(`app.wasm ended at start: ${this.cause()}`);
+    this.at = this.x[version]() >>> 0;
+    this.views();
+  }
+
+  // override replaces what wasm_exec.js does about time, output and the pending event.
+  override(gojs) {
+    const go = this.go;
+    let now = -1; // one reading of the clock a run; never backwards
+    let last = 0;
+    const origin = Date.now() - performance.now();
+    this.tick = () => (now = -1);
+    gojs["runtime.nanotime1"] = (sp) => {
+      sp >>>= 0;
+      if (now < 0) {
+        now = (origin + performance.now()) * 1e6;
+        if (now < last) now = last;
+        last = now;
+      }
+      go.mem.setUint32(sp + 8, now >>> 0, true);
+      go.mem.setUint32(sp + 12, Math.floor(now / 4294967296), true);
+    };
+    gojs["runtime.scheduleTimeoutEvent"] = (sp) => {
+      sp >>>= 0;
+      const ms = go.mem.getUint32(sp + 8, true) + go.mem.getInt32(sp + 12, true) * 4294967296;
+      this.deadline = Date.now() + ms;
+      this.timers = (this.timers + 1) | 0;
+      go.mem.setInt32(sp + 16, this.timers, true);
+    };
+    gojs["runtime.clearTimeoutEvent"] = (sp) => {
+      sp >>>= 0;
+      if (go.mem.getInt32(sp + 8, true) === this.timers) this.deadline = Infinity;
+    };
+    gojs["runtime.wasmWrite"] = (sp) => {
+      sp >>>= 0;
+      const fd = go.mem.getInt32(sp + 8, true);
+      const p = go.mem.getUint32(sp + 16, true);
+      const s = text.decode(new Uint8Array(this.x.mem.buffer, p, go.mem.getInt32(sp + 24, true)));
+      if (fd === 2 && this.stderr.length < 4096) this.stderr += s;
+      this.print(s);
+    };
+    const get = gojs["syscall/js.valueGet"];
+    gojs["syscall/js.valueGet"] = (sp) => {
+      sp >>>= 0;
+      // Each resume reads go._pendingEvent (13 letters of value 6), which is nearly always null.
+      const m = go.mem;
+      if (go._pendingEvent === null && m.getUint32(sp + 8, true) === 6 && m.getUint32(sp + 24, true) === 13) {
+        m.setUint32(sp + 36, 0x7ff80000, true);
+        m.setUint32(sp + 32, 2, true);
+        return;
+      }
+      get(sp);
+    };
+  }
+
+  // print collects what Go writes into lines of the log.
+  print(s) {
+    const lines = ((this.line ?? "") + s).split("\n");
+    this.line = lines.pop();
+    for (const l of lines) console.log(l);
+  }
+
+  // cause says why Go ended, in Go's own words.
+  cause() {
+    const m = /^(panic: .*|fatal error: .*)$/m.exec(this.stderr);
+    if (m) return m[1];
+    return this.code === undefined ? "unknown cause" : `exit code ${this.code}`;
+  }
+
+  views() {
+    const b = this.x.mem.buffer;
+    if (this.buffer === b) return;
+    this.buffer = b;
+    this.u8 = new Uint8Array(b);
+    this.dv = new DataView(b);
+    this.control = new Uint32Array(b, this.at, CONTROL.WORDS);
+  }
+
+  // post writes the frame in out to the inbox and delivers the event; Go runs with the next resume.
+  post(kind, ctx, ev, n) {
+    if (n > 0) {
+      this.views();
+      if (n > this.control[CONTROL.INBOX_SIZE]) {
+        this.x.durago_alloc(n);
+        this.views();
+      }
+      this.u8.set(n === out.u8.length ? out.u8 : out.u8.subarray(0, n), this.control[CONTROL.INBOX]);
+    }
+    this.x.durago_event(kind, ctx, ev, n);
+  }
+
+  // wrap makes a js.Func: called later, from anywhere, Go runs for the context that made it.
+  wrap(id) {
+    const inst = this;
+    const home = this.running === undefined ? undefined : new WeakRef(this.running);
+    return function () {
+      const event = { id, this: this, args: arguments };
+      if (inst.dead) return undefined;
+      if (inst.running !== undefined || home === undefined) {
+        inst.go._pendingEvent = event;
+        inst.x.resume();
+        return event.result;
+      }
+      home.deref()?.run(event);
+      return event.result;
+    };
+  }
+
+  call(ctx, op, token, p, n) {
+    const c = this.running;
+    this.views();
+    try {
+      if (c === undefined || c.id !== ctx) {
+        if (op === OP.WAKE) return this.wake(token);
+        if (op === OP.LOG) return c?.log(token, p, n) ?? 0;
+        throw new Error("durago: an operation was called for another context");
+      }
+      this.p = p;
+      this.end = p + n;
+      out.n = 0;
+      const r = c.op(op, token, p, n, this);
+      if (r !== undefined) return r;
+      return this.answer();
+    } catch (e) {
+      if (this.dead) throw e;
+      out.n = 0;
+      putError(e);
+      return -this.answer();
+    }
+  }
+
+  answer() {
+    const n = out.n;
+    if (n === 0) return 0;
+    this.views();
+    if (n > this.control[CONTROL.INBOX_SIZE]) this.held = out.u8.slice(0, n);
+    else this.u8.set(out.u8.subarray(0, n), this.control[CONTROL.INBOX]);
+    return n;
+  }
+
+  wake(id) {
+    const c = this.contexts.get(id)?.deref();
+    if (c) this.kicks.push(c);
+    else this.gone.push(id);
+    return 0;
+  }
+
+  forget(id) {
+    if (!this.contexts.delete(id)) return;
+    this.live.delete(id);
+    if (!this.dead) this.gone.push(id);
+  }
+
+  fatal(e) {
+    if (this.dead) return;
+    const cause = this.go.exited || this.stderr !== "" ? this.cause() : String(e?.message ?? e);
+    this.dead = new Error(`the isolate ended: ${cause}`);
+    console.error(`durago: ${this.dead.message}`);
+    if (instance === this) instance = undefined;
+    for (const id of this.live) this.contexts.get(id)?.deref()?.kick();
+  }
+
+  // Readers of the frame of the running operation.
+  rbyte() {
+    return this.u8[this.p++];
+  }
+  ru16() {
+    this.p += 2;
+    return this.dv.getUint16(this.p - 2, true);
+  }
+  ru32() {
+    this.p += 4;
+    return this.dv.getUint32(this.p - 4, true);
+  }
+  rf64() {
+    this.p += 8;
+    return this.dv.getFloat64(this.p - 8, true);
+  }
+  rstr() {
+    const n = this.ru32();
+    const from = this.p;
+    this.p += n;
+    if (n < 32 && isASCII(this.u8, from, this.p)) return latin1(this.u8, from, this.p);
+    return text.decode(this.u8.subarray(from, this.p));
+  }
+  skip() {
+    const n = this.ru32();
+    this.p += n;
+  }
+  rest() {
+    return this.u8.slice(this.p, this.end);
+  }
+  rvalue() {
+    return decode(this.rest(), 0).value;
+  }
+  rheaders() {
+    const h = [];
+    for (let k = this.ru16(); k > 0; k--) h.push([this.rstr(), this.rstr()]);
+    return h;
+  }
+  rerror() {
+    const flags = this.rbyte();
+    const name = this.rstr();
+    const message = this.rstr();
+    this.rstr();
+    const stack = this.rstr();
+    const e = new (CLASSES[name] ?? Error)(message);
+    if (name !== e.name) Object.defineProperty(e, "name", { value: name, enumerable: true, writable: true });
+    for (const [flag, bit] of FLAGS) if (flags & bit) e[flag] = true;
+    if (this.p < this.end) Object.assign(e, this.rvalue());
+    if (stack !== "") console.error(`${message}\n${stack}`);
+    return e;
+  }
+  rresponse(c) {
+    const from = this.p;
+    const status = this.ru16();
+    const socket = this.ru32();
+    const hs = this.p;
+    for (let k = this.ru16(); k > 0; k--) {
+      this.skip();
+      this.skip();
+    }
+    const key = latin1(this.u8, from, from + 2) + latin1(this.u8, hs, this.p);
+    let init = this.inits.get(key);
+    if (init === undefined) {
+      const body = this.p;
+      this.p = hs;
+      init = { status, headers: new Headers(this.rheaders()) };
+      this.p = body;
+      if (this.inits.size < 500) this.inits.set(key, init);
+    }
+    if (socket !== 0) {
+      const webSocket = c.clients.get(socket);
+      c.clients.delete(socket);
+      return new Response(null, { status: 101, headers: init.headers, webSocket });
+    }
+    switch (this.rbyte()) {
+      case BODY.INLINE: {
+        const n = this.end - this.p;
+        if (n <= 256 && isASCII(this.u8, this.p, this.end)) return new Response(latin1(this.u8, this.p, this.end), init);
+        return new Response(this.rest(), init);
+      }
+      case BODY.STREAM:
+        return new Response(c.outgoing(this.ru32()).readable, init);
+    }
+    return new Response(null, init);
+  }
+  rrequest(c) {
+    const method = this.rstr();
+    const url = this.rstr();
+    this.rbyte();
+    const init = { method, headers: this.rheaders(), redirect: "manual" };
+    switch (this.rbyte()) {
+      case BODY.INLINE:
+        init.body = this.rest();
+        break;
+      case BODY.STREAM:
+        init.body = c.outgoing(this.ru32()).readable;
+        break;
+      case BODY.PASS:
+        init.body = c.bodies.get(this.ru32())?.stream;
+    }
+    return new Request(url, init);
+  }
+}
+
+let instance; // of this isolate
+let module;
+let contexts = 0;
+
+// ---- streams --------------------------------------------------------------------------------------------------------
+
+// Outgoing is a body that Go writes. A write is answered when the reader has asked for it.
+class Outgoing {
+  constructor(context, id) {
+    this.context = context;
+    this.id = id;
+    this.readable = new ReadableStream(
+      {
+        start: (controller) => {
+          this.controller = controller;
+        },
+        pull: () => {
+          this.wanted = true;
+          this.flow();
+          if (!this.wanted) return undefined;
+          return new Promise((resolve) => (this.pulled = resolve));
+        },
+        cancel: (reason) => {
+          this.broken = new Error(`the reader of the body went away: ${reason?.message ?? reason ?? "closed"}`);
+          this.flow();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+  write(token, chunk) {
+    this.chunk = chunk;
+    this.token = token;
+    this.flow();
+  }
+  end(error) {
+    this.ended = true;
+    this.context.streams.delete(this.id);
+    if (this.broken) return;
+    try {
+      if (error) this.controller.error(error);
+      else this.controller.close();
+    } catch {
+      // The reader has gone.
+    }
+    this.release();
+  }
+  flow() {
+    if (this.chunk === undefined) return;
+    if (this.broken) {
+      this.chunk = undefined;
+      const e = this.broken;
+      this.context.later(this.token, () => Promise.reject(e));
+      return;
+    }
+    if (!this.wanted) return;
+    this.wanted = false;
+    this.controller.enqueue(this.chunk);
+    this.chunk = undefined;
+    this.release();
+    this.context.later(this.token, () => Promise.resolve());
+  }
+  release() {
+    const f = this.pulled;
+    this.pulled = undefined;
+    if (f) f();
+  }
+}
+
+// ---- contexts -------------------------------------------------------------------------------------------------------
+
+const EARLY = 20; // ms between looks while a critical section is open, which holds back timers and kicks from outside
+const FRONT = 5000; // ms: a request that waits without a timer of its own would be ended as hung
+
+class Context {
+  constructor(kind, ctx, env) {
+    this.kind = kind; // "object" or "front"
+    this.ctx = ctx;
+    this.env = env;
+    this.key = kind === "object" ? ctx.id.toString() : undefined;
+    this.storage = ctx.storage;
+    this.sql = kind === "object" ? ctx.storage.sql : undefined;
+    this.reset();
+    this.waitKick();
+  }
+
+  reset() {
+    this.inflight = 0; // events and work that Go has not finished
+    this.pending = new Map(); // event → {resolve, reject}
+    this.requests = new Map(); // event → Request, for OP.FORWARD
+    this.streams = new Map(); // id → Outgoing
+    this.bodies = new Map(); // handle → {stream, reader}
+    this.cursors = new Map();
+    this.stubs = new Map();
+    this.aborts = new Map();
+    this.work = new Map(); // token → resolve, of waitUntil
+    this.clients = new Map(); // socket → the client's half, until the response takes it
+    this.sockets = new Map();
+    this.handles = new WeakMap();
+    this.lastHandle = 0;
+    this.syncEvent = 0;
+  }
+
+  // attach gives the live instance; after a death it is a new one, and an object is made anew in it.
+  attach() {
+    if (this.inst !== undefined && !this.inst.dead) return this.inst;
+    instance ??= new Instance(module);
+    const i = instance;
+    const again = this.inst !== undefined;
+    this.inst = i;
+    this.id = ++contexts;
+    this.reset();
+    if (this.key !== undefined) {
+      const old = i.objects.get(this.key); // a new Context of the same object: the old one is gone
+      if (old !== undefined) i.forget(old);
+      i.objects.set(this.key, this.id);
+    }
+    i.contexts.set(this.id, new WeakRef(this));
+    i.collected.register(this, this.id);
+    if (again && this.kind === "object") {
+      Promise.resolve(this.construct(i)).catch((e) => this.ctx.abort(e));
+    }
+    return i;
+  }
+
+  // construct has Go make its half of the object.
+  construct(i = this.attach()) {
+    const { id } = this.ctx;
+    out.start().str(this.className);
+    out.str(this.key);
+    out.byte(id.name === undefined ? 0 : 1);
+    out.str(id.name ?? "");
+    return this.deliver(i, EVENT.CONSTRUCT, out.n);
+  }
+
+  // ---- kicks
+
+  waitKick() {
+    this.kicked = false;
+    const { promise, resolve } = Promise.withResolvers();
+    this.resolveKick = resolve;
+    const self = new WeakRef(this);
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    promise.then(() => {
+      const c = self.deref();
+      if (c === undefined || c.turn !== turn) return;
+      c.waitKick();
+      c.onKick();
+    });
+  }
+  kick() {
+    if (this.kicked) return;
+    this.kicked = true;
+    this.resolveKick();
+  }
+  // The kick's promise must belong to the critical section that is open now.
+  rekick() {
+    const was = this.kicked;
+    this.waitKick();
+    if (was) this.kick();
+  }
+  onKick() {
+    const i = this.inst;
+    if (i.dead) return this.failAll(i.dead);
+    i.post(EVENT.WAKE, this.id, 0, 0);
+    this.run(null);
+  }
+
+  // ---- running Go
+
+  // run lets Go run until idle with this context current; event is a call of a js.Func, or null.
+  run(event) {
+    const i = this.inst;
+    if (i.running !== undefined) {
+      i.running = undefined;
+      i.fatal(new Error("execution was terminated inside Go"));
+    }
+    if (i.dead) return this.failAll(i.dead);
+    if (i.gone.length > 0) {
+      const list = i.gone;
+      i.gone = [];
+      for (const id of list) i.post(EVENT.GONE, id, 0, 0);
+    }
+    i.running = this;
+    i.views();
+    i.control[CONTROL.CURRENT] = this.id;
+    i.tick();
+    i.go._pendingEvent = event;
+    try {
+      i.x.resume();
+      if (i.go.exited) i.fatal(new Error("exit"));
+    } catch (e) {
+      i.fatal(e);
+    }
+    i.running = undefined;
+    if (i.dead) {
+      this.failAll(i.dead);
+      if (this.kind === "object") this.ctx.abort(i.dead.message); // half-done writes must not commit
+      return;
+    }
+    i.views();
+    i.control[CONTROL.CURRENT] = 0;
+    if (this.aborting) {
+      const e = this.aborting;
+      this.aborting = undefined;
+      i.forget(this.id);
+      this.ctx.abort(e);
+    }
+    const kicks = i.kicks;
+    if (kicks.length > 0) {
+      i.kicks = [];
+      for (const c of kicks) c.kick();
+    }
+    this.arm(i);
+    if (i.deadline < i.seen - 1) {
+      for (const id of i.live) {
+        const c = i.contexts.get(id)?.deref();
+        if (c === undefined) i.live.delete(id);
+        else if (c !== this && c.armed > i.deadline + 1) c.kick();
+      }
+    }
+    i.seen = i.deadline;
+  }
+
+  // arm sets this context's timer for the Go runtime's deadline, if it has events in flight.
+  arm(i) {
+    const now = Date.now();
+    let at = i.deadline;
+    if (this.section) at = Math.min(at, now + EARLY);
+    if (this.kind === "front") at = Math.min(at, now + FRONT);
+    if (this.inflight === 0 || at === Infinity) return this.disarm();
+    if (this.timer !== undefined) {
+      if (!this.section && (Math.abs(this.armed - at) <= 1 || (this.kind === "front" && this.armed < at))) return;
+      clearTimeout(this.timer);
+    }
+    this.armed = at;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.armed = Infinity;
+      if (i.dead) return this.failAll(i.dead);
+      if (this.kicked) {
+        this.waitKick();
+        return this.onKick();
+      }
+      if (Date.now() < i.deadline) return this.arm(i);
+      this.run(null);
+    }, Math.max(0, at - now));
+  }
+  disarm() {
+    if (this.timer === undefined) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.armed = Infinity;
+  }
+
+  failAll(e) {
+    for (const p of this.pending.values()) p.reject(e);
+    for (const s of this.streams.values()) s.end(e);
+    for (const f of this.work.values()) f();
+    this.pending.clear();
+    this.streams.clear();
+    this.work.clear();
+    this.disarm();
+    this.inflight = 0;
+  }
+
+  begin(i) {
+    if (this.inflight++ === 0) i.live.add(this.id);
+  }
+  end(i) {
+    if (i.dead || --this.inflight > 0) return;
+    i.live.delete(this.id);
+    this.disarm();
+    if (this.kind === "front") i.forget(this.id);
+  }
+
+  // deliver sends the event whose frame is in out; it returns the result, or a promise of it.
+  deliver(i, kind, n, request) {
+    const ev = (i.events = (i.events + 1) >>> 0 || 1);
+    this.begin(i);
+    if (request !== undefined) this.requests.set(ev, request);
+    try {
+      i.post(kind, this.id, ev, n);
+    } catch (e) {
+      i.fatal(e);
+    }
+    this.syncEvent = ev;
+    this.syncResult = undefined;
+    this.run(null);
+    if (this.syncEvent === 0) {
+      const r = this.syncResult;
+      this.syncResult = undefined;
+      if (r instanceof Failure) throw r.error;
+      return r;
+    }
+    this.syncEvent = 0;
+    if (i.dead) throw i.dead;
+    if (request !== undefined) this.watch(i, ev, request);
+    const { promise, resolve, reject } = Promise.withResolvers();
+    this.pending.set(ev, { resolve, reject });
+    return promise;
+  }
+
+  // watch tells Go when the client goes away.
+  watch(i, ev, request) {
+    request.signal?.addEventListener("abort", () => {
+      if (i.dead || this.inst !== i) return;
+      if (this.kind === "front") i.forget(this.id);
+      else i.post(EVENT.CANCEL, this.id, ev, 0);
+      this.run(null);
+    });
+  }
+
+  settle(ev, result) {
+    if (ev === this.syncEvent) {
+      this.syncEvent = 0;
+      this.syncResult = result;
+      return;
+    }
+    const p = this.pending.get(ev);
+    if (p === undefined) return;
+    this.pending.delete(ev);
+    if (result instanceof Failure) p.reject(result.error);
+    else p.resolve(result);
+  }
+
+  // finish ends the event for the accounts, after Go's handler has returned.
+  finish(i, ev) {
+    this.requests.delete(ev);
+    this.end(i);
+  }
+
+  // later completes an asynchronous operation when the promise that f makes has settled. put writes the answer.
+  later(token, f, put) {
+    let p;
+    try {
+      p = f();
+    } catch (e) {
+      p = Promise.reject(e);
+    }
+    const i = this.inst;
+    Promise.resolve(p).then(
+      (v) => this.done(i, token, () => put?.(v)),
+      (e) => this.done(i, token, undefined, e),
+    );
+    return 0;
+  }
+  done(i, token, put, error) {
+    if (this.inst !== i) return;
+    if (i.dead) return this.failAll(i.dead);
+    out.start().byte(put ? 1 : 0);
+    try {
+      if (put) put();
+      else putError(error);
+    } catch (e) {
+      out.start().byte(0);
+      putError(e);
+    }
+    i.post(EVENT.DONE, this.id, token, out.n);
+    this.run(null);
+  }
+
+  outgoing(id) {
+    let s = this.streams.get(id);
+    if (s === undefined) this.streams.set(id, (s = new Outgoing(this, id)));
+    return s;
+  }
+
+  log(token, p, n) {
+    const u8 = this.inst.u8;
+    const s = text.decode(u8.subarray(p + 1, p + n));
+    [console.debug, console.log, console.warn, console.error][u8[p]]?.(s);
+    return 0;
+  }
+
+  // section runs body's event between the platform's begin and end.
+  inSection(token, start) {
+    const i = this.inst;
+    const body = async () => {
+      this.section = true;
+      this.rekick();
+      try {
+        out.start().u32(token);
+        await this.deliver(i, EVENT.BLOCK, out.n);
+      } finally {
+        this.section = false;
+      }
+    };
+    return this.later(token, () => start(body).finally(() => this.rekick()));
+  }
+
+  namespace(binding) {
+    const ns = this.env[binding];
+    if (typeof ns?.idFromName !== "function") {
+      throw new Error(`no Durable Object namespace is bound as ${binding}: add it to durable_objects.bindings`);
+    }
+    return ns;
+  }
+
+  // ---- operations
+
+  op(op, token, p, n, i) {
+    switch (op) {
+      case OP.REPLY: {
+        const streaming = this.settleReply(token, i);
+        if (!streaming) this.finish(i, token);
+        return 0;
+      }
+      case OP.RETURN: {
+        this.settle(token, n === 0 ? undefined : i.rvalue());
+        this.finish(i, token);
+        return 0;
+      }
+      case OP.FAIL:
+        this.settle(token, new Failure(i.rerror()));
+        this.finish(i, token);
+        return 0;
+      case OP.SQL:
+        return this.query(i, token);
+      case OP.LOG:
+        return this.log(token, p, n);
+      case OP.WAKE:
+        return i.wake(token);
+      case OP.BODY_READ: {
+        const b = this.bodies.get(i.ru32());
+        return this.later(
+          token,
+          () => (b.reader ??= b.stream.getReader()).read(),
+          ({ done, value }) => {
+            if (!done) out.raw(value instanceof Uint8Array ? value : new Uint8Array(value));
+          },
+        );
+      }
+      case OP.BODY_CANCEL: {
+        const b = this.bodies.get(token);
+        this.bodies.delete(token);
+        if (b !== undefined) (b.reader ?? b.stream).cancel().catch(() => {});
+        return 0;
+      }
+      case OP.BODY_WRITE:
+        this.outgoing(i.ru32()).write(token, i.rest());
+        return 0;
+      case OP.BODY_END: {
+        const s = this.streams.get(token);
+        s?.end(n > 0 ? i.rerror() : undefined);
+        if (s?.event) this.finish(i, token);
+        return 0;
+      }
+      case OP.SQL_INTERN:
+        i.statements[token] = text.decode(i.u8.subarray(p, p + n));
+        return 0;
+      case OP.SQL_NEXT:
+        return this.rows(token, this.cursors.get(token), 0);
+      case OP.SQL_CLOSE:
+        this.cursors.delete(token);
+        return 0;
+      case OP.SQL_SIZE:
+        out.f64(this.sql.databaseSize);
+        return undefined;
+      case OP.ABORT:
+        this.aborting = i.rerror();
+        return 0;
+      case OP.WAIT_UNTIL:
+        this.begin(i);
+        if (n > 0) this.work.set(token, () => {});
+        else this.ctx.waitUntil(new Promise((resolve) => this.work.set(token, resolve)));
+        return 0;
+      case OP.WORK_DONE:
+        this.work.get(token)?.();
+        this.work.delete(token);
+        this.end(i);
+        return 0;
+      case OP.BLOCK:
+        return this.inSection(token, (body) => this.ctx.blockConcurrencyWhile(body));
+    }
+    if (op >= OP.SOCKET_ACCEPT) return this.socketOp(op, token, i);
+    if (op >= OP.ID_FROM_NAME) return this.namespaceOp(op, token, i);
+    return this.storageOp(op, token, i);
+  }
+
+  settleReply(ev, i) {
+    const r = i.rresponse(this);
+    const s = this.streams.get(ev);
+    if (s !== undefined) s.event = true;
+    this.settle(ev, r);
+    return s !== undefined;
+  }
+
+  query(i, statement) {
+    const flags = i.rbyte();
+    const args = [];
+    for (let k = i.ru16(); k > 0; k--) {
+      switch (i.rbyte()) {
+        case 0:
+          args.push(null);
+          break;
+        case 1:
+          args.push(i.rf64());
+          break;
+        case 2:
+          args.push(i.rstr());
+          break;
+        case 3: {
+          const n = i.ru32();
+          args.push(i.u8.slice(i.p, i.p + n));
+          i.p += n;
+        }
+      }
+    }
+    const q = i.statements[statement];
+    const cursor = args.length === 0 ? this.sql.exec(q) : this.sql.exec(q, ...args);
+    return this.rows(0, { cursor, raw: cursor.raw() }, flags);
+  }
+
+  // rows writes the next chunk of a result.
+  rows(handle, c, flags) {
+    out.n = 0;
+    const { cursor, raw } = c;
+    let count = 0;
+    out.u32(0);
+    out.f64(0);
+    out.f64(0);
+    let next = c.next ?? raw.next();
+    const width = flags & 1 || next.done ? cursor.columnNames.length : next.value.length;
+    out.u16(width);
+    out.byte(flags & 1);
+    if (flags & 1) for (const name of cursor.columnNames) out.str(name);
+    const at = out.n;
+    out.u32(0);
+    while (!next.done && out.n < CHUNK) {
+      count++;
+      for (const v of next.value) {
+        if (typeof v === "number") {
+          out.byte(1);
+          out.f64(v);
+        } else if (typeof v === "string") {
+          out.byte(2);
+          out.str(v);
+        } else if (v === null) {
+          out.byte(0);
+        } else {
+          out.byte(3);
+          out.bytes(new Uint8Array(v));
+        }
+      }
+      next = raw.next();
+    }
+    out.dv.setUint32(at, count, true);
+    if (next.done) {
+      this.cursors.delete(handle);
+      handle = 0;
+    } else {
+      if (handle === 0) handle = ++this.lastHandle;
+      c.next = next;
+      this.cursors.set(handle, c);
+    }
+    out.dv.setUint32(0, handle, true);
+    out.dv.setFloat64(4, cursor.rowsRead, true);
+    out.dv.setFloat64(12, cursor.rowsWritten, true);
+    return undefined;
+  }
+
+  storageOp(op, token, i) {
+    const { storage } = this;
+    switch (op) {
+      case OP.KV_GET: {
+        const v = storage.kv.get(text.decode(i.rest()));
+        out.byte(v === undefined ? 0 : 1);
+        if (v !== undefined) out.raw(encode(v));
+        return undefined;
+      }
+      case OP.KV_PUT:
+        storage.kv.put(i.rstr(), i.rvalue());
+        return 0;
+      case OP.KV_DELETE:
+        out.byte(storage.kv.delete(text.decode(i.rest())) ? 1 : 0);
+        return undefined;
+      case OP.KV_LIST:
+        return putEntries(storage.kv.list(listOptions(i)));
+      case OP.GET: {
+        const o = options(i);
+        const keys = strings(i);
+        return this.later(token, () => storage.get(keys, o), putEntries);
+      }
+      case OP.PUT: {
+        const o = options(i);
+        const entries = {};
+        for (let k = i.ru32(); k > 0; k--) {
+          const key = i.rstr();
+          const n = i.ru32();
+          entries[key] = decode(i.u8.slice(i.p, i.p + n), 0).value;
+          i.p += n;
+        }
+        return this.later(token, () => storage.put(entries, o));
+      }
+      case OP.DELETE: {
+        const o = options(i);
+        const keys = strings(i);
+        return this.later(token, () => storage.delete(keys, o), (n) => out.u32(n));
+      }
+      case OP.LIST: {
+        const o = options(i);
+        const l = { ...listOptions(i), ...o };
+        return this.later(token, () => storage.list(l), putEntries);
+      }
+      case OP.ALARM_GET:
+        return this.later(token, () => storage.getAlarm(), (at) => out.f64(at ?? NaN));
+      case OP.ALARM_SET: {
+        const at = i.rf64();
+        return this.later(token, () => storage.setAlarm(at));
+      }
+      case OP.ALARM_DELETE:
+        return this.later(token, () => storage.deleteAlarm());
+      case OP.SYNC:
+        return this.later(token, () => storage.sync());
+      case OP.DELETE_ALL:
+        return this.later(token, () => storage.deleteAll());
+      case OP.BOOKMARK:
+        return this.later(token, () => storage.getCurrentBookmark(), (s) => out.raw(utf8.encode(s)));
+      case OP.TRANSACTION:
+        return this.inSection(token, (body) => storage.transaction(body));
+      case OP.TRANSACTION_SYNC: {
+        let rollback = 0;
+        try {
+          storage.transactionSync(() => {
+            i.control[CONTROL.TRANSACTION] = 0;
+            rollback = i.x.durago_transaction(token);
+            i.views();
+            if (i.control[CONTROL.TRANSACTION] !== token) {
+              i.fatal(new Error("a TransactionSync body waited"));
+              throw i.dead;
+            }
+            if (rollback) throw ROLLBACK;
+          });
+        } catch (e) {
+          if (e !== ROLLBACK) throw e;
+        }
+        out.n = 0;
+        out.byte(rollback);
+        return undefined;
+      }
+    }
+    throw new Error(`durago: unknown operation ${op}: app.wasm is newer than this shim`);
+  }
+
+  namespaceOp(op, token, i) {
+    switch (op) {
+      case OP.ID_FROM_NAME:
+        out.str(this.namespace(i.rstr()).idFromName(i.rstr()).toString());
+        return undefined;
+      case OP.ID_UNIQUE: {
+        const ns = this.namespace(i.rstr());
+        const jurisdiction = i.rstr();
+        out.str(ns.newUniqueId(jurisdiction === "" ? {} : { jurisdiction }).toString());
+        return undefined;
+      }
+      case OP.ID_PARSE:
+        out.str(this.namespace(i.rstr()).idFromString(i.rstr()).toString());
+        return undefined;
+      case OP.STUB: {
+        const ns = this.namespace(i.rstr());
+        const hex = i.rstr();
+        const named = i.rbyte() === 1;
+        const name = i.rstr();
+        this.stubs.set(token, ns.get(named ? ns.idFromName(name) : ns.idFromString(hex)));
+        return 0;
+      }
+      case OP.STUB_DROP:
+        this.stubs.delete(token);
+        return 0;
+      case OP.STUB_CALL: {
+        const stub = this.stubs.get(i.ru32());
+        const method = i.rstr();
+        const args = i.rvalue();
+        return this.later(token, () => stub[method](...args), (v) => out.raw(encode(v)));
+      }
+      case OP.STUB_FETCH: {
+        const stub = this.stubs.get(i.ru32());
+        return this.fetching(token, i.rrequest(this), (r, o) => stub.fetch(r, o));
+      }
+      case OP.FETCH:
+        return this.fetching(token, i.rrequest(this), (r, o) => fetch(r, o));
+      case OP.FETCH_ABORT:
+        this.aborts.get(token)?.abort();
+        return 0;
+      case OP.FORWARD: {
+        const stub = this.stubs.get(i.ru32());
+        const ev = i.ru32();
+        const original = this.requests.get(ev);
+        let request = original;
+        if (i.p < i.end) {
+          const r = i.rrequest(this);
+          request = new Request(r.url, {
+            method: r.method,
+            headers: r.headers,
+            body: r.method === "GET" || r.method === "HEAD" ? undefined : original.body,
+            redirect: "manual",
+          });
+        }
+        return this.later(token, async () => this.settle(ev, await stub.fetch(request)));
+      }
+    }
+    throw new Error(`durago: unknown operation ${op}: app.wasm is newer than this shim`);
+  }
+
+  fetching(token, request, send) {
+    const abort = new AbortController();
+    this.aborts.set(token, abort);
+    return this.later(
+      token,
+      async () => {
+        try {
+          const r = await send(request, { signal: abort.signal });
+          const small = +(r.headers.get("content-length") ?? Infinity) <= CHUNK;
+          return { r, bytes: r.body && small ? new Uint8Array(await r.arrayBuffer()) : undefined };
+        } finally {
+          this.aborts.delete(token);
+        }
+      },
+      ({ r, bytes }) => {
+        out.u16(r.status);
+        out.u32(0);
+        putHeaders(r.headers);
+        if (bytes !== undefined) {
+          out.byte(BODY.INLINE);
+          out.raw(bytes);
+        } else this.putBody(r.body);
+      },
+    );
+  }
+
+  putBody(stream) {
+    if (stream === null) return out.byte(BODY.NONE);
+    const handle = ++this.lastHandle;
+    this.bodies.set(handle, { stream, reader: undefined });
+    out.byte(BODY.STREAM);
+    out.u32(handle);
+  }
+
+  socketOp(op, token, i) {
+    switch (op) {
+      case OP.SOCKET_ACCEPT: {
+        const tags = [];
+        for (let k = i.ru16(); k > 0; k--) tags.push(i.rstr());
+        const { 0: client, 1: server } = new WebSocketPair();
+        this.ctx.acceptWebSocket(server, tags);
+        const handle = this.socket(server);
+        this.clients.set(handle, client);
+        out.u32(handle);
+        return undefined;
+      }
+      case OP.SOCKET_SEND: {
+        const isText = i.rbyte() === 1;
+        this.ws(token).send(isText ? text.decode(i.u8.subarray(i.p, i.end)) : i.rest());
+        return 0;
+      }
+      case OP.SOCKET_BROADCAST: {
+        const isText = i.rbyte() === 1;
+        const to = [];
+        for (let k = i.ru32(); k > 0; k--) to.push(i.ru32());
+        const m = isText ? text.decode(i.u8.subarray(i.p, i.end)) : i.rest();
+        for (const h of to) {
+          try {
+            this.ws(h).send(m);
+          } catch {
+            // Closed: a broadcast passes it over.
+          }
+        }
+        return 0;
+      }
+      case OP.SOCKET_CLOSE: {
+        const code = i.ru16();
+        const reason = i.rstr();
+        if (code === 0 && reason === "") this.ws(token).close();
+        else this.ws(token).close(code === 0 ? undefined : code, reason);
+        return 0;
+      }
+      case OP.SOCKETS:
+        for (const ws of i.rbyte() === 1 ? this.ctx.getWebSockets(i.rstr()) : this.ctx.getWebSockets()) {
+          out.u32(this.socket(ws));
+        }
+        return undefined;
+      case OP.SOCKET_TAGS: {
+        const tags = this.ctx.getTags(this.ws(token));
+        out.u16(tags.length);
+        for (const t of tags) out.str(t);
+        return undefined;
+      }
+      case OP.SOCKET_ATTACH:
+        this.ws(token).serializeAttachment(i.rvalue());
+        return 0;
+      case OP.SOCKET_ATTACHMENT: {
+        const v = this.ws(token).deserializeAttachment();
+        out.byte(v === null ? 0 : 1);
+        if (v !== null) out.raw(encode(v));
+        return undefined;
+      }
+      case OP.AUTO_RESPONSE:
+        if (i.rbyte() === 0) this.ctx.setWebSocketAutoResponse();
+        else this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(i.rstr(), i.rstr()));
+        return 0;
+      case OP.SOCKET_PINGED:
+        out.f64(this.ctx.getWebSocketAutoResponseTimestamp(this.ws(token))?.getTime() ?? NaN);
+        return undefined;
+      case OP.SOCKET_STATE:
+        out.byte(this.ws(token).readyState);
+        return undefined;
+    }
+    throw new Error(`durago: unknown operation ${op}: app.wasm is newer than this shim`);
+  }
+
+  socket(ws) {
+    let h = this.handles.get(ws);
+    if (h === undefined) {
+      h = ++this.lastHandle;
+      this.handles.set(ws, h);
+      this.sockets.set(h, ws);
+    }
+    return h;
+  }
+  ws(handle) {
+    const ws = this.sockets.get(handle);
+    if (ws === undefined) throw new Error("this WebSocket is closed");
+    return ws;
+  }
+
+  // ---- events
+
+  fetch(request) {
+    const i = this.attach();
+    out.start().str(request.method);
+    out.str(request.url);
+    out.byte(0);
+    putHeaders(request.headers);
+    this.putBody(request.body);
+    return this.deliver(i, EVENT.FETCH, out.n, request);
+  }
+  rpc(method, args) {
+    const i = this.attach();
+    out.start().str(method);
+    out.raw(encode(Array.prototype.slice.call(args)));
+    return this.deliver(i, EVENT.RPC, out.n);
+  }
+  alarm(info) {
+    const i = this.attach();
+    out.start().f64(info?.scheduledTime ?? Date.now());
+    out.u32(info?.retryCount ?? 0);
+    return this.deliver(i, EVENT.ALARM, out.n);
+  }
+  socketMessage(ws, message) {
+    const i = this.attach();
+    out.start().u32(this.socket(ws));
+    if (typeof message === "string") {
+      out.byte(1);
+      out.raw(utf8.encode(message));
+    } else {
+      out.byte(0);
+      out.raw(new Uint8Array(message));
+    }
+    return this.deliver(i, EVENT.SOCKET_MESSAGE, out.n);
+  }
+  async socketClose(ws, code, reason, clean) {
+    const i = this.attach();
+    const handle = this.socket(ws);
+    out.start().u32(handle);
+    out.u16(code);
+    out.byte(clean ? 1 : 0);
+    out.str(reason);
+    try {
+      await this.deliver(i, EVENT.SOCKET_CLOSE, out.n);
+    } finally {
+      this.sockets.delete(handle);
+    }
+  }
+  async socketError(ws, error) {
+    const i = this.attach();
+    const handle = this.socket(ws);
+    out.start().u32(handle);
+    out.str(String(error?.message ?? error));
+    try {
+      await this.deliver(i, EVENT.SOCKET_ERROR, out.n);
+    } finally {
+      this.sockets.delete(handle);
+    }
+  }
+  scheduled(controller) {
+    const i = this.attach();
+    out.start().str(controller.cron);
+    out.f64(controller.scheduledTime);
+    return this.deliver(i, EVENT.SCHEDULED, out.n);
+  }
+}
+
+class Failure {
+  constructor(error) {
+    this.error = error;
+  }
+}
+
+const ROLLBACK = new Error("rollback");
+
+function putHeaders(headers) {
+  const at = out.n;
+  out.u16(0);
+  let n = 0;
+  for (const [k, v] of headers) {
+    n++;
+    out.str(k);
+    out.str(v);
+  }
+  out.dv.setUint16(at, n, true);
+}
+
+function putEntries(entries) {
+  const at = out.n;
+  out.u32(0);
+  let n = 0;
+  for (const [k, v] of entries) {
+    n++;
+    out.str(k);
+    out.bytes(encode(v));
+  }
+  out.dv.setUint32(at, n, true);
+  return undefined;
+}
+
+function options(i) {
+  const f = i.rbyte();
+  return { allowConcurrency: (f & 1) !== 0, allowUnconfirmed: (f & 2) !== 0, noCache: (f & 4) !== 0 };
+}
+
+function strings(i) {
+  const list = [];
+  for (let k = i.ru32(); k > 0; k--) list.push(i.rstr());
+  return list;
+}
+
+function listOptions(i) {
+  const f = i.rbyte();
+  const o = {};
+  const limit = i.rf64();
+  if (f & 1) o.limit = limit;
+  for (const [bit, name] of [[2, "prefix"], [4, "start"], [8, "startAfter"], [16, "end"]]) {
+    const s = i.rstr();
+    if (f & bit) o[name] = s;
+  }
+  if (f & 32) o.reverse = true;
+  return o;
+}
+
+// ---- what the generated worker uses ---------------------------------------------------------------------------------
+
+const own = new WeakMap(); // object → Context; a property would be visible to its methods
+
+// call is the body of every generated RPC method.
+export function call(object, method, args) {
+  return own.get(object).rpc(method, args);
+}
+
+// start keeps the compiled module. Go itself starts with the first event.
+export function start(wasm) {
+  module = wasm;
+  return { object, entrypoint };
+}
+
+// object is the base class of a Durable Object class; alarm says whether the class handles alarms, because the
+// platform refuses setAlarm otherwise.
+function object(className, { alarm = false } = {}) {
+  class GoObject extends DurableObject {
+    constructor(ctx, env) {
+      super(ctx, env);
+      const c = new Context("object", ctx, env);
+      c.className = className;
+      own.set(this, c);
+      const built = c.construct();
+      if (built !== undefined) ctx.blockConcurrencyWhile(() => built);
+    }
+    fetch(request) {
+      return own.get(this).fetch(request);
+    }
+    webSocketMessage(ws, message) {
+      return own.get(this).socketMessage(ws, message);
+    }
+    webSocketClose(ws, code, reason, clean) {
+      return own.get(this).socketClose(ws, code, reason, clean);
+    }
+    webSocketError(ws, error) {
+      return own.get(this).socketError(ws, error);
+    }
+  }
+  if (alarm) {
+    GoObject.prototype.alarm = function (info) {
+      return own.get(this).alarm(info);
+    };
+  }
+  return GoObject;
+}
+
+function entrypoint({ fetch: hasFetch = true, scheduled = false } = {}) {
+  const handlers = {};
+  if (hasFetch) handlers.fetch = (request, env, ctx) => new Context("front", ctx, env).fetch(request);
+  if (scheduled) handlers.scheduled = (controller, env, ctx) => new Context("front", ctx, env).scheduled(controller);
+  return handlers;
+}

@@ -1,0 +1,200 @@
+// Package driver is what a runtime supplies to package objects: interfaces and plain data only, as database/sql/driver
+// is to database/sql. Package wasm/guest implements it over frames; tests and the harness may implement it natively.
+// Authors of objects never import it.
+//
+// Synchronous methods return at once. Methods that take a context may park the goroutine; when the context ends they
+// return its error, and when the object or request they work for is gone they return an error that wraps
+// context.Canceled.
+package driver
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Program is what a worker exports, with types erased.
+type Program struct {
+	Classes   []Class
+	Fetch     http.Handler
+	Scheduled func(ctx context.Context, cron string, at time.Time) error
+	Manifest  func() ([]byte, error) // JSON of abi.Manifest
+}
+
+// Class makes objects.
+type Class interface {
+	Name() string
+	New(scope Scope, id ID) (Instance, error)
+}
+
+// Instance is one live object of a class.
+type Instance interface {
+	Call(ctx context.Context, method string, args []byte) ([]byte, error)
+	Fetch(w http.ResponseWriter, r *http.Request)
+	Alarm(ctx context.Context, scheduled time.Time, retries int) error
+	SocketMessage(ctx context.Context, socket uint32, text bool, data []byte) error
+	SocketClose(ctx context.Context, socket uint32, code int, reason string, clean bool) error
+	SocketError(ctx context.Context, socket uint32, message string) error
+}
+
+// ID names an object. Name is set if it was made from one.
+type ID struct {
+	Hex   string
+	Name  string
+	Named bool
+}
+
+// Scope is a context of the runtime: one object, or one request to the front. What an object alone has fails in a
+// request with an error that says so.
+type Scope interface {
+	Lifecycle
+	SQL() SQL
+	KV() KV
+	AsyncKV() AsyncKV
+	Storage() Storage
+	Sockets() Sockets
+	Platform() Platform
+}
+
+// Lifecycle is about the scope itself.
+type Lifecycle interface {
+	// Context ends when the scope is gone. It carries the scope.
+	Context() context.Context
+	Block(ctx context.Context, f func(context.Context) error) error
+	WaitUntil(f func(context.Context) error)
+	Go(f func(context.Context))
+	Abort(reason *Error)
+	Log(ctx context.Context, level int, text string)
+}
+
+// SQL is the object's database.
+type SQL interface {
+	Open(query string, args []any, columns bool) (Cursor, error)
+	Size() (int64, error)
+}
+
+// Cursor steps through a result. Float, Text and Blob read the current row; text and blob are valid until Next.
+type Cursor interface {
+	Columns() []string
+	Width() int
+	Next() (bool, error)
+	Value(i int) Value
+	Counts() (read, written int64)
+	Close()
+}
+
+// Value is one SQL value. Kind is one of the SQL tags of wasm/abi.
+type Value struct {
+	Kind  byte
+	Float float64
+	Bytes []byte // of text and blob; valid until the cursor moves
+}
+
+// KV is synchronous key-value storage; values are in wasm/value's codec.
+type KV interface {
+	Get(key string) (value []byte, ok bool, err error)
+	Put(key string, value []byte) error
+	Delete(key string) (bool, error)
+	List(o ListOptions) ([]Entry, error)
+}
+
+// AsyncKV is the same table through promises. flags are those of wasm/abi.
+type AsyncKV interface {
+	Get(ctx context.Context, keys []string, flags byte) ([]Entry, error)
+	Put(ctx context.Context, entries []Entry, flags byte) error
+	Delete(ctx context.Context, keys []string, flags byte) (int, error)
+	List(ctx context.Context, o ListOptions, flags byte) ([]Entry, error)
+}
+
+// Entry is a key and its value.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// ListOptions selects a range of keys; nil pointers are unset.
+type ListOptions struct {
+	Prefix, Start, StartAfter, End *string
+	Limit                          *float64
+	Reverse                        bool
+}
+
+// Storage is the rest of an object's storage.
+type Storage interface {
+	Alarm(ctx context.Context) (at time.Time, ok bool, err error)
+	SetAlarm(ctx context.Context, at time.Time) error
+	DeleteAlarm(ctx context.Context) error
+	Sync(ctx context.Context) error
+	DeleteAll(ctx context.Context) error
+	Bookmark(ctx context.Context) (string, error)
+	Transactions
+}
+
+// Transactions begin and end around a function.
+type Transactions interface {
+	TransactionSync(f func() error) error
+	Transaction(ctx context.Context, f func(context.Context) error) error
+}
+
+// Sockets are the hibernatable sockets of an object, named by handles.
+type Sockets interface {
+	List(tag *string) ([]uint32, error)
+	Send(sockets []uint32, text bool, data []byte) error
+	Close(socket uint32, code int, reason string) error
+	Tags(socket uint32) ([]string, error)
+	Attachment(socket uint32) ([]byte, bool, error)
+	Attach(socket uint32, value []byte) error
+	Responses
+}
+
+// Responses are answers that the runtime gives to messages by itself.
+type Responses interface {
+	AutoResponse(request, reply string, set bool) error
+	Pinged(socket uint32) (time.Time, bool, error)
+	ReadyState(socket uint32) (int, error)
+}
+
+// Platform reaches outside the scope.
+type Platform interface {
+	Env() Env
+	IDFromName(binding, name string) (ID, error)
+	NewUniqueID(binding, jurisdiction string) (ID, error)
+	ParseID(binding, hex string) (ID, error)
+	Stub(binding string, id ID) (Stub, error)
+	Fetch(ctx context.Context, r *http.Request) (*http.Response, error)
+}
+
+// Env is the configured environment; it comes over the cold path.
+type Env interface {
+	Var(name string) (string, bool)
+	KV(binding string) (KVNamespace, error)
+}
+
+// KVNamespace is a Workers KV binding.
+type KVNamespace interface {
+	Get(ctx context.Context, key string) (value []byte, ok bool, err error)
+	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	Delete(ctx context.Context, key string) error
+	List(ctx context.Context, prefix, cursor string, limit int) (keys []string, next string, err error)
+}
+
+// Stub is one ordered channel to an object.
+type Stub interface {
+	Call(ctx context.Context, method string, args []byte) ([]byte, error)
+	Fetch(ctx context.Context, r *http.Request) (*http.Response, error)
+}
+
+// Upgrader is implemented by the runtime's http.ResponseWriter: it answers the request with a hibernatable socket.
+type Upgrader interface {
+	Upgrade(tags []string, header http.Header) (socket uint32, err error)
+}
+
+// Forwarder is implemented by the runtime's http.ResponseWriter: the stub's object answers in its place.
+type Forwarder interface {
+	Forward(s Stub, r *http.Request) error
+}
+
+type scopeKey struct{}
+
+// ScopeKey is the key under which a context carries its Scope.
+var ScopeKey any = scopeKey{}

@@ -1,0 +1,84 @@
+package objects
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"durago.example/objects/driver"
+	"durago.example/wasm/abi"
+)
+
+// Program is everything that a worker exports. It is a value: nothing is registered globally, and a test builds it
+// natively.
+type Program struct {
+	// Classes are the Durable Object classes, each under its name.
+	Classes []*Class
+	// Fetch answers requests to the worker itself. See
+	// https://developers.cloudflare.com/workers/runtime-apis/handlers/fetch/.
+	Fetch http.Handler
+	// Scheduled answers cron triggers. See
+	// https://developers.cloudflare.com/workers/runtime-apis/handlers/scheduled/.
+	Scheduled func(ctx context.Context, event ScheduledEvent) error
+	// Queue answers batches of messages. See https://developers.cloudflare.com/queues/.
+	Queue func(ctx context.Context, batch *QueueBatch) error
+	// Services are named entrypoints for service bindings.
+	Services []*Service
+}
+
+// ScheduledEvent is one firing of a cron trigger.
+type ScheduledEvent struct {
+	Cron string    // the pattern that matched
+	Time time.Time // when it was due
+}
+
+// QueueBatch is a batch of messages of one queue.
+type QueueBatch struct {
+	Queue    string
+	Messages []QueueMessage
+}
+
+// QueueMessage is one message; Body is in the values' codec and read with Decode.
+type QueueMessage struct {
+	ID       string
+	Time     time.Time
+	Attempts int
+	body     []byte
+}
+
+// Decode reads the message's body into v, a pointer.
+func (m *QueueMessage) Decode(v any) error { return decodeValue(m.body, v) }
+
+// Service is a named entrypoint: a class without storage, made anew for each event.
+type Service struct{ class *Class }
+
+// NewService makes an entrypoint of the given name.
+func NewService[T any](name string, create func(ctx context.Context) (*T, error), methods ...Method[T]) *Service {
+	return &Service{NewClass(name, func(s *State) (*T, error) { return create(s.Context()) }, methods...)}
+}
+
+// Run hands the program to the runtime and never returns. It belongs at the end of main. Natively, where there is no
+// runtime, it ends the program with a sentence that says how to build it.
+func Run(p Program) { run(p.erase()) }
+
+func (p *Program) erase() driver.Program {
+	d := driver.Program{Fetch: p.Fetch, Manifest: p.manifest}
+	for _, c := range p.Classes {
+		d.Classes = append(d.Classes, erased{c})
+	}
+	if f := p.Scheduled; f != nil {
+		d.Scheduled = func(ctx context.Context, cron string, at time.Time) error {
+			return f(ctx, ScheduledEvent{cron, at})
+		}
+	}
+	return d
+}
+
+func (p *Program) manifest() ([]byte, error) {
+	m := abi.Manifest{ABI: abi.Version, Fetch: p.Fetch != nil, Scheduled: p.Scheduled != nil, Queue: p.Queue != nil}
+	for _, c := range p.Classes {
+		m.Classes = append(m.Classes, c.describe())
+	}
+	return json.Marshal(m)
+}

@@ -1,0 +1,198 @@
+package objects
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"durago.example/objects/driver"
+	"durago.example/wasm/abi"
+)
+
+type scanner[Row any] func(c driver.Cursor, row *Row) error
+
+// scannerOf chooses how to fill a Row, and whether that needs the names of the columns. Scalars cost no reflection.
+func scannerOf[Row any]() (scan scanner[Row], columns bool) {
+	var zero Row
+	switch any(zero).(type) {
+	case int:
+		return func(c driver.Cursor, row *Row) error {
+			n, err := integer(c)
+			*any(row).(*int) = int(n)
+			return err
+		}, false
+	case int64:
+		return func(c driver.Cursor, row *Row) error {
+			n, err := integer(c)
+			*any(row).(*int64) = n
+			return err
+		}, false
+	case []any:
+		return func(c driver.Cursor, row *Row) error {
+			list := make([]any, c.Width())
+			for i := range list {
+				list[i] = valueOf(c.Value(i))
+			}
+			*any(row).(*[]any) = list
+			return nil
+		}, false
+	case map[string]any:
+		return func(c driver.Cursor, row *Row) error {
+			m := make(map[string]any, c.Width())
+			for i, name := range c.Columns() {
+				m[name] = valueOf(c.Value(i))
+			}
+			*any(row).(*map[string]any) = m
+			return nil
+		}, true
+	}
+	t := reflect.TypeFor[Row]()
+	if t.Kind() == reflect.Struct && t != timeType {
+		return func(c driver.Cursor, row *Row) error { return scanStruct(c, reflect.ValueOf(row).Elem()) }, true
+	}
+	return func(c driver.Cursor, row *Row) error {
+		if err := oneColumn(c); err != nil {
+			return err
+		}
+		return scanInto(reflect.ValueOf(row).Elem(), c.Value(0))
+	}, false
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+func oneColumn(c driver.Cursor) error {
+	if n := c.Width(); n != 1 {
+		return fmt.Errorf("objects: the query has %d columns, want 1 for a single value; use a struct", n)
+	}
+	return nil
+}
+
+func integer(c driver.Cursor) (int64, error) {
+	if err := oneColumn(c); err != nil {
+		return 0, err
+	}
+	return toInteger(c.Value(0))
+}
+
+func toInteger(v driver.Value) (int64, error) {
+	if v.Kind != abi.SQLNumber {
+		return 0, fmt.Errorf("objects: cannot read %s into an integer", kindName(v.Kind))
+	}
+	if v.Float != math.Trunc(v.Float) {
+		return 0, fmt.Errorf("objects: cannot read %v into an integer", v.Float)
+	}
+	if math.Abs(v.Float) > 1<<53 {
+		return 0, fmt.Errorf("objects: integer %.0f is beyond 2^53 and may have lost digits: store it as TEXT", v.Float)
+	}
+	return int64(v.Float), nil
+}
+
+func kindName(k byte) string {
+	return [...]string{abi.SQLNull: "NULL", abi.SQLNumber: "a number", abi.SQLText: "TEXT", abi.SQLBlob: "a BLOB"}[k]
+}
+
+func valueOf(v driver.Value) any {
+	switch v.Kind {
+	case abi.SQLNumber:
+		return v.Float
+	case abi.SQLText:
+		return string(v.Bytes)
+	case abi.SQLBlob:
+		return append([]byte{}, v.Bytes...)
+	}
+	return nil
+}
+
+var plans sync.Map // reflect.Type → map[string][]int
+
+func planOf(t reflect.Type) map[string][]int {
+	if p, ok := plans.Load(t); ok {
+		return p.(map[string][]int)
+	}
+	p := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		if !f.IsExported() || f.Anonymous {
+			continue
+		}
+		name, tagged := f.Tag.Lookup("sql")
+		if !tagged {
+			name = f.Name
+		}
+		if name != "-" {
+			p[strings.ToLower(name)] = f.Index
+		}
+	}
+	plans.Store(t, p)
+	return p
+}
+
+func scanStruct(c driver.Cursor, into reflect.Value) error {
+	plan := planOf(into.Type())
+	for i, name := range c.Columns() {
+		index, ok := plan[strings.ToLower(name)]
+		if !ok {
+			return fmt.Errorf("objects: column %q has no field in %s", name, into.Type())
+		}
+		if err := scanInto(into.FieldByIndex(index), c.Value(i)); err != nil {
+			return fmt.Errorf("objects: column %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func scanInto(into reflect.Value, v driver.Value) error {
+	if into.Kind() == reflect.Pointer {
+		if v.Kind == abi.SQLNull {
+			into.SetZero()
+			return nil
+		}
+		into.Set(reflect.New(into.Type().Elem()))
+		return scanInto(into.Elem(), v)
+	}
+	switch {
+	case into.Type() == timeType && v.Kind == abi.SQLNumber:
+		into.Set(reflect.ValueOf(time.UnixMilli(int64(v.Float))))
+		return nil
+	case into.Kind() == reflect.Interface && into.NumMethod() == 0:
+		if x := valueOf(v); x != nil {
+			into.Set(reflect.ValueOf(x))
+		} else {
+			into.SetZero()
+		}
+		return nil
+	case into.Kind() == reflect.String && v.Kind == abi.SQLText:
+		into.SetString(string(v.Bytes))
+		return nil
+	case into.Kind() == reflect.Slice && into.Type().Elem().Kind() == reflect.Uint8 && v.Kind != abi.SQLNumber:
+		if v.Kind == abi.SQLNull {
+			into.SetZero()
+		} else {
+			into.SetBytes(append([]byte{}, v.Bytes...))
+		}
+		return nil
+	case into.CanFloat() && v.Kind == abi.SQLNumber:
+		into.SetFloat(v.Float)
+		return nil
+	case into.Kind() == reflect.Bool && v.Kind == abi.SQLNumber:
+		into.SetBool(v.Float != 0)
+		return nil
+	case into.CanInt() || into.CanUint():
+		n, err := toInteger(v)
+		if err != nil {
+			return err
+		}
+		if into.CanInt() && !into.OverflowInt(n) {
+			into.SetInt(n)
+			return nil
+		}
+		if into.CanUint() && n >= 0 && !into.OverflowUint(uint64(n)) {
+			into.SetUint(uint64(n))
+			return nil
+		}
+		return fmt.Errorf("objects: %d does not fit %s", n, into.Type())
+	}
+	return fmt.Errorf("objects: cannot read %s into %s", kindName(v.Kind), into.Type())
+}

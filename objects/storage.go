@@ -1,0 +1,87 @@
+package objects
+
+import (
+	"context"
+	"time"
+
+	"durago.example/objects/driver"
+)
+
+// Storage is an object's durable storage. See
+// https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/.
+//
+// Writes made without waiting between them commit together when the goroutine first waits for something outside the
+// object; nothing leaves the object before they are on disk.
+type Storage struct{ scope driver.Scope }
+
+// SQL is the object's SQLite database.
+func (s *Storage) SQL() *SQL { return &SQL{s.scope.SQL()} }
+
+// KV is synchronous key-value storage, in the same database.
+func (s *Storage) KV() *KV { return &KV{s.scope.KV()} }
+
+// Async is key-value storage through promises, the older interface to the same keys.
+func (s *Storage) Async() *AsyncKV { return &AsyncKV{s.scope.AsyncKV()} }
+
+// Sync waits until all earlier writes are on disk.
+func (s *Storage) Sync(ctx context.Context) error { return s.scope.Storage().Sync(ctx) }
+
+// DeleteAll deletes the database and the alarm. It fails inside a transaction.
+func (s *Storage) DeleteAll(ctx context.Context) error { return s.scope.Storage().DeleteAll(ctx) }
+
+// Bookmark is the current point in the history of the database; a later one compares greater.
+func (s *Storage) Bookmark(ctx context.Context) (Bookmark, error) {
+	b, err := s.scope.Storage().Bookmark(ctx)
+	return Bookmark(b), err
+}
+
+// Bookmark is a point in the history of an object's database.
+type Bookmark string
+
+// SetAlarm has the object's Alarm run at the given time; a time in the past is now. It replaces an earlier alarm.
+func (s *Storage) SetAlarm(ctx context.Context, at time.Time) error {
+	return s.scope.Storage().SetAlarm(ctx, at)
+}
+
+// Alarm is the time of the alarm that is set. Inside the Alarm handler none is, unless it sets one.
+func (s *Storage) Alarm(ctx context.Context) (at time.Time, ok bool, err error) {
+	return s.scope.Storage().Alarm(ctx)
+}
+
+// DeleteAlarm removes the alarm.
+func (s *Storage) DeleteAlarm(ctx context.Context) error { return s.scope.Storage().DeleteAlarm(ctx) }
+
+// TransactionSync runs f; its writes stay if it returns nil and are undone if it returns an error or panics. f must not
+// wait: operations that would wait fail with ErrWouldWait, and waiting for a channel ends the isolate. Transactions
+// nest. See https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#transactionsync.
+func (s *Storage) TransactionSync(f func() error) error { return s.scope.Storage().TransactionSync(f) }
+
+// Transaction runs f, which may wait; other events of the object are held until it returns. Its writes are undone if f
+// returns an error, which Transaction then returns, or calls tx.Rollback.
+func (s *Storage) Transaction(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	tx := &Tx{Storage: s}
+	err := s.scope.Storage().Transaction(ctx, func(ctx context.Context) error {
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
+		if tx.rolledBack {
+			return errRollback
+		}
+		return nil
+	})
+	if err == errRollback {
+		return nil
+	}
+	return err
+}
+
+var errRollback = &Error{Name: "Error", Message: "transaction rolled back"}
+
+// Tx is a running Transaction. Storage operations take part in it whether made through tx or not.
+type Tx struct {
+	*Storage
+	rolledBack bool
+}
+
+// Rollback has the transaction undone when f returns; f's nil is still returned.
+func (t *Tx) Rollback() { t.rolledBack = true }

@@ -1,0 +1,352 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+	"unsafe"
+
+	"durago.example/objects/driver"
+	"durago.example/wasm/abi"
+)
+
+var program driver.Program
+
+// Run keeps the program and waits for events for ever.
+func Run(p driver.Program) {
+	program = p
+	exportControl()
+	select {}
+}
+
+// event is one delivery, and the context of its handler.
+type event struct {
+	label
+	kind  abi.Event
+	frame []byte
+	done  chan struct{}
+	err   error
+}
+
+// exportEvent takes the frame out of the inbox and starts a goroutine for the event, or handles it at once.
+//
+//go:wasmexport durago_event
+func exportEvent(kind, ctx, ev, n uint32) {
+	switch abi.Event(kind) {
+	case abi.EventWake:
+		if s := scopes[ctx]; s != nil {
+			s.wake()
+		}
+	case abi.EventDone:
+		if s := scopes[ctx]; s != nil {
+			s.complete(ev, append([]byte(nil), inbox[:n]...))
+		}
+	case abi.EventGone:
+		if s := scopes[ctx]; s != nil {
+			s.end()
+		}
+	case abi.EventCancel:
+		if s := scopes[ctx]; s != nil && s.events[ev] != nil {
+			s.events[ev].cancel()
+		}
+	case abi.EventBlock:
+		r := abi.NewReader(inbox[:n])
+		if b := bodies[r.U32()]; b != nil {
+			b.start <- ev
+		}
+	case abi.EventManifest:
+		manifest()
+	default:
+		s := scopeFor(ctx)
+		e := &event{kind: abi.Event(kind), frame: append([]byte(nil), inbox[:n]...)}
+		e.label = label{&sentinel, s, nil, ev}
+		if s.events == nil {
+			s.events = map[uint32]*event{}
+		}
+		s.events[ev] = e
+		assign(e)
+	}
+	shrink()
+}
+
+func manifest() {
+	b, err := program.Manifest()
+	if err != nil {
+		b = appendError(nil, err, "")
+	}
+	_, _ = call(0, abi.OpManifest, 0, b)
+}
+
+// Idle workers keep their grown stacks; growing one costs more than a small event.
+var idle []chan *event
+
+const maxIdle = 64
+
+func assign(e *event) {
+	if n := len(idle); n > 0 {
+		w := idle[n-1]
+		idle = idle[:n-1]
+		w <- e
+		return
+	}
+	w := make(chan *event, 1)
+	w <- e
+	go work(w)
+}
+
+func work(w chan *event) {
+	for {
+		e := <-w
+		e.run()
+		setProfLabel(nil)
+		if len(idle) >= maxIdle {
+			return
+		}
+		idle = append(idle, w)
+	}
+}
+
+// run handles the event. A panic fails it and has the object made anew; runtime.Goexit fails it too.
+func (e *event) run() {
+	e.label.set()
+	finished := false
+	defer func() {
+		r := recover()
+		if !finished && !e.scope.gone {
+			e.scope.instance = nil
+			e.fail(panicError(r), string(debug.Stack()))
+		}
+		delete(e.scope.events, e.label.event)
+		e.cancel()
+	}()
+	if err := e.handle(); err != nil {
+		e.fail(err, "")
+	}
+	finished = true
+}
+
+func panicError(r any) error {
+	if r == nil {
+		return errors.New("the handler ended its goroutine with runtime.Goexit")
+	}
+	if err, ok := r.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w", err)
+	}
+	return fmt.Errorf("panic: %v", r)
+}
+
+func (e *event) handle() error {
+	s := e.scope
+	if e.kind == abi.EventFetch {
+		return e.fetch()
+	}
+	if e.kind == abi.EventScheduled {
+		r := abi.NewReader(e.frame)
+		cron, at := r.Str(), r.F64()
+		if program.Scheduled == nil {
+			return errors.New("Handler does not export a scheduled() function.")
+		}
+		return e.finish(program.Scheduled(e, cron, time.UnixMilli(int64(at))))
+	}
+	if e.kind == abi.EventConstruct {
+		if err := s.describe(e.frame); err != nil {
+			return err
+		}
+		_, err := s.ensure()
+		return e.finish(err)
+	}
+	i, err := s.ensure()
+	if err != nil {
+		return err
+	}
+	r := abi.NewReader(e.frame)
+	switch e.kind {
+	case abi.EventRPC:
+		method := r.Str()
+		args := r.Rest()
+		if r.Err() != nil {
+			return r.Err()
+		}
+		out, err := i.Call(e, method, args)
+		if err != nil {
+			return err
+		}
+		s.answer(e.label.event, abi.OpReturn, out)
+		return nil
+	case abi.EventAlarm:
+		at, retries := r.F64(), r.U32()
+		return e.finish(i.Alarm(e, time.UnixMilli(int64(at)), int(retries)))
+	case abi.EventSocketMessage:
+		socket, text, data := r.U32(), r.U8(), r.Rest()
+		return e.finish(i.SocketMessage(e, socket, text == 1, data))
+	case abi.EventSocketClose:
+		socket, code, clean, reason := r.U32(), r.U16(), r.U8(), r.Str()
+		return e.finish(i.SocketClose(e, socket, int(code), reason, clean == 1))
+	case abi.EventSocketError:
+		socket, message := r.U32(), r.Str()
+		return e.finish(i.SocketError(e, socket, message))
+	}
+	return fmt.Errorf("durago: unknown event %d: the runtime is newer than this program", e.kind)
+}
+
+// describe learns which object the scope is.
+func (s *scope) describe(frame []byte) error {
+	r := abi.NewReader(frame)
+	class := r.Str()
+	s.object = driver.ID{Hex: r.Str(), Named: r.U8() == 1, Name: r.Str()}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	for _, c := range program.Classes {
+		if c.Name() == class {
+			s.class = c
+			return nil
+		}
+	}
+	return fmt.Errorf("durago: this program has no class %q", class)
+}
+
+// ensure makes the object's Go half if there is none, once.
+func (s *scope) ensure() (driver.Instance, error) {
+	for s.instance == nil {
+		if s.gone {
+			return nil, errGone
+		}
+		if s.class == nil {
+			return nil, errors.New("durago: this event is for an object, but its context is none")
+		}
+		if s.building != nil {
+			<-s.building
+			continue
+		}
+		if err := s.build(); err != nil {
+			return nil, err
+		}
+	}
+	return s.instance, nil
+}
+
+func (s *scope) build() error {
+	s.building = make(chan struct{})
+	defer func() {
+		close(s.building)
+		s.building = nil
+	}()
+	i, err := s.class.New(s, s.object)
+	if err == nil {
+		s.instance = i
+	}
+	return err
+}
+
+// finish answers an event that has no result.
+func (e *event) finish(err error) error {
+	if err == nil {
+		e.scope.answer(e.label.event, abi.OpReturn, nil)
+	}
+	return err
+}
+
+func (e *event) fail(err error, stack string) {
+	if errors.Is(err, context.Canceled) && e.scope.gone {
+		return
+	}
+	e.scope.answer(e.label.event, abi.OpFail, appendError(nil, err, stack))
+}
+
+// answer gives the outcome of an event; a scope that is gone has nobody to give it to.
+func (s *scope) answer(ev uint32, op abi.Op, frame []byte) {
+	_, _ = s.do(op, ev, frame)
+}
+
+func (e *event) cancel() {
+	if e.err == nil {
+		e.err = context.Canceled
+		if e.done != nil {
+			close(e.done)
+		}
+	}
+}
+
+func (e *event) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (e *event) Err() error                  { return e.err }
+
+func (e *event) Done() <-chan struct{} {
+	if e.done == nil {
+		e.done = make(chan struct{})
+		if e.err != nil {
+			close(e.done)
+		}
+	}
+	return e.done
+}
+
+func (e *event) Value(key any) any {
+	if key == driver.ScopeKey {
+		return driver.Scope(e.scope)
+	}
+	return nil
+}
+
+// Go and WaitUntil contain what f does.
+
+func (s *scope) Go(f func(context.Context)) {
+	s.spawn(func(ctx context.Context) error { f(ctx); return nil }, nil)
+}
+
+func (s *scope) WaitUntil(f func(context.Context) error) {
+	token := nextToken()
+	if _, err := s.do(abi.OpWaitUntil, token, nil); err != nil {
+		return
+	}
+	s.spawn(f, func() { _, _ = s.do(abi.OpWorkDone, token, nil) })
+}
+
+func (s *scope) spawn(f func(context.Context) error, after func()) {
+	l := running()
+	var ev uint32
+	if l != nil {
+		ev = l.event
+	}
+	s.work++
+	go func() {
+		newLabel(s, nil, ev).set()
+		finished := false
+		defer func() {
+			s.work--
+			if r := recover(); r != nil || !finished {
+				s.Log(nil, abi.LogError, fmt.Sprintf("%v\n%s", panicError(r), debug.Stack()))
+			}
+			if after != nil {
+				after()
+			}
+		}()
+		if err := f(s.Context()); err != nil && !s.gone {
+			s.Log(nil, abi.LogError, err.Error())
+		}
+		finished = true
+	}()
+}
+
+//go:wasmexport durago_stat
+func exportStat(which uint32) uint32 {
+	switch which {
+	case abi.StatGoroutines:
+		return uint32(runtime.NumGoroutine())
+	case abi.StatContexts:
+		return uint32(len(scopes))
+	case abi.StatParked:
+		return parked
+	case abi.StatHeap:
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return uint32(m.HeapAlloc)
+	}
+	return 0
+}
+
+func pointer(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

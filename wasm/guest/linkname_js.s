@@ -1,0 +1,1 @@
+// The package declares functions without bodies (see label_js.go).

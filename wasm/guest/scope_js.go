@@ -1,0 +1,236 @@
+package guest
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"durago.example/objects/driver"
+	"durago.example/wasm/abi"
+)
+
+// scope is a context of the runtime: one object, or one request to the front.
+type scope struct {
+	id     uint32
+	gone   bool
+	ended  chan struct{} // closed when gone; made when first asked for
+	class  driver.Class  // nil for a request
+	object driver.ID
+
+	instance driver.Instance
+	building chan struct{} // closed when the constructor that runs now has returned
+
+	home    []chan struct{} // goroutines that wait for this scope to be current
+	section *section        // the innermost section that is open
+	events  map[uint32]*event
+	tokens  map[uint32]*pending // asynchronous operations under way
+	work    int                 // goroutines of Go and WaitUntil
+}
+
+var scopes = map[uint32]*scope{}
+var parked uint32
+
+func scopeFor(id uint32) *scope {
+	s := scopes[id]
+	if s == nil {
+		s = &scope{id: id}
+		scopes[id] = s
+	}
+	return s
+}
+
+// Current is the scope that the running goroutine belongs to, or nil.
+func Current() driver.Scope {
+	if l := running(); l != nil {
+		return l.scope
+	}
+	return nil
+}
+
+// enter returns when the scope is current and no section excludes the goroutine.
+func (s *scope) enter() error {
+	for {
+		switch {
+		case s.gone:
+			return errGone
+		case current() != s.id:
+			w := make(chan struct{})
+			s.home = append(s.home, w)
+			if len(s.home) == 1 {
+				hostCall(s.id, uint32(abi.OpWake), s.id, nil, 0)
+			}
+			parked++
+			<-w
+			parked--
+		case s.section != nil && !s.section.holds():
+			parked++
+			<-s.section.left
+			parked--
+		default:
+			return nil
+		}
+	}
+}
+
+// do performs a synchronous operation.
+func (s *scope) do(op abi.Op, token uint32, frame []byte) ([]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	return call(s.id, op, token, frame)
+}
+
+func (s *scope) wake() {
+	list := s.home
+	s.home = nil
+	for _, w := range list {
+		close(w)
+	}
+}
+
+// end is told that the scope is gone: nothing of it may wait any longer.
+func (s *scope) end() {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	delete(scopes, s.id)
+	if s.ended != nil {
+		close(s.ended)
+	}
+	for _, p := range s.tokens {
+		p.finish(nil, errGone)
+	}
+	for _, e := range s.events {
+		e.cancel()
+	}
+	for sec := s.section; sec != nil; sec = sec.outer {
+		close(sec.left)
+	}
+	s.section = nil
+	s.wake()
+}
+
+// pending is an asynchronous operation under way.
+type pending struct {
+	done   chan struct{}
+	answer []byte
+	err    error
+}
+
+func (p *pending) finish(answer []byte, err error) {
+	p.answer, p.err = answer, err
+	close(p.done)
+}
+
+var lastToken uint32
+
+func nextToken() uint32 {
+	lastToken++
+	return lastToken
+}
+
+// await performs an asynchronous operation and waits for its end, for the end of ctx or of the scope. frame is made
+// after the scope has become current, so that it may use scratch.
+func (s *scope) await(ctx context.Context, op abi.Op, frame func() []byte) ([]byte, error) {
+	token := nextToken()
+	p, err := s.begin(ctx, op, token, frame)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		s.forget(token)
+		return nil, context.Cause(ctx)
+	}
+	return p.answer, p.err
+}
+
+func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func() []byte) (*pending, error) {
+	if l := running(); l != nil && l.section != nil && l.section.sync {
+		return nil, errWouldWait
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	p := &pending{done: make(chan struct{})}
+	if s.tokens == nil {
+		s.tokens = map[uint32]*pending{}
+	}
+	s.tokens[token] = p
+	var b []byte
+	if frame != nil {
+		b = frame()
+	}
+	if _, err := call(s.id, op, token, b); err != nil {
+		s.forget(token)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (s *scope) forget(token uint32) { delete(s.tokens, token) }
+
+func (s *scope) complete(token uint32, frame []byte) {
+	p := s.tokens[token]
+	if p == nil {
+		return // given up
+	}
+	delete(s.tokens, token)
+	if len(frame) > 0 && frame[0] == 1 {
+		p.finish(frame[1:], nil)
+		return
+	}
+	p.finish(nil, readError(frame[min(1, len(frame)):]))
+}
+
+// scopeContext is the context of a scope itself; it ends when the scope is gone.
+type scopeContext struct{ s *scope }
+
+func (c scopeContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (c scopeContext) Done() <-chan struct{} {
+	if c.s.ended == nil {
+		c.s.ended = make(chan struct{})
+		if c.s.gone {
+			close(c.s.ended)
+		}
+	}
+	return c.s.ended
+}
+
+func (c scopeContext) Err() error {
+	if c.s.gone {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (c scopeContext) Value(key any) any {
+	if key == driver.ScopeKey {
+		return driver.Scope(c.s)
+	}
+	return nil
+}
+
+func (s *scope) Context() context.Context { return scopeContext{s} }
+
+func (s *scope) Abort(reason *driver.Error) {
+	if s.enter() == nil {
+		_, _ = call(s.id, abi.OpAbort, 0, appendError(nil, reason, ""))
+		s.end()
+	}
+	runtime.Goexit()
+}
+
+func (s *scope) Log(_ context.Context, level int, text string) {
+	var ev uint32
+	if l := running(); l != nil {
+		ev = l.event
+	}
+	hostCall(s.id, uint32(abi.OpLog), ev, pointer(append([]byte{byte(level)}, text...)), uint32(len(text)+1))
+}

@@ -1,0 +1,216 @@
+package guest
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"durago.example/objects/driver"
+	"durago.example/wasm/abi"
+)
+
+func (s *scope) SQL() driver.SQL { return sqlite{s} }
+
+type sqlite struct{ s *scope }
+
+// statements are the texts that the runtime knows by number. Programs have few; a program that builds texts without
+// end keeps to the bound by sending them anew.
+var statements = map[string]uint32{}
+
+const maxStatements = 4096
+
+func intern(s *scope, query string) (uint32, error) {
+	if id, ok := statements[query]; ok {
+		return id, nil
+	}
+	if len(statements) >= maxStatements {
+		clear(statements)
+	}
+	id := uint32(len(statements) + 1)
+	if _, err := call(s.id, abi.OpSQLIntern, id, []byte(query)); err != nil {
+		return 0, err
+	}
+	statements[query] = id
+	return id, nil
+}
+
+func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, error) {
+	s := q.s
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	id, err := intern(s, query)
+	if err != nil {
+		return nil, err
+	}
+	var flags byte
+	if columns {
+		flags = abi.SQLColumns
+	}
+	b := abi.AppendU16(append(scratch[:0], flags), uint16(len(args)))
+	for i, a := range args {
+		if b, err = appendSQL(b, a); err != nil {
+			return nil, fmt.Errorf("objects: argument %d: %w", i+1, err)
+		}
+	}
+	a, err := call(s.id, abi.OpSQL, id, clip(b))
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{s: s}
+	return c, c.load(a)
+}
+
+func (q sqlite) Size() (int64, error) {
+	a, err := q.s.do(abi.OpSQLSize, 0, nil)
+	r := abi.NewReader(a)
+	return int64(r.F64()), err
+}
+
+// appendSQL appends one argument.
+func appendSQL(b []byte, a any) ([]byte, error) {
+	switch v := a.(type) {
+	case nil:
+		return append(b, abi.SQLNull), nil
+	case string:
+		return abi.AppendStr(append(b, abi.SQLText), v), nil
+	case []byte:
+		if v == nil {
+			return append(b, abi.SQLNull), nil
+		}
+		return abi.AppendStr(append(b, abi.SQLBlob), v), nil
+	case float64:
+		return abi.AppendF64(append(b, abi.SQLNumber), v), nil
+	case int:
+		return appendInt(b, int64(v))
+	case int64:
+		return appendInt(b, v)
+	case bool:
+		if v {
+			return abi.AppendF64(append(b, abi.SQLNumber), 1), nil
+		}
+		return abi.AppendF64(append(b, abi.SQLNumber), 0), nil
+	case time.Time:
+		return appendInt(b, v.UnixMilli())
+	}
+	switch v := reflect.ValueOf(a); v.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return appendInt(b, v.Int())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if v.Uint() > 1<<53 {
+			return nil, fmt.Errorf("%d is beyond 2^53 and would lose digits: bind it as a string", v.Uint())
+		}
+		return appendInt(b, int64(v.Uint()))
+	case reflect.Float32, reflect.Float64:
+		return abi.AppendF64(append(b, abi.SQLNumber), v.Float()), nil
+	case reflect.String:
+		return abi.AppendStr(append(b, abi.SQLText), v.String()), nil
+	case reflect.Bool:
+		return appendSQL(b, v.Bool())
+	case reflect.Pointer:
+		if v.IsNil() {
+			return append(b, abi.SQLNull), nil
+		}
+		return appendSQL(b, v.Elem().Interface())
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return appendSQL(b, v.Bytes())
+		}
+	}
+	return nil, fmt.Errorf("cannot bind %T: want nil, bool, a number, string, []byte or time.Time", a)
+}
+
+func appendInt(b []byte, n int64) ([]byte, error) {
+	if n > 1<<53 || n < -1<<53 {
+		return nil, fmt.Errorf("%d is beyond 2^53 and would lose digits: bind it as a string", n)
+	}
+	return abi.AppendF64(append(b, abi.SQLNumber), float64(n)), nil
+}
+
+// cursor holds a chunk of rows; its memory is its own, so that it stays open across other statements.
+type cursor struct {
+	s             *scope
+	handle        uint32
+	read, written float64
+	columns       []string
+	width, rows   int
+	at            abi.Reader
+	row           []driver.Value
+	few           [4]driver.Value
+	small         [64]byte
+}
+
+var _ driver.Cursor = (*cursor)(nil)
+
+func (c *cursor) load(answer []byte) error {
+	r := abi.NewReader(answer)
+	c.handle, c.read, c.written = r.U32(), r.F64(), r.F64()
+	c.width = int(r.U16())
+	if r.U8() == 1 {
+		c.columns = make([]string, c.width)
+		for i := range c.columns {
+			c.columns[i] = r.Str()
+		}
+	}
+	c.rows = int(r.U32())
+	if r.Err() != nil || c.rows > r.Len() && c.width > 0 {
+		return abi.ErrFrame
+	}
+	var own []byte
+	if n := r.Len(); n <= len(c.small) {
+		own = c.small[:n]
+	} else {
+		own = make([]byte, n)
+	}
+	copy(own, r.Rest())
+	c.at = abi.NewReader(own)
+	if c.row == nil {
+		if c.width <= len(c.few) {
+			c.row = c.few[:c.width]
+		} else {
+			c.row = make([]driver.Value, c.width)
+		}
+	}
+	return nil
+}
+
+func (c *cursor) Columns() []string             { return c.columns }
+func (c *cursor) Width() int                    { return c.width }
+func (c *cursor) Value(i int) driver.Value      { return c.row[i] }
+func (c *cursor) Counts() (read, written int64) { return int64(c.read), int64(c.written) }
+
+func (c *cursor) Next() (bool, error) {
+	for c.rows == 0 {
+		if c.handle == 0 {
+			return false, nil
+		}
+		h := c.handle
+		c.handle = 0
+		a, err := c.s.do(abi.OpSQLNext, h, nil)
+		if err != nil {
+			return false, err
+		}
+		if err := c.load(a); err != nil {
+			return false, err
+		}
+	}
+	c.rows--
+	for i := range c.row {
+		v := driver.Value{Kind: c.at.U8()}
+		switch v.Kind {
+		case abi.SQLNumber:
+			v.Float = c.at.F64()
+		case abi.SQLText, abi.SQLBlob:
+			v.Bytes = c.at.Bytes()
+		}
+		c.row[i] = v
+	}
+	return true, c.at.Err()
+}
+
+func (c *cursor) Close() {
+	if c.handle != 0 {
+		_, _ = c.s.do(abi.OpSQLClose, c.handle, nil)
+		c.handle = 0
+	}
+}

@@ -1,0 +1,62 @@
+package value
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Describe is the TypeScript type of a Go type.
+func Describe(t reflect.Type) string { return describe(t, 0) }
+
+func describe(t reflect.Type, depth int) string {
+	if depth > 8 { // a recursive type
+		return "unknown"
+	}
+	switch {
+	case t == timeType:
+		return "Date"
+	case t == bigIntType || t.Kind() == reflect.Pointer && t.Elem() == bigIntType:
+		return "bigint"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "boolean"
+	case reflect.String:
+		return "string"
+	case reflect.Pointer:
+		return describe(t.Elem(), depth+1) + " | null"
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 && t.Kind() == reflect.Slice {
+			return "ArrayBuffer"
+		}
+		e := describe(t.Elem(), depth+1)
+		if strings.ContainsAny(e, " ") {
+			e = "(" + e + ")"
+		}
+		return e + "[]"
+	case reflect.Map:
+		if t.Key().Kind() == reflect.String {
+			return "Record<string, " + describe(t.Elem(), depth+1) + ">"
+		}
+		return "Map<" + describe(t.Key(), depth+1) + ", " + describe(t.Elem(), depth+1) + ">"
+	case reflect.Struct:
+		var b strings.Builder
+		b.WriteString("{ ")
+		for _, f := range fieldsOf(t) {
+			b.WriteString(f.name)
+			ft := t.FieldByIndex(f.index).Type
+			if f.omitEmpty {
+				b.WriteString("?")
+				if ft.Kind() == reflect.Pointer {
+					ft = ft.Elem()
+				}
+			}
+			b.WriteString(": " + describe(ft, depth+1) + "; ")
+		}
+		b.WriteString("}")
+		return b.String()
+	case reflect.Interface:
+		return "any"
+	}
+	return "number"
+}

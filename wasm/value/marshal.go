@@ -1,0 +1,281 @@
+package value
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/big"
+	"reflect"
+	"slices"
+	"sort"
+	"time"
+
+	"durago.example/wasm/abi"
+)
+
+// Go types and values:
+//
+//	bool                        boolean
+//	int…, uint…                 number; beyond 2^53 an error
+//	float32, float64            number
+//	string                      string
+//	[]byte                      ArrayBuffer; any view is accepted
+//	time.Time                   Date
+//	*big.Int                    BigInt
+//	slice, array                array
+//	map[string]T                object, keys in order
+//	map[K]T of another K        Map
+//	struct                      object: fields by `js` tag, else `json` tag, else name with a small first letter;
+//	                            `,omitempty`, `-`; embedded structs are part of the outer one
+//	pointer                     null, or what it points to
+//	any                         as it is: nil, bool, float64, string, []byte, []any, map[string]any, time.Time,
+//	                            *big.Int, Map, Set, RegExp, Sparse, *Error, Handle, Undefined
+//
+// Unknown incoming fields are ignored and absent ones stay zero. null goes into a pointer, slice, map or any; undefined
+// leaves any kind zero.
+
+var (
+	timeType   = reflect.TypeFor[time.Time]()
+	bigIntType = reflect.TypeFor[big.Int]()
+	bytesType  = reflect.TypeFor[[]byte]()
+)
+
+// Marshal appends v's encoding to b.
+func Marshal(b []byte, v any) ([]byte, error) { return encode(b, v, 0) }
+
+// AppendReflect appends v's encoding to b.
+func AppendReflect(b []byte, v reflect.Value) ([]byte, error) { return encodeReflect(b, v, 0) }
+
+func encode(b []byte, v any, depth int) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return AppendNull(b), nil
+	case Undefined:
+		return AppendUndefined(b), nil
+	case bool:
+		return AppendBool(b, v), nil
+	case int:
+		return AppendInt(b, int64(v))
+	case int64:
+		return AppendInt(b, v)
+	case float64:
+		return AppendFloat(b, v), nil
+	case string:
+		return AppendString(b, v), nil
+	case []byte:
+		if v == nil {
+			return AppendNull(b), nil
+		}
+		return AppendBytes(b, v), nil
+	case RegExp:
+		return appendStr(appendStr(append(b, TagRegExp), v.Source), v.Flags), nil
+	case Handle:
+		return binary.LittleEndian.AppendUint32(append(b, TagHandle, v.Kind), v.ID), nil
+	case Map:
+		var err error
+		b = binary.AppendUvarint(append(b, TagMap), uint64(len(v)))
+		for _, p := range v {
+			if b, err = encodeDeeper(b, p.Key, depth); err != nil {
+				return b, err
+			}
+			if b, err = encodeDeeper(b, p.Value, depth); err != nil {
+				return b, err
+			}
+		}
+		return b, nil
+	case Set:
+		var err error
+		b = binary.AppendUvarint(append(b, TagSet), uint64(len(v)))
+		for _, p := range v {
+			if b, err = encodeDeeper(b, p, depth); err != nil {
+				return b, err
+			}
+		}
+		return b, nil
+	case Sparse:
+		return encodeSparse(b, v, depth)
+	case *Error:
+		if v == nil {
+			return AppendNull(b), nil
+		}
+		return encodeError(b, v, depth)
+	}
+	return encodeReflect(b, reflect.ValueOf(v), depth)
+}
+
+func encodeDeeper(b []byte, v any, depth int) ([]byte, error) {
+	if depth >= abi.MaxDepth {
+		return b, ErrDepth
+	}
+	return encode(b, v, depth+1)
+}
+
+func encodeSparse(b []byte, s Sparse, depth int) ([]byte, error) {
+	b = binary.AppendUvarint(append(b, TagSparse), uint64(s.Length))
+	b = binary.AppendUvarint(b, uint64(len(s.Items)))
+	keys := make([]uint32, 0, len(s.Items))
+	for k := range s.Items {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	var err error
+	for _, k := range keys {
+		if b, err = encodeDeeper(binary.AppendUvarint(b, uint64(k)), s.Items[k], depth); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+func encodeError(b []byte, e *Error, depth int) ([]byte, error) {
+	b = appendStr(appendStr(appendStr(append(b, TagError), e.Name), e.Message), e.Stack)
+	var err error
+	if e.Cause == nil {
+		b = append(b, 0)
+	} else if b, err = encodeDeeper(append(b, 1), e.Cause, depth); err != nil {
+		return b, err
+	}
+	if e.Props == nil {
+		return AppendObject(b, 0), nil
+	}
+	return encodeDeeper(b, e.Props, depth)
+}
+
+func encodeReflect(b []byte, v reflect.Value, depth int) ([]byte, error) {
+	if depth > abi.MaxDepth {
+		return b, ErrDepth
+	}
+	switch v.Kind() {
+	case reflect.Invalid:
+		return AppendNull(b), nil
+	case reflect.Bool:
+		return AppendBool(b, v.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return AppendInt(b, v.Int())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if v.Uint() > maxSafe {
+			return b, fmt.Errorf("value: %d is beyond 2^53, where JavaScript numbers lose digits: use *big.Int or a string", v.Uint())
+		}
+		return AppendInt(b, int64(v.Uint()))
+	case reflect.Float32, reflect.Float64:
+		return AppendFloat(b, v.Float()), nil
+	case reflect.String:
+		return AppendString(b, v.String()), nil
+	case reflect.Interface:
+		if v.IsNil() {
+			return AppendNull(b), nil
+		}
+		return encode(b, v.Interface(), depth)
+	case reflect.Pointer:
+		if v.IsNil() {
+			return AppendNull(b), nil
+		}
+		if v.Type().Elem() == bigIntType {
+			return appendBigInt(b, v.Interface().(*big.Int)), nil
+		}
+		if e, ok := v.Interface().(*Error); ok {
+			return encodeError(b, e, depth)
+		}
+		return encodeReflect(b, v.Elem(), depth+1)
+	case reflect.Slice:
+		if v.IsNil() {
+			return AppendNull(b), nil
+		}
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return AppendBytes(b, v.Bytes()), nil
+		}
+		switch v.Type() {
+		case reflect.TypeFor[Map](), reflect.TypeFor[Set]():
+			return encode(b, v.Interface(), depth)
+		}
+		return encodeList(b, v, depth)
+	case reflect.Array:
+		return encodeList(b, v, depth)
+	case reflect.Map:
+		return encodeMap(b, v, depth)
+	case reflect.Struct:
+		return encodeStruct(b, v, depth)
+	}
+	return b, fmt.Errorf("value: %s cannot cross: want data, not a %s", v.Type(), v.Kind())
+}
+
+func appendBigInt(b []byte, n *big.Int) []byte {
+	sign := byte(0)
+	if n.Sign() < 0 {
+		sign = 1
+	}
+	p := n.Bytes()
+	slices.Reverse(p)
+	return append(binary.AppendUvarint(append(b, TagBigInt, sign), uint64(len(p))), p...)
+}
+
+func encodeList(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
+	b = AppendArray(b, v.Len())
+	for i := range v.Len() {
+		if b, err = encodeReflect(b, v.Index(i), depth+1); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+func encodeMap(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
+	if v.IsNil() {
+		return AppendNull(b), nil
+	}
+	keys := v.MapKeys()
+	if v.Type().Key().Kind() == reflect.String {
+		sort.Slice(keys, func(i, j int) bool { return keys[i].String() < keys[j].String() })
+		b = AppendObject(b, len(keys))
+		for _, k := range keys {
+			if b, err = encodeReflect(AppendKey(b, k.String()), v.MapIndex(k), depth+1); err != nil {
+				return b, err
+			}
+		}
+		return b, nil
+	}
+	b = binary.AppendUvarint(append(b, TagMap), uint64(len(keys)))
+	for _, k := range keys {
+		if b, err = encodeReflect(b, k, depth+1); err != nil {
+			return b, err
+		}
+		if b, err = encodeReflect(b, v.MapIndex(k), depth+1); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+func encodeStruct(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
+	switch t := v.Type(); t {
+	case timeType:
+		at := v.Interface().(time.Time)
+		if at.IsZero() {
+			return AppendDate(b, math.NaN()), nil
+		}
+		return AppendDate(b, float64(at.UnixMilli())), nil
+	case bigIntType:
+		n := v.Interface().(big.Int)
+		return appendBigInt(b, &n), nil
+	case reflect.TypeFor[RegExp](), reflect.TypeFor[Sparse](), reflect.TypeFor[Handle](), reflect.TypeFor[Undefined]():
+		return encode(b, v.Interface(), depth)
+	}
+	fields := fieldsOf(v.Type())
+	n := 0
+	for i := range fields {
+		if !fields[i].omit(v) {
+			n++
+		}
+	}
+	b = AppendObject(b, n)
+	for i := range fields {
+		f := &fields[i]
+		if f.omit(v) {
+			continue
+		}
+		if b, err = encodeReflect(AppendKey(b, f.name), v.FieldByIndex(f.index), depth+1); err != nil {
+			return b, fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	return b, nil
+}

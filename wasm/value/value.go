@@ -1,0 +1,169 @@
+// Package value is the tagged binary codec for what JavaScript's structured clone holds: RPC arguments and results,
+// stored values, socket attachments. It knows neither wasm nor JavaScript; guest, host and shim share it.
+//
+// A value is one tag byte and its payload. uv is a uvarint, zz a zigzag varint, str a uv length and UTF-8.
+//
+//	_ undefined        0 null          T true, F false
+//	I integer: zz, within ±2^53        N number: float64, little-endian
+//	S string: str      s string with lone surrogates: uv byte length, UTF-16LE
+//	B ArrayBuffer: uv length, bytes    V view: kind u8, uv byte length, bytes
+//	D Date: float64 ms, NaN if invalid R RegExp: str source, str flags
+//	A array: uv count, values          a sparse array: uv length, uv count, then uv index and value of each
+//	O object: uv count, then str key and value of each, in order
+//	M Map: uv count, key and value     Z Set: uv count, values
+//	G BigInt: sign u8, uv length, magnitude little-endian
+//	E Error: str name, str message, str stack, u8 1 and the cause or 0, O own properties
+//	X boxed primitive: the value       ^ back-reference: uv index of the object begun that many objects ago from the start
+//	H handle: kind u8, u32; a stream, stub, target or callback, whose meaning is the runtime's
+//
+// A Date, RegExp, boxed primitive, buffer, view, array, object, Map, Set, Error and handle are objects and take the
+// next index when they begin. Nesting is bounded by abi.MaxDepth in every encoder and decoder.
+package value
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"durago.example/wasm/abi"
+)
+
+// Tags.
+const (
+	TagUndefined = '_'
+	TagNull      = '0'
+	TagTrue      = 'T'
+	TagFalse     = 'F'
+	TagInt       = 'I'
+	TagFloat     = 'N'
+	TagString    = 'S'
+	TagString16  = 's'
+	TagBytes     = 'B'
+	TagView      = 'V'
+	TagDate      = 'D'
+	TagRegExp    = 'R'
+	TagArray     = 'A'
+	TagSparse    = 'a'
+	TagObject    = 'O'
+	TagMap       = 'M'
+	TagSet       = 'Z'
+	TagBigInt    = 'G'
+	TagError     = 'E'
+	TagBoxed     = 'X'
+	TagRef       = '^'
+	TagHandle    = 'H'
+)
+
+// Kinds of a view, in the order of the platform's constructors.
+const (
+	ViewInt8 = iota
+	ViewUint8
+	ViewUint8Clamped
+	ViewInt16
+	ViewUint16
+	ViewInt32
+	ViewUint32
+	ViewFloat32
+	ViewFloat64
+	ViewBigInt64
+	ViewBigUint64
+	ViewDataView
+	ViewFloat16
+)
+
+// Errors of every decoder.
+var (
+	ErrMalformed = errors.New("value: malformed")
+	ErrDepth     = fmt.Errorf("value: nested deeper than %d", abi.MaxDepth)
+	ErrCost      = errors.New("value: back-references expand to too much")
+)
+
+// maxSafe is the greatest integer that a JavaScript number holds exactly.
+const maxSafe = 1 << 53
+
+// AppendUndefined appends undefined.
+func AppendUndefined(b []byte) []byte { return append(b, TagUndefined) }
+
+// AppendNull appends null.
+func AppendNull(b []byte) []byte { return append(b, TagNull) }
+
+// AppendBool appends a boolean.
+func AppendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, TagTrue)
+	}
+	return append(b, TagFalse)
+}
+
+// AppendInt appends an integer; beyond 2^53 it is an error that says what to do instead.
+func AppendInt(b []byte, n int64) ([]byte, error) {
+	if n > maxSafe || n < -maxSafe {
+		return b, fmt.Errorf("value: %d is beyond 2^53, where JavaScript numbers lose digits: use *big.Int or a string", n)
+	}
+	return binary.AppendVarint(append(b, TagInt), n), nil
+}
+
+// AppendFloat appends a number; a whole one takes the short form.
+func AppendFloat(b []byte, f float64) []byte {
+	if f == math.Trunc(f) && math.Abs(f) <= maxSafe && (f != 0 || !math.Signbit(f)) {
+		return binary.AppendVarint(append(b, TagInt), int64(f))
+	}
+	return binary.LittleEndian.AppendUint64(append(b, TagFloat), math.Float64bits(f))
+}
+
+// AppendString appends a string.
+func AppendString(b []byte, s string) []byte { return appendStr(append(b, TagString), s) }
+
+func appendStr(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// AppendBytes appends an ArrayBuffer.
+func AppendBytes(b, p []byte) []byte {
+	return append(binary.AppendUvarint(append(b, TagBytes), uint64(len(p))), p...)
+}
+
+// AppendDate appends a Date.
+func AppendDate(b []byte, ms float64) []byte {
+	return binary.LittleEndian.AppendUint64(append(b, TagDate), math.Float64bits(ms))
+}
+
+// AppendArray begins an array of n values, which follow.
+func AppendArray(b []byte, n int) []byte { return binary.AppendUvarint(append(b, TagArray), uint64(n)) }
+
+// AppendObject begins an object of n pairs of AppendKey and a value.
+func AppendObject(b []byte, n int) []byte {
+	return binary.AppendUvarint(append(b, TagObject), uint64(n))
+}
+
+// AppendKey appends the key of an object's pair.
+func AppendKey(b []byte, key string) []byte { return appendStr(b, key) }
+
+// ReadArray takes an array's head off b: the number of values, which follow in rest.
+func ReadArray(b []byte) (n int, rest []byte, err error) {
+	d := decoder{b: b}
+	if d.byte() != TagArray {
+		return 0, nil, fmt.Errorf("%w: want an array", ErrMalformed)
+	}
+	n = d.count(1)
+	return n, d.b[d.at:], d.err
+}
+
+// ReadInto decodes the first value of b into what p points to, and returns the rest.
+func ReadInto(b []byte, p any) (rest []byte, err error) {
+	d := decoder{b: b, budget: 16*len(b) + 1024}
+	if err := d.into(p); err != nil {
+		return nil, err
+	}
+	return d.b[d.at:], nil
+}
+
+// Unmarshal decodes b, which holds one value, into what p points to.
+func Unmarshal(b []byte, p any) error {
+	rest, err := ReadInto(b, p)
+	if err == nil && len(rest) > 0 {
+		return fmt.Errorf("%w: %d bytes after the value", ErrMalformed, len(rest))
+	}
+	return err
+}
