@@ -8,7 +8,7 @@ type Op uint32
 // Outcomes of events; the token is the event.
 const (
 	OpReply  Op = 1 // Response: the answer of EventFetch
-	OpReturn Op = 2 // value: the result of EventRPC; empty for events without one
+	OpReturn Op = 2 // value: the result of EventRPC; empty for events without one, and when the handler of a forwarded one ends
 	OpFail   Op = 3 // Error: the event failed
 )
 
@@ -57,7 +57,7 @@ const (
 const (
 	OpBlock     Op = 50 // token: body; → async when ended. The body starts with EventBlock
 	OpAbort     Op = 51 // Error; takes effect when the run ends
-	OpWaitUntil Op = 52 // token: work that keeps the context alive until OpWorkDone
+	OpWaitUntil Op = 52 // token: work until OpWorkDone; it keeps the context alive unless the frame is one zero byte
 	OpWorkDone  Op = 53 // token of OpWaitUntil
 	OpWake      Op = 54 // token: a context that has goroutines waiting to be current
 	OpLog       Op = 55 // level u8, text; the token is the event, or 0

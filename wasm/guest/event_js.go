@@ -311,18 +311,14 @@ func (s *scope) spawn(f func(context.Context) error, after func()) {
 	if l != nil {
 		ev = l.event
 	}
-	s.work++
 	go func() {
 		newLabel(s, nil, ev).set()
 		finished := false
 		defer func() {
-			s.work--
 			if r := recover(); r != nil || !finished {
 				s.Log(nil, abi.LogError, fmt.Sprintf("%v\n%s", panicError(r), debug.Stack()))
 			}
-			if after != nil {
-				after()
-			}
+			_, _ = s.do(abi.OpWorkDone, token, nil)
 		}()
 		if err := f(s.Context()); err != nil && !s.gone {
 			s.Log(nil, abi.LogError, err.Error())

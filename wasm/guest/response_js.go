@@ -159,6 +159,7 @@ func (w *responseWriter) finish() {
 	s, ev := w.e.scope, w.e.label.event
 	switch w.state {
 	case forwarded:
+		s.answer(ev, abi.OpReturn, nil) // the answer has left; this says that the handler has returned
 		return
 	case streaming:
 		s.endStream(ev, w.err)

@@ -24,7 +24,6 @@ type scope struct {
 	section *section        // the innermost section that is open
 	events  map[uint32]*event
 	tokens  map[uint32]*pending // asynchronous operations under way
-	work    int                 // goroutines of Go and WaitUntil
 }
 
 var scopes = map[uint32]*scope{}
