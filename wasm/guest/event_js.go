@@ -294,18 +294,18 @@ func (e *event) Value(key any) any {
 // Go and WaitUntil contain what f does.
 
 func (s *scope) Go(f func(context.Context)) {
-	s.spawn(func(ctx context.Context) error { f(ctx); return nil }, nil)
+	s.spawn(func(ctx context.Context) error { f(ctx); return nil }, []byte{0})
 }
 
-func (s *scope) WaitUntil(f func(context.Context) error) {
+func (s *scope) WaitUntil(f func(context.Context) error) { s.spawn(f, nil) }
+
+// spawn tells the runtime about the work, so that it keeps timers going for it; a frame says that the work need not
+// keep the scope alive.
+func (s *scope) spawn(f func(context.Context) error, frame []byte) {
 	token := nextToken()
-	if _, err := s.do(abi.OpWaitUntil, token, nil); err != nil {
+	if _, err := s.do(abi.OpWaitUntil, token, frame); err != nil {
 		return
 	}
-	s.spawn(f, func() { _, _ = s.do(abi.OpWorkDone, token, nil) })
-}
-
-func (s *scope) spawn(f func(context.Context) error, after func()) {
 	l := running()
 	var ev uint32
 	if l != nil {
