@@ -1,0 +1,380 @@
+package isolate
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"durago.example/host/clock"
+	"durago.example/host/gojs"
+	"durago.example/wasm/abi"
+)
+
+// Platform is the host side of an isolate. Its methods run on the loop.
+type Platform interface {
+	// Call performs an operation for ctx. frame is guest memory, valid during the call only. The answer is appended
+	// to dst; ok is false if it is an Error frame.
+	Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, ok bool)
+	// Idle is told that a run of the guest for ctx has ended.
+	Idle(ctx uint32)
+	// Died is told once that the guest can run no more, and why, in Go's own words.
+	Died(cause error)
+}
+
+// Options of an isolate. Clock, Platform and Stdout must be set.
+type Options struct {
+	Clock    clock.Clock
+	Random   io.Reader // default crypto/rand
+	Platform Platform
+	Stdout   func(line string) // each line that the guest prints
+	Env      map[string]string
+	CPULimit time.Duration             // of one run; default 30 s
+	Install  func(r *gojs.Realm) error // classes for the realm, before the guest starts
+}
+
+// DefaultCPULimit is what Cloudflare gives an event.
+const DefaultCPULimit = 30 * time.Second
+
+// Isolate is a running guest. Do and Close may be called from any goroutine; everything else on the loop only.
+type Isolate struct {
+	o     Options
+	realm *gojs.Realm
+	mem   *memory
+	mod   api.Module
+	ctx   context.Context
+
+	event   api.Function
+	alloc   api.Function
+	control uint32
+	current uint32
+	held    []byte
+	answer  []byte
+	stderr  tail
+	dead    error
+
+	timer   clock.Timer
+	resumed func() // what the Go runtime's timer does, made once
+
+	started atomic.Int64 // when the current run began, in Unix nanoseconds; 0 when idle
+	spent   atomic.Bool  // the watchdog ended it
+
+	mu     sync.Mutex
+	jobs   []func()
+	wake   chan struct{}
+	closed bool
+	done   chan struct{}
+	quit   chan struct{}
+}
+
+type isolateKey struct{}
+
+// Start instantiates the module, runs main until it waits, and starts the loop.
+func (m *Module) Start(ctx context.Context, o Options) (_ *Isolate, err error) {
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.CPULimit == 0 {
+		o.CPULimit = DefaultCPULimit
+	}
+	i := &Isolate{o: o, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
+	if i.mem, err = newMemory(m.limit); err != nil {
+		return nil, fmt.Errorf("isolate: memory: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			i.release()
+		}
+	}()
+	if err := i.makeRealm(); err != nil {
+		return nil, err
+	}
+	i.ctx = gojs.WithRealm(context.WithValue(context.WithoutCancel(ctx), isolateKey{}, i), i.realm)
+	i.mod, err = m.runtime.InstantiateModule(experimental.WithMemoryAllocator(i.ctx, i.mem), m.compiled,
+		wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, fmt.Errorf("isolate: %w", err)
+	}
+	for _, s := range m.segments {
+		if !i.mod.Memory().Write(s.Offset, s.Data) {
+			return nil, errors.New("isolate: a data segment lies outside the memory")
+		}
+	}
+	i.realm.Bind(i.ctx, i.mod)
+	go i.watch()
+	i.begin()
+	err = i.realm.Start([]string{"app"}, o.Env)
+	i.end()
+	if err == nil {
+		if _, exited := i.realm.Exited(); exited {
+			err = errors.New("it ended at start")
+		}
+	}
+	if err != nil {
+		close(i.quit)
+		return nil, fmt.Errorf("the program did not start: %w", i.cause(err))
+	}
+	i.event = i.mod.ExportedFunction(abi.ExportEvent)
+	i.alloc = i.mod.ExportedFunction(abi.ExportAlloc)
+	r, err := i.mod.ExportedFunction(abi.ExportControl).Call(i.ctx)
+	if err != nil {
+		close(i.quit)
+		return nil, fmt.Errorf("isolate: %w", err)
+	}
+	i.control = uint32(r[0])
+	i.realm.Ran()
+	go i.loop()
+	return i, nil
+}
+
+func (i *Isolate) makeRealm() (err error) {
+	out := &lines{f: i.o.Stdout}
+	started := i.o.Clock.Now()
+	i.resumed = func() { _ = i.Do(func() { i.run(0, nil) }) }
+	i.realm, err = gojs.New(gojs.Options{
+		Now:       i.o.Clock.Now,
+		Monotonic: func() time.Duration { return i.o.Clock.Now().Sub(started) },
+		Random:    i.o.Random,
+		Stdout:    out,
+		Stderr:    io.MultiWriter(out, &i.stderr),
+		Deadline: func(d time.Duration, set bool) {
+			if i.timer != nil {
+				i.timer.Stop()
+				i.timer = nil
+			}
+			if set {
+				i.timer = i.o.Clock.AfterFunc(d, i.resumed)
+			}
+		},
+		Current: func() uint32 { return i.current },
+		Enter:   func(ctx uint32, f func()) { i.run(ctx, func() error { f(); return nil }) },
+	})
+	if err != nil {
+		return err
+	}
+	if i.o.Install != nil {
+		return i.o.Install(i.realm)
+	}
+	return nil
+}
+
+// Do has the loop run f. It does not wait; it fails once the isolate is closed.
+func (i *Isolate) Do(f func()) error {
+	i.mu.Lock()
+	if i.closed {
+		i.mu.Unlock()
+		return ErrClosed
+	}
+	i.jobs = append(i.jobs, f)
+	first := len(i.jobs) == 1
+	i.mu.Unlock()
+	if first {
+		select {
+		case i.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// ErrClosed says that the isolate has been closed.
+var ErrClosed = errors.New("isolate: closed")
+
+func (i *Isolate) loop() {
+	defer close(i.done)
+	var batch []func()
+	for {
+		i.mu.Lock()
+		batch, i.jobs = i.jobs, batch[:0]
+		closed := i.closed
+		i.mu.Unlock()
+		for k, f := range batch {
+			f()
+			batch[k] = nil
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		if closed {
+			return
+		}
+		<-i.wake
+	}
+}
+
+// Close ends the loop after what it has been given, and frees the guest.
+func (i *Isolate) Close() {
+	i.mu.Lock()
+	if i.closed {
+		i.mu.Unlock()
+		<-i.done
+		return
+	}
+	i.closed = true
+	i.mu.Unlock()
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+	<-i.done
+	close(i.quit)
+	if i.timer != nil {
+		i.timer.Stop()
+	}
+	i.release()
+}
+
+func (i *Isolate) release() {
+	if i.mod != nil {
+		_ = i.mod.Close(context.Background())
+	}
+	i.mem.unmap()
+}
+
+// Event delivers an event and runs the guest until it is idle.
+func (i *Isolate) Event(kind abi.Event, ctx, ev uint32, frame []byte) error {
+	return i.run(ctx, func() error { return i.post(kind, ctx, ev, frame) })
+}
+
+// post writes the frame to the inbox and calls the guest's event export.
+func (i *Isolate) post(kind abi.Event, ctx, ev uint32, frame []byte) error {
+	var stack [4]uint64
+	n := uint32(len(frame))
+	if n > i.word(abi.ControlInboxSize) {
+		stack[0] = uint64(n)
+		if err := i.alloc.CallWithStack(i.ctx, stack[:1]); err != nil {
+			return err
+		}
+		i.realm.Ran()
+		i.realm.Refresh()
+	}
+	copy(i.realm.Memory()[i.word(abi.ControlInbox):], frame)
+	stack = [4]uint64{uint64(kind), uint64(ctx), uint64(ev), uint64(n)}
+	err := i.event.CallWithStack(i.ctx, stack[:])
+	i.realm.Ran()
+	return err
+}
+
+// run makes ctx current, does first, and lets Go run until it is idle.
+func (i *Isolate) run(ctx uint32, first func() error) error {
+	if i.dead != nil {
+		return i.dead
+	}
+	i.realm.Refresh()
+	i.current = ctx
+	i.put(abi.ControlCurrent, ctx)
+	i.begin()
+	err := i.realm.Enter(func() error {
+		if first != nil {
+			if err := first(); err != nil {
+				return err
+			}
+		}
+		return i.realm.Resume()
+	})
+	i.end()
+	i.current = 0
+	if _, exited := i.realm.Exited(); err != nil || exited {
+		i.dead = i.cause(err)
+		i.o.Platform.Died(i.dead)
+		return i.dead
+	}
+	i.realm.Refresh()
+	i.put(abi.ControlCurrent, 0)
+	i.o.Platform.Idle(ctx)
+	return nil
+}
+
+// Turn runs f as one turn of the realm, with ctx current: for settling promises.
+func (i *Isolate) Turn(ctx uint32, f func() error) error {
+	if i.dead != nil {
+		return i.dead
+	}
+	err := i.realm.Enter(f)
+	return err
+}
+
+// Transaction runs the body of a TransactionSync, from inside Platform.Call. finished is false if the body waited,
+// which ends the isolate when the run returns.
+func (i *Isolate) Transaction(token uint32) (rollback, finished bool, err error) {
+	i.put(abi.ControlTransaction, 0)
+	r, err := i.mod.ExportedFunction(abi.ExportTransaction).Call(i.ctx, uint64(token))
+	i.realm.Ran()
+	i.realm.Refresh()
+	if err != nil {
+		return true, false, err
+	}
+	return r[0] != 0, i.word(abi.ControlTransaction) == token, nil
+}
+
+// Stat is a number about the guest; see the Stat constants of wasm/abi.
+func (i *Isolate) Stat(which uint32) uint32 {
+	if i.dead != nil {
+		return 0
+	}
+	r, err := i.mod.ExportedFunction(abi.ExportStat).Call(i.ctx, uint64(which))
+	i.realm.Ran()
+	i.realm.Refresh()
+	if err != nil {
+		return 0
+	}
+	return uint32(r[0])
+}
+
+func (i *Isolate) word(w uint32) uint32 {
+	return binary.LittleEndian.Uint32(i.realm.Memory()[i.control+4*w:])
+}
+
+func (i *Isolate) put(w, v uint32) {
+	binary.LittleEndian.PutUint32(i.realm.Memory()[i.control+4*w:], v)
+}
+
+func isolateOf(ctx context.Context) *Isolate { return ctx.Value(isolateKey{}).(*Isolate) }
+
+// call is the guest's import: an operation.
+func call(c context.Context, _ api.Module, stack []uint64) {
+	i := isolateOf(c)
+	i.realm.Refresh()
+	ctx, op, token, p, n := uint32(stack[0]), abi.Op(stack[1]), uint32(stack[2]), uint32(stack[3]), uint32(stack[4])
+	mem := i.realm.Memory()
+	if uint64(p)+uint64(n) > uint64(len(mem)) {
+		panic(errors.New("an operation's frame lies outside the memory"))
+	}
+	answer, ok := i.o.Platform.Call(ctx, op, token, mem[p:p+n], i.answer[:0])
+	if i.dead != nil {
+		panic(i.dead)
+	}
+	if cap(answer) <= 1<<20 {
+		i.answer = answer
+	}
+	i.realm.Refresh()
+	if len(answer) <= int(i.word(abi.ControlInboxSize)) {
+		copy(i.realm.Memory()[i.word(abi.ControlInbox):], answer)
+	} else {
+		i.held = answer
+		i.answer = nil
+	}
+	r := int32(len(answer))
+	if !ok {
+		r = -r
+	}
+	stack[0] = uint64(uint32(r))
+}
+
+// take is the guest's import: an answer that did not fit the inbox.
+func take(c context.Context, _ api.Module, stack []uint64) {
+	i := isolateOf(c)
+	i.realm.Refresh()
+	p, n := uint32(stack[0]), uint32(stack[1])
+	copy(i.realm.Memory()[p:p+n], i.held)
+	i.held = nil
+}

@@ -1,0 +1,97 @@
+package prepare
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// check follows each loop header: i32.const Flag; i32.load; if; unreachable; end.
+var check = []byte{0x41, 0xc0, 0x00, 0x28, 0x02, 0x00, 0x04, 0x40, 0x00, 0x0b}
+
+func rewriteCode(r *reader) []byte {
+	n := r.u32()
+	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/64), uint64(n))
+	var f []byte
+	for ; n > 0; n-- {
+		f = rewriteFunction(f[:0], &reader{b: r.bytes(r.u32())})
+		out = append(binary.AppendUvarint(out, uint64(len(f))), f...)
+	}
+	return out
+}
+
+func rewriteFunction(out []byte, r *reader) []byte {
+	for n := r.u32(); n > 0; n-- { // locals
+		r.u32()
+		r.byte()
+	}
+	from := 0
+	for r.at < len(r.b) {
+		if instruction(r) {
+			out = append(append(out, r.b[from:r.at]...), check...)
+			from = r.at
+		}
+	}
+	return append(out, r.b[from:]...)
+}
+
+// instruction steps over one instruction and tells whether it was a loop header. An opcode that the Go toolchain does
+// not use is refused rather than guessed at.
+func instruction(r *reader) (loop bool) {
+	switch op := r.byte(); {
+	case op == 0x00 || op == 0x01 || op == 0x05 || op == 0x0b || op == 0x0f || op == 0x1a || op == 0x1b:
+	case op == 0x02 || op == 0x04: // block, if
+		r.s64()
+	case op == 0x03: // loop
+		r.s64()
+		return true
+	case op == 0x0c || op == 0x0d || op == 0x10: // br, br_if, call
+		r.u32()
+	case op == 0x0e: // br_table
+		for n := r.u32(); n > 0; n-- {
+			r.u32()
+		}
+		r.u32()
+	case op == 0x11: // call_indirect
+		r.u32()
+		r.u32()
+	case op == 0x1c: // select of a type
+		r.bytes(r.u32())
+	case op >= 0x20 && op <= 0x26: // locals, globals, tables
+		r.u32()
+	case op >= 0x28 && op <= 0x3e: // loads and stores
+		r.u32()
+		r.u32()
+	case op == 0x3f || op == 0x40: // memory.size, memory.grow
+		r.byte()
+	case op == 0x41 || op == 0x42: // constants
+		r.s64()
+	case op == 0x43:
+		r.bytes(4)
+	case op == 0x44:
+		r.bytes(8)
+	case op >= 0x45 && op <= 0xc4: // numeric
+	case op == 0xfc:
+		extended(r)
+	default:
+		panic(malformed(fmt.Sprintf("unknown instruction %#x", op)))
+	}
+	return false
+}
+
+func extended(r *reader) {
+	switch op := r.u32(); {
+	case op <= 7: // saturating conversions
+	case op == 8: // memory.init
+		r.u32()
+		r.byte()
+	case op == 9 || op == 13: // data.drop, elem.drop
+		r.u32()
+	case op == 10 || op == 12 || op == 14: // memory.copy, table.init, table.copy
+		r.u32()
+		r.u32()
+	case op == 11 || op >= 15 && op <= 17: // memory.fill, table.grow, size, fill
+		r.u32()
+	default:
+		panic(malformed(fmt.Sprintf("unknown instruction 0xfc %d", op)))
+	}
+}
