@@ -47,8 +47,11 @@ const DefaultCPULimit = 30 * time.Second
 
 // Isolate is a running guest. Do and Close may be called from any goroutine; everything else on the loop only.
 type Isolate struct {
+	m     *Module
 	o     Options
+	base  context.Context
 	realm *gojs.Realm
+	memMu sync.Mutex // held by the watchdog while it looks at mem
 	mem   *memory
 	mod   api.Module
 	ctx   context.Context
@@ -61,6 +64,7 @@ type Isolate struct {
 	answer  []byte
 	stderr  tail
 	dead    error
+	killed  error // what Kill said
 
 	timer   clock.Timer
 	resumed func() // what the Go runtime's timer does, made once
@@ -78,41 +82,69 @@ type Isolate struct {
 
 type isolateKey struct{}
 
-// Start instantiates the module, runs main until it waits, and starts the loop.
-func (m *Module) Start(ctx context.Context, o Options) (_ *Isolate, err error) {
+// Start starts the loop and boots the guest: instantiates the module and runs main until it waits.
+func (m *Module) Start(ctx context.Context, o Options) (*Isolate, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
 	if o.CPULimit == 0 {
 		o.CPULimit = DefaultCPULimit
 	}
-	i := &Isolate{o: o, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
-	if i.mem, err = newMemory(m.limit); err != nil {
-		return nil, fmt.Errorf("isolate: memory: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			i.release()
-		}
-	}()
-	if err := i.makeRealm(); err != nil {
+	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
+	go i.watch()
+	if err := i.boot(); err != nil {
+		close(i.quit)
+		i.release()
 		return nil, err
 	}
-	i.ctx = gojs.WithRealm(context.WithValue(context.WithoutCancel(ctx), isolateKey{}, i), i.realm)
-	i.mod, err = m.runtime.InstantiateModule(experimental.WithMemoryAllocator(i.ctx, i.mem), m.compiled,
+	go i.loop()
+	return i, nil
+}
+
+// Restart puts a new guest in the place of a dead one. Loop only, and not while the guest is on the stack.
+func (i *Isolate) Restart() error {
+	if i.timer != nil {
+		i.timer.Stop()
+		i.timer = nil
+	}
+	i.release()
+	i.dead, i.killed, i.held, i.stderr.b = nil, nil, nil, nil
+	i.spent.Store(false)
+	if err := i.boot(); err != nil {
+		i.dead = err
+		return err
+	}
+	return nil
+}
+
+// Dead is why the guest can run no more, or nil.
+func (i *Isolate) Dead() error { return i.dead }
+
+func (i *Isolate) boot() error {
+	mem, err := newMemory(i.m.limit)
+	if err != nil {
+		return fmt.Errorf("isolate: memory: %w", err)
+	}
+	i.memMu.Lock()
+	i.mem = mem
+	i.memMu.Unlock()
+	if err := i.makeRealm(); err != nil {
+		return err
+	}
+	i.ctx = gojs.WithRealm(context.WithValue(i.base, isolateKey{}, i), i.realm)
+	i.mod, err = i.m.runtime.InstantiateModule(experimental.WithMemoryAllocator(i.ctx, i.mem), i.m.compiled,
 		wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
-		return nil, fmt.Errorf("isolate: %w", err)
+		return fmt.Errorf("isolate: %w", err)
 	}
-	for _, s := range m.segments {
+	for _, s := range i.m.segments {
 		if !i.mod.Memory().Write(s.Offset, s.Data) {
-			return nil, errors.New("isolate: a data segment lies outside the memory")
+			return errors.New("isolate: a data segment lies outside the memory")
 		}
 	}
 	i.realm.Bind(i.ctx, i.mod)
-	go i.watch()
 	i.begin()
-	err = i.realm.Start([]string{"app"}, o.Env)
+	err = i.realm.Start([]string{"app"}, i.o.Env)
 	i.end()
 	if err == nil {
 		if _, exited := i.realm.Exited(); exited {
@@ -120,20 +152,18 @@ func (m *Module) Start(ctx context.Context, o Options) (_ *Isolate, err error) {
 		}
 	}
 	if err != nil {
-		close(i.quit)
-		return nil, fmt.Errorf("the program did not start: %w", i.cause(err))
+		return fmt.Errorf("the program did not start: %w", i.cause(err))
 	}
 	i.event = i.mod.ExportedFunction(abi.ExportEvent)
 	i.alloc = i.mod.ExportedFunction(abi.ExportAlloc)
 	r, err := i.mod.ExportedFunction(abi.ExportControl).Call(i.ctx)
 	if err != nil {
-		close(i.quit)
-		return nil, fmt.Errorf("isolate: %w", err)
+		return fmt.Errorf("isolate: %w", err)
 	}
 	i.control = uint32(r[0])
 	i.realm.Ran()
-	go i.loop()
-	return i, nil
+	i.realm.Refresh()
+	return nil
 }
 
 func (i *Isolate) makeRealm() (err error) {
@@ -236,13 +266,28 @@ func (i *Isolate) Close() {
 func (i *Isolate) release() {
 	if i.mod != nil {
 		_ = i.mod.Close(context.Background())
+		i.mod = nil
 	}
-	i.mem.unmap()
+	i.memMu.Lock()
+	defer i.memMu.Unlock()
+	if i.mem != nil {
+		i.mem.unmap()
+		i.mem = nil
+	}
 }
 
 // Event delivers an event and runs the guest until it is idle.
 func (i *Isolate) Event(kind abi.Event, ctx, ev uint32, frame []byte) error {
 	return i.run(ctx, func() error { return i.post(kind, ctx, ev, frame) })
+}
+
+// Notify delivers an event that needs no run of its own; what it sets free runs with the next one.
+func (i *Isolate) Notify(kind abi.Event, ctx, ev uint32, frame []byte) error {
+	if i.dead != nil {
+		return i.dead
+	}
+	i.realm.Refresh()
+	return i.post(kind, ctx, ev, frame)
 }
 
 // post writes the frame to the inbox and calls the guest's event export.
@@ -316,6 +361,9 @@ func (i *Isolate) Transaction(token uint32) (rollback, finished bool, err error)
 	return r[0] != 0, i.word(abi.ControlTransaction) == token, nil
 }
 
+// Kill ends the guest from inside Platform.Call: the run unwinds and the cause is told to Died.
+func (i *Isolate) Kill(cause error) { i.killed = cause }
+
 // Stat is a number about the guest; see the Stat constants of wasm/abi.
 func (i *Isolate) Stat(which uint32) uint32 {
 	if i.dead != nil {
@@ -350,8 +398,8 @@ func call(c context.Context, _ api.Module, stack []uint64) {
 		panic(errors.New("an operation's frame lies outside the memory"))
 	}
 	answer, ok := i.o.Platform.Call(ctx, op, token, mem[p:p+n], i.answer[:0])
-	if i.dead != nil {
-		panic(i.dead)
+	if i.killed != nil {
+		panic(i.killed)
 	}
 	if cap(answer) <= 1<<20 {
 		i.answer = answer

@@ -28,8 +28,12 @@ func (i *Isolate) watch() {
 		}
 		began := i.started.Load()
 		if began != 0 && time.Since(time.Unix(0, began)) > i.o.CPULimit {
-			i.spent.Store(true)
-			i.mem.stop()
+			i.memMu.Lock()
+			if i.mem != nil && i.started.Load() == began {
+				i.spent.Store(true)
+				i.mem.stop()
+			}
+			i.memMu.Unlock()
 		}
 	}
 }
@@ -38,6 +42,9 @@ func (i *Isolate) watch() {
 func (i *Isolate) cause(err error) error {
 	if i.spent.Load() {
 		return fmt.Errorf("exceeded its CPU limit of %v", i.o.CPULimit)
+	}
+	if i.killed != nil {
+		return i.killed
 	}
 	said := i.stderr.String()
 	for line := range strings.Lines(said) {

@@ -1,0 +1,200 @@
+// Package build makes what runs: the wasm of a Go program, the shim and the type declarations, from a wrangler
+// configuration into build/dist/<worker name>.
+package build
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"durago.example/build/shim"
+	"durago.example/build/wrangler"
+	"durago.example/wasm/abi"
+)
+
+// Options of a build.
+type Options struct {
+	Config  *wrangler.Config
+	Package string // Go package; default ./worker in the configuration's folder if there is one, else that folder
+	Out     string // default build/dist/<name> in the configuration's folder
+	Workerd bool   // write workerd.capnp too
+	// Manifest runs the program once and returns what it says about itself.
+	Manifest func(ctx context.Context, wasm []byte) (*abi.Manifest, error)
+}
+
+// Result is what a build made.
+type Result struct {
+	Dir      string
+	Wasm     []byte
+	Manifest *abi.Manifest
+}
+
+// Build compiles, checks and writes. Nothing is written unless everything is right.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	if o.Out == "" {
+		o.Out = filepath.Join(o.Config.Dir, "build", "dist", o.Config.Name)
+	}
+	wasm, err := Compile(ctx, o.Config.Dir, o.Package)
+	if err != nil {
+		return nil, err
+	}
+	m, err := o.Manifest(ctx, wasm)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(o.Config, m); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"app.wasm": wasm, "worker.mjs": worker(m), "worker.d.ts": declarations(o.Config, m)}
+	if files["wasm_exec.js"], err = wasmExec(ctx); err != nil {
+		return nil, err
+	}
+	for _, name := range shim.Names {
+		if files[name], err = shim.Files.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	if o.Workerd {
+		files["workerd.capnp"] = capnp(o.Config)
+		if files[shim.KV], err = shim.Files.ReadFile(shim.KV); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{o.Out, wasm, m}, write(o.Out, files)
+}
+
+// Compile builds the program's wasm.
+func Compile(ctx context.Context, dir, pkg string) ([]byte, error) {
+	if pkg == "" {
+		pkg = "."
+		if s, err := os.Stat(filepath.Join(dir, "worker")); err == nil && s.IsDir() {
+			pkg = "./worker"
+		}
+	}
+	tmp, err := os.MkdirTemp("", "durago")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	out := filepath.Join(tmp, "app.wasm")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stderr, &stderr
+	if err := cmd.Run(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			return nil, errors.New("go is not in PATH: install Go 1.26 or later to build the program")
+		}
+		return nil, fmt.Errorf("the program does not compile:\n%s", strings.TrimSpace(stderr.String()))
+	}
+	return os.ReadFile(out)
+}
+
+// wasmExec is the toolchain's own JavaScript, of the very version that builds.
+func wasmExec(ctx context.Context) ([]byte, error) {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
+	if err != nil {
+		return nil, fmt.Errorf("the Go toolchain has no wasm_exec.js: %w", err)
+	}
+	return b, nil
+}
+
+// write puts all files in place, or none.
+func write(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cannot write the build: %w", err)
+	}
+	var made []string
+	for name, b := range files {
+		p := filepath.Join(dir, "."+name+".new")
+		if err := os.WriteFile(p, b, 0o644); err != nil {
+			for _, p := range made {
+				_ = os.Remove(p)
+			}
+			return fmt.Errorf("cannot write the build: %w", err)
+		}
+		made = append(made, p)
+	}
+	for name := range files {
+		if err := os.Rename(filepath.Join(dir, "."+name+".new"), filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("cannot write the build: %w", err)
+		}
+	}
+	return nil
+}
+
+// Check compares configuration and program, and lists everything that does not fit.
+func Check(c *wrangler.Config, m *abi.Manifest) error {
+	var list []error
+	add := func(format string, args ...any) { list = append(list, fmt.Errorf(format, args...)) }
+	code := map[string]bool{}
+	for _, k := range m.Classes {
+		if code[k.Name] {
+			add("the program exports the class %s twice: give one another name", k.Name)
+		}
+		code[k.Name] = true
+		if !validName(k.Name) {
+			add("the class name %q is no JavaScript identifier", k.Name)
+		}
+		for _, f := range k.Methods {
+			switch {
+			case !validName(f.Name):
+				add("the method %s.%s has no valid JavaScript name", k.Name, f.Name)
+			case reserved[f.Name]:
+				add("the method %s.%s has a reserved name: rename it", k.Name, f.Name)
+			}
+		}
+	}
+	declared := map[string]bool{}
+	for _, k := range c.Classes() {
+		declared[k.Name] = true
+		if !code[k.Name] {
+			add("%s declares the class %s, but the program does not export it: add it to Program.Classes, or remove it from the migrations", c.File, k.Name)
+		}
+	}
+	for _, k := range m.Classes {
+		if !declared[k.Name] {
+			add("the program exports the class %s, but %s does not declare it: add it to new_sqlite_classes of a migration", k.Name, c.File)
+		}
+	}
+	if !m.Fetch {
+		add("the program has no Fetch handler: set Program.Fetch")
+	}
+	if m.Queue {
+		add("durago does not deliver queues yet: remove Program.Queue")
+	}
+	return errors.Join(list...)
+}
+
+var reserved = map[string]bool{"fetch": true, "connect": true, "alarm": true, "webSocketMessage": true, "webSocketClose": true,
+	"webSocketError": true, "dup": true, "constructor": true}
+
+func validName(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || r == '$' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// ParseManifest reads a manifest.
+func ParseManifest(b []byte) (*abi.Manifest, error) {
+	var m abi.Manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("the program's manifest: %w", err)
+	}
+	return &m, nil
+}

@@ -1,0 +1,338 @@
+// Package bridge joins an isolate and the engine: it turns events of the engine into frames for the guest, and the
+// guest's operations into calls of the engine. There is one Bridge for each isolate, and everything in it belongs to
+// the isolate's loop.
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"durago.example/host/clock"
+	"durago.example/host/durable"
+	"durago.example/host/gojs"
+	"durago.example/host/isolate"
+	"durago.example/wasm/abi"
+)
+
+// Options of a bridge.
+type Options struct {
+	Module     *isolate.Module
+	Clock      clock.Clock
+	CPULimit   isolate.Options               // only CPULimit and Env are taken
+	Namespaces map[string]*durable.Namespace // by binding
+	Install    func(*gojs.Realm, *Bridge) error
+	Log        func(level int, class, name, event, text string)
+	HTTP       http.RoundTripper // for outgoing requests
+}
+
+// Bridge is one isolate's.
+type Bridge struct {
+	o   Options
+	iso *isolate.Isolate
+
+	scopes     map[uint32]*scope
+	events     map[uint32]*event
+	statements map[uint32]string
+	lastCtx    uint32
+	lastEvent  uint32
+	current    *scope
+	inCall     bool
+	manifest   []byte
+	gone       []uint32 // contexts whose end the guest has not been told
+}
+
+var (
+	_ isolate.Platform = (*Bridge)(nil)
+	_ durable.Guest    = (*Bridge)(nil)
+	_ durable.Loop     = (*Bridge)(nil)
+)
+
+// New starts an isolate.
+func New(ctx context.Context, o Options) (*Bridge, error) {
+	b := &Bridge{o: o}
+	b.clear()
+	io := isolate.Options{Clock: o.Clock, Platform: b, CPULimit: o.CPULimit.CPULimit, Env: o.CPULimit.Env,
+		Stdout: func(line string) { b.log(b.current, abi.LogInfo, 0, line) }}
+	if o.Install != nil {
+		io.Install = func(r *gojs.Realm) error { return o.Install(r, b) }
+	}
+	var err error
+	b.iso, err = o.Module.Start(ctx, io)
+	return b, err
+}
+
+func (b *Bridge) clear() {
+	b.scopes, b.events, b.statements = map[uint32]*scope{}, map[uint32]*event{}, map[uint32]string{}
+	b.gone = nil
+}
+
+// Do runs f on the loop.
+func (b *Bridge) Do(f func()) error { return b.iso.Do(f) }
+
+// Close ends the isolate.
+func (b *Bridge) Close() { b.iso.Close() }
+
+// Stat is a number about the guest. Loop only.
+func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
+
+// scope is a context of the guest: an object, or a request to the front.
+type scope struct {
+	id      uint32
+	b       *Bridge
+	object  *durable.Object // nil for a request
+	live    int             // events and work that the guest has not finished
+	cursors map[uint32]*cursor
+	stubs   map[uint32]*stub
+	bodies  map[uint32]Stream
+	streams map[uint32]*pipe
+	work    map[uint32]func()
+	aborts  map[uint32]context.CancelFunc
+	blocks  map[uint32]*block // by event
+	handles uint32
+	abort   error
+}
+
+// event is one that the guest has not answered.
+type event struct {
+	id      uint32
+	kind    abi.Event
+	s       *scope
+	request *Request
+	done    func(result any, err error)
+	pipe    *pipe // the body that the guest still writes, after the answer
+}
+
+func (b *Bridge) newScope(o *durable.Object) *scope {
+	b.lastCtx++
+	s := &scope{id: b.lastCtx, b: b, object: o}
+	b.scopes[s.id] = s
+	return s
+}
+
+// revive has a guest in place before an event: a dead one is replaced.
+func (b *Bridge) revive() error {
+	if b.iso.Dead() == nil {
+		return nil
+	}
+	b.clear()
+	return b.iso.Restart()
+}
+
+// send delivers an event to the guest and keeps what its answer goes to.
+func (b *Bridge) send(s *scope, kind abi.Event, frame []byte, r *Request, done func(any, error)) {
+	b.lastEvent++
+	e := &event{id: b.lastEvent, kind: kind, s: s, request: r, done: done}
+	b.events[e.id] = e
+	s.live++
+	b.post(s, kind, e.id, frame)
+}
+
+// post delivers an event. The guest is not on the stack.
+func (b *Bridge) post(s *scope, kind abi.Event, ev uint32, frame []byte) {
+	for _, id := range b.gone {
+		if b.iso.Notify(abi.EventGone, id, 0, nil) != nil {
+			break
+		}
+	}
+	b.gone = b.gone[:0]
+	b.current = s
+	_ = b.iso.Event(kind, s.id, ev, frame) // a death is told to Died
+	b.current = nil
+}
+
+// soon runs f now, or when the guest is off the stack.
+func (b *Bridge) soon(f func()) {
+	if b.inCall {
+		_ = b.Do(f)
+		return
+	}
+	f()
+}
+
+// Start has the guest make an object.
+func (b *Bridge) Start(o *durable.Object, done func(error)) {
+	b.soon(func() {
+		if err := b.revive(); err != nil {
+			done(err)
+			return
+		}
+		s := b.newScope(o)
+		o.Context = s.id
+		name, named := o.Name()
+		f := abi.AppendStr(nil, o.Namespace().Class)
+		f = abi.AppendStr(f, o.ID())
+		f = abi.AppendStr(abi.AppendBool(f, named), name)
+		b.send(s, abi.EventConstruct, f, nil, func(_ any, err error) { done(err) })
+	})
+}
+
+// Deliver gives an event of an object to the guest.
+func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
+	b.soon(func() {
+		s := b.scopes[o.Context]
+		if s == nil || b.iso.Dead() != nil { // the isolate died since: the object is made anew first
+			b.Start(o, func(err error) {
+				if err != nil {
+					e.Done(nil, err)
+					return
+				}
+				b.Deliver(o, e)
+			})
+			return
+		}
+		switch p := e.Payload.(type) {
+		case *Request:
+			b.send(s, abi.EventFetch, s.requestFrame(nil, p), p, e.Done)
+		case Call:
+			b.send(s, abi.EventRPC, append(abi.AppendStr(nil, p.Method), p.Args...), nil, e.Done)
+		case durable.Alarm:
+			o.BeginAlarm()
+			f := abi.AppendF64(nil, float64(p.Scheduled.UnixMilli()))
+			b.send(s, abi.EventAlarm, abi.AppendU32(f, uint32(p.Retries)), nil, e.Done)
+		case durable.SocketMessage:
+			f := abi.AppendBool(abi.AppendU32(nil, p.Socket), p.Text)
+			b.send(s, abi.EventSocketMessage, append(f, p.Data...), nil, e.Done)
+		case durable.SocketClosed:
+			f := abi.AppendU16(abi.AppendU32(nil, p.Socket), uint16(p.Code))
+			b.send(s, abi.EventSocketClose, abi.AppendStr(abi.AppendBool(f, p.Clean), p.Reason), nil, e.Done)
+		default:
+			e.Done(nil, fmt.Errorf("bridge: unknown payload %T", p))
+		}
+	})
+}
+
+// Call is the payload of an RPC.
+type Call struct {
+	Method string
+	Args   []byte // a value: an array
+}
+
+// Gone tells the guest that an object has left memory.
+func (b *Bridge) Gone(o *durable.Object) {
+	if s := b.scopes[o.Context]; s != nil && s.object == o {
+		s.end(&durable.Error{Name: "Error", Message: "the object left memory"})
+	}
+}
+
+// end takes a scope away from the guest.
+func (s *scope) end(reason error) {
+	b := s.b
+	if b.scopes[s.id] != s {
+		return
+	}
+	delete(b.scopes, s.id)
+	if s.object != nil && s.object.Broken() != nil {
+		reason = s.object.Broken()
+	}
+	for id, e := range b.events {
+		if e.s == s {
+			delete(b.events, id)
+			e.done(nil, reason)
+			if e.pipe != nil {
+				e.pipe.end(reason)
+			}
+		}
+	}
+	s.release(reason)
+	if b.iso.Dead() != nil {
+		return
+	}
+	b.soon(func() {
+		if b.iso.Dead() == nil {
+			_ = b.iso.Event(abi.EventGone, s.id, 0, nil)
+		}
+	})
+}
+
+// release lets go of what a scope holds outside.
+func (s *scope) release(reason error) {
+	for _, c := range s.cursors {
+		_ = c.c.Close()
+	}
+	for _, body := range s.bodies {
+		body.Cancel()
+	}
+	for _, p := range s.streams {
+		p.end(reason)
+	}
+	for _, f := range s.work {
+		f()
+	}
+	for _, f := range s.aborts {
+		f()
+	}
+	s.cursors, s.bodies, s.streams, s.work, s.aborts = nil, nil, nil, nil, nil
+}
+
+// Idle ends the turn of the context that ran.
+func (b *Bridge) Idle(ctx uint32) {
+	s := b.scopes[ctx]
+	if s == nil {
+		return
+	}
+	if s.object == nil {
+		if s.live == 0 {
+			delete(b.scopes, s.id)
+			s.release(nil)
+			b.gone = append(b.gone, s.id)
+		}
+		return
+	}
+	if s.abort != nil {
+		err := s.abort
+		s.abort = nil
+		s.object.Break(err)
+		return
+	}
+	s.object.EndTurn()
+}
+
+// Died fails everything that was under way. An object with writes that were not committed is reset; the others are made
+// anew by their next event.
+func (b *Bridge) Died(cause error) {
+	failure := &durable.Error{Name: "Error", Message: "the isolate ended: " + cause.Error()}
+	b.log(b.current, abi.LogError, 0, failure.Message)
+	scopes := b.scopes
+	b.scopes = map[uint32]*scope{}
+	for id, e := range b.events {
+		delete(b.events, id)
+		e.done(nil, failure)
+		if e.pipe != nil {
+			e.pipe.end(failure)
+		}
+	}
+	for _, s := range scopes {
+		s.release(failure)
+		if s.object == nil {
+			continue
+		}
+		if s.object.Database().Writing() || len(s.blocks) > 0 {
+			s.object.Break(failure)
+		} else {
+			s.object.Lost()
+		}
+	}
+}
+
+func (b *Bridge) log(s *scope, level int, ev uint32, text string) {
+	if b.o.Log == nil {
+		return
+	}
+	class, name, kind := "front", "", ""
+	if s != nil && s.object != nil {
+		class = s.object.Namespace().Class
+		if n, ok := s.object.Name(); ok {
+			name = n
+		} else {
+			name = s.object.ID()
+		}
+	}
+	if e := b.events[ev]; e != nil {
+		kind = eventNames[e.kind]
+	}
+	b.o.Log(level, class, name, kind, text)
+}
+
+var eventNames = map[abi.Event]string{abi.EventConstruct: "constructor", abi.EventFetch: "fetch", abi.EventRPC: "rpc", abi.EventAlarm: "alarm",
+	abi.EventSocketMessage: "message", abi.EventSocketClose: "close", abi.EventSocketError: "error", abi.EventScheduled: "scheduled"}

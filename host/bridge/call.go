@@ -1,0 +1,269 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"durago.example/host/durable"
+	"durago.example/wasm/abi"
+)
+
+// Call performs one operation of the guest.
+func (b *Bridge) Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, ok bool) {
+	b.inCall = true
+	answer, err := b.perform(ctx, op, token, frame, dst)
+	b.inCall = false
+	if err != nil {
+		return appendError(dst[:0], err), false
+	}
+	return answer, true
+}
+
+func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {
+	switch op {
+	case abi.OpWake:
+		return dst, b.Do(func() {
+			if s := b.scopes[token]; s != nil {
+				b.post(s, abi.EventWake, 0, nil)
+			} else if b.iso.Dead() == nil {
+				_ = b.iso.Event(abi.EventGone, token, 0, nil)
+			}
+		})
+	case abi.OpManifest:
+		b.manifest = append([]byte(nil), frame...)
+		return dst, nil
+	case abi.OpLog:
+		if len(frame) > 0 {
+			b.log(b.scopes[ctx], int(frame[0]), token, string(frame[1:]))
+		}
+		return dst, nil
+	}
+	s := b.scopes[ctx]
+	if s == nil {
+		return dst, errors.New("durago: this context is gone")
+	}
+	switch {
+	case op <= abi.OpFail:
+		return dst, s.outcome(op, token, frame)
+	case op < abi.OpSQLIntern:
+		return dst, s.bodyOp(op, token, frame)
+	case op < abi.OpBlock && s.object == nil:
+		return dst, errors.New("durago: a request to the front has no storage: call an object")
+	case op < abi.OpKVGet:
+		return s.sqlOp(op, token, frame, dst)
+	case op < abi.OpBlock:
+		return s.storageOp(op, token, frame, dst)
+	case op < abi.OpIDFromName:
+		return dst, s.lifecycleOp(op, token, frame)
+	case op < abi.OpSocketAccept:
+		return s.namespaceOp(op, token, frame, dst)
+	case s.object != nil:
+		return s.socketOp(op, token, frame, dst)
+	}
+	return dst, fmt.Errorf("durago: unknown operation %d: app.wasm is newer than this host", op)
+}
+
+// outcome takes the answer of an event.
+func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
+	b := s.b
+	e := b.events[token]
+	if e == nil || e.s != s {
+		return nil // its caller has gone
+	}
+	var result any
+	var failed error
+	switch op {
+	case abi.OpReply:
+		r, err := s.readResponse(frame)
+		if err != nil {
+			failed = err
+		}
+		if p, ok := r.Body.(*pipe); ok && failed == nil && p == s.streams[token] {
+			e.pipe = p
+		}
+		result = r
+	case abi.OpReturn:
+		result = append([]byte(nil), frame...)
+	case abi.OpFail:
+		err := readError(frame)
+		if err.Stack != "" {
+			b.log(s, abi.LogError, token, err.Message+"\n"+err.Stack)
+		}
+		err.Stack = ""
+		failed = err
+	}
+	if e.kind == abi.EventBlock {
+		delete(b.events, token)
+		s.live--
+		return b.Do(func() { s.leave(e, failed) })
+	}
+	done := e.done
+	e.done = func(any, error) {}
+	if e.pipe == nil {
+		delete(b.events, token)
+		s.live--
+	}
+	s.output(func(err error) {
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		done(result, failed)
+	})
+	return nil
+}
+
+// output has f wait for the object's writes; a request has none.
+func (s *scope) output(f func(error)) {
+	if s.object == nil {
+		f(nil)
+		return
+	}
+	s.object.Output(f)
+}
+
+// later completes an asynchronous operation from any goroutine.
+func (s *scope) later(token uint32, frame []byte, err error) {
+	_ = s.b.Do(func() { s.complete(token, frame, err) })
+}
+
+// complete completes an asynchronous operation, on the loop with the guest off the stack.
+func (s *scope) complete(token uint32, frame []byte, err error) {
+	if s.b.scopes[s.id] != s {
+		return
+	}
+	f := append(make([]byte, 0, len(frame)+1), 1)
+	if err != nil {
+		f = appendError(append(f[:0], 0), err)
+	} else {
+		f = append(f, frame...)
+	}
+	s.b.post(s, abi.EventDone, token, f)
+}
+
+func (s *scope) bodyOp(op abi.Op, token uint32, frame []byte) error {
+	r := abi.NewReader(frame)
+	switch op {
+	case abi.OpBodyRead:
+		body := s.bodies[r.U32()]
+		if body == nil {
+			return errors.New("this body has been read or cancelled")
+		}
+		body.Pull(func(chunk []byte, err error) {
+			chunk = append([]byte(nil), chunk...)
+			s.later(token, chunk, err)
+		})
+	case abi.OpBodyCancel:
+		if body := s.bodies[token]; body != nil {
+			delete(s.bodies, token)
+			body.Cancel()
+		}
+	case abi.OpBodyWrite:
+		p := s.stream(r.U32())
+		chunk := append([]byte(nil), r.Rest()...)
+		s.output(func(err error) {
+			if err != nil {
+				s.later(token, nil, err)
+				return
+			}
+			p.write(chunk, func(err error) { s.later(token, nil, err) })
+		})
+	case abi.OpBodyEnd:
+		p := s.stream(token)
+		delete(s.streams, token)
+		var failed error
+		if len(frame) > 0 {
+			failed = readError(frame)
+		}
+		s.output(func(err error) { p.end(errors.Join(failed, err)) })
+		if e := s.b.events[token]; e != nil && e.pipe == p {
+			delete(s.b.events, token)
+			s.live--
+		}
+	}
+	return nil
+}
+
+// block is a critical section or transaction that the guest asked for.
+type block struct {
+	section *durable.Section
+	token   uint32
+}
+
+func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
+	switch op {
+	case abi.OpBlock:
+		return s.enter(token, false)
+	case abi.OpAbort:
+		s.abort = readError(frame)
+	case abi.OpWaitUntil:
+		if s.work == nil {
+			s.work = map[uint32]func(){}
+		}
+		s.live++
+		release := func() {}
+		if s.object != nil {
+			release = s.object.Hold()
+		}
+		s.work[token] = release
+	case abi.OpWorkDone:
+		if f := s.work[token]; f != nil {
+			delete(s.work, token)
+			s.live--
+			f()
+		}
+	}
+	return nil
+}
+
+// enter opens a section and starts its body with an event, once the running turn has ended.
+func (s *scope) enter(token uint32, transaction bool) error {
+	if s.object == nil {
+		return errors.New("durago: a request to the front has no critical sections")
+	}
+	return s.b.Do(func() {
+		if s.b.scopes[s.id] != s {
+			return
+		}
+		section, err := s.object.Enter(transaction)
+		if err != nil {
+			s.complete(token, nil, err)
+			return
+		}
+		s.b.lastEvent++
+		e := &event{id: s.b.lastEvent, kind: abi.EventBlock, s: s, done: func(any, error) {}}
+		s.b.events[e.id] = e
+		if s.blocks == nil {
+			s.blocks = map[uint32]*block{}
+		}
+		s.blocks[e.id] = &block{section, token}
+		s.live++
+		s.b.post(s, abi.EventBlock, e.id, abi.AppendU32(nil, token))
+	})
+}
+
+func (s *scope) leave(e *event, failed error) {
+	bl := s.blocks[e.id]
+	if bl == nil || s.b.scopes[s.id] != s {
+		return
+	}
+	delete(s.blocks, e.id)
+	err := bl.section.Leave(failed)
+	if s.object.Broken() != nil {
+		return
+	}
+	if err == nil {
+		err = failed
+	}
+	s.object.EndTurn()
+	s.complete(bl.token, nil, err)
+}
+
+func millis(t time.Time, ok bool) []byte {
+	if !ok {
+		return abi.AppendF64(nil, math.NaN())
+	}
+	return abi.AppendF64(nil, float64(t.UnixMilli()))
+}

@@ -1,0 +1,63 @@
+package bridge
+
+import (
+	"durago.example/wasm/abi"
+)
+
+// Front sends a request to the worker's own handler. done is called once, on the loop. cancel tells the guest that the
+// client went away; it may be called from any goroutine.
+func (b *Bridge) Front(r *Request, done func(*Response, error)) (cancel func(), err error) {
+	var s *scope
+	err = b.Do(func() {
+		if err := b.revive(); err != nil {
+			done(nil, err)
+			return
+		}
+		s = b.newScope(nil)
+		b.send(s, abi.EventFetch, s.requestFrame(nil, r), r, func(v any, err error) {
+			resp, _ := v.(*Response)
+			done(resp, err)
+		})
+	})
+	return func() {
+		_ = b.Do(func() {
+			if s != nil && b.scopes[s.id] == s {
+				s.end(errClientGone)
+			}
+		})
+	}, err
+}
+
+// Scheduled runs the worker's cron handler.
+func (b *Bridge) Scheduled(cron string, at float64, done func(error)) error {
+	return b.Do(func() {
+		if err := b.revive(); err != nil {
+			done(err)
+			return
+		}
+		s := b.newScope(nil)
+		b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
+	})
+}
+
+// Manifest asks the program what it is. It may be called from any goroutine but the loop's.
+func (b *Bridge) Manifest() ([]byte, error) {
+	type result struct {
+		m   []byte
+		err error
+	}
+	c := make(chan result, 1)
+	err := b.Do(func() {
+		b.manifest = nil
+		err := b.iso.Event(abi.EventManifest, 0, 0, nil)
+		c <- result{b.manifest, err}
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := <-c
+	return r.m, r.err
+}
+
+// Settle runs f as a turn of the realm for ctx, from any goroutine: to settle a promise.
+func (b *Bridge) Settle(f func() error) { _ = b.Do(func() { _ = b.iso.Turn(0, f) }) }

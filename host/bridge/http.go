@@ -1,0 +1,138 @@
+package bridge
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"durago.example/host/durable"
+)
+
+// Request is a request on its way to an object or to the front. It may cross loops; only one holds it at a time.
+type Request struct {
+	Method string
+	URL    string
+	Header []byte // abi Headers
+	Inline []byte
+	Body   Stream // nil if there is none or it is inline
+}
+
+// Response is the answer.
+type Response struct {
+	Status int
+	Header []byte // abi Headers
+	Inline []byte
+	Body   Stream
+	Socket *durable.Socket // of a 101
+	Object *durable.Object // whose socket it is
+}
+
+// Stream is a body that its consumer asks for chunk by chunk. An empty chunk without an error is the end.
+type Stream interface {
+	// Pull calls f once, from any goroutine; there is no second Pull before that.
+	Pull(f func(chunk []byte, err error))
+	// Cancel says that no Pull will come any more.
+	Cancel()
+}
+
+// pipe is a stream that a guest writes. A write is answered when its chunk has been pulled.
+type pipe struct {
+	mu     sync.Mutex
+	pull   func([]byte, error)
+	chunk  []byte
+	taken  func(error)
+	ended  bool
+	err    error
+	closed bool
+}
+
+var errReaderGone = errors.New("the reader of the body went away")
+
+func (p *pipe) Pull(f func([]byte, error)) {
+	p.mu.Lock()
+	if p.chunk != nil {
+		chunk, taken := p.chunk, p.taken
+		p.chunk, p.taken = nil, nil
+		p.mu.Unlock()
+		f(chunk, nil)
+		taken(nil)
+		return
+	}
+	if p.ended {
+		err := p.err
+		p.mu.Unlock()
+		f(nil, err)
+		return
+	}
+	p.pull = f
+	p.mu.Unlock()
+}
+
+func (p *pipe) Cancel() {
+	p.mu.Lock()
+	p.closed = true
+	taken := p.taken
+	p.chunk, p.taken = nil, nil
+	p.mu.Unlock()
+	if taken != nil {
+		taken(errReaderGone)
+	}
+}
+
+func (p *pipe) write(chunk []byte, taken func(error)) {
+	p.mu.Lock()
+	switch {
+	case p.closed:
+		p.mu.Unlock()
+		taken(errReaderGone)
+	case p.pull != nil:
+		f := p.pull
+		p.pull = nil
+		p.mu.Unlock()
+		f(chunk, nil)
+		taken(nil)
+	default:
+		p.chunk, p.taken = chunk, taken
+		p.mu.Unlock()
+	}
+}
+
+func (p *pipe) end(err error) {
+	p.mu.Lock()
+	p.ended, p.err = true, err
+	f := p.pull
+	p.pull = nil
+	p.mu.Unlock()
+	if f != nil {
+		f(nil, err)
+	}
+}
+
+// reader is a stream over an io.ReadCloser, read on a goroutine of its own for each chunk.
+type reader struct{ r io.ReadCloser }
+
+const chunkSize = 64 << 10
+
+func (b reader) Pull(f func([]byte, error)) {
+	go func() {
+		buf := make([]byte, chunkSize)
+		for {
+			n, err := b.r.Read(buf)
+			if n > 0 {
+				f(buf[:n], nil)
+				return
+			}
+			if err == io.EOF {
+				err = nil
+				f(nil, nil)
+				return
+			}
+			if err != nil {
+				f(nil, err)
+				return
+			}
+		}
+	}()
+}
+
+func (b reader) Cancel() { _ = b.r.Close() }

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"durago.example/build"
+	"durago.example/build/wrangler"
+	"durago.example/host"
+)
+
+type runCommand struct {
+	configFlag
+	Port       int    `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one."`
+	IP         string `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
+	PersistTo  string `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
+	Isolates   int    `placeholder:"N" help:"How many isolates; default one for each processor."`
+	Durability string `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
+	LogLevel   string `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
+	JSON       bool   `help:"Print the log as JSON."`
+	Wasm       string `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
+}
+
+func (r *runCommand) Run(ctx context.Context) error {
+	c, err := r.load()
+	if err != nil {
+		return err
+	}
+	log := r.logger()
+	// Take the port first: it is the quickest thing to fail.
+	listener, err := r.listen(c)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	var wasm []byte
+	if r.Wasm != "" {
+		wasm, err = os.ReadFile(r.Wasm)
+	} else {
+		wasm, err = build.Compile(ctx, c.Dir, r.Package)
+	}
+	if err != nil {
+		return err
+	}
+	raiseFileLimit()
+	o := hostOptions(c, wasm)
+	if r.PersistTo != "" {
+		o.Dir = r.PersistTo
+	}
+	o.Isolates, o.NoSync, o.CacheDir = r.Isolates, r.Durability == "process", cacheDir()
+	o.Log = guestLog(log)
+	h, err := host.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	m := h.Manifest()
+	if err := build.Check(c, &m); err != nil {
+		return errors.Join(usageError{err}, h.Close())
+	}
+	if !r.JSON {
+		banner(c, listener.Addr().String(), o.Dir)
+	}
+	return serve(ctx, h, listener, log)
+}
+
+// hostOptions is what a configuration says about running.
+func hostOptions(c *wrangler.Config, wasm []byte) host.Options {
+	o := host.Options{Wasm: wasm, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
+	for _, k := range c.Classes() {
+		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
+	}
+	for _, b := range c.DurableObjects.Bindings {
+		o.Bindings[b.Name] = b.ClassName
+	}
+	for _, k := range c.KVNamespaces {
+		o.KV[k.Binding] = k.ID
+	}
+	if ms := c.Limits.CPUMS; ms > 0 {
+		o.CPULimit = time.Duration(ms) * time.Millisecond
+	}
+	return o
+}
+
+func (r *runCommand) listen(c *wrangler.Config) (net.Listener, error) {
+	ip, port := r.IP, r.Port
+	if ip == "" {
+		if ip = c.Dev.IP; ip == "" {
+			ip = "127.0.0.1"
+		}
+	}
+	if port < 0 {
+		if port = int(c.Dev.Port); port == 0 {
+			port = 8787
+		}
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d of %s is taken: stop what uses it, or choose another with --port", port, ip)
+	}
+	return l, err
+}
+
+func (r *runCommand) logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(r.LogLevel)) // the enum has been checked
+	o := &slog.HandlerOptions{Level: level}
+	if r.JSON {
+		return slog.New(slog.NewJSONHandler(os.Stdout, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stdout, o))
+}
+
+func guestLog(log *slog.Logger) func(host.Line) {
+	levels := [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+	return func(l host.Line) {
+		args := []any{"class", l.Class}
+		if l.Name != "" {
+			args = append(args, "name", l.Name)
+		}
+		if l.Event != "" {
+			args = append(args, "event", l.Event)
+		}
+		log.Log(context.Background(), levels[min(max(l.Level, 0), 3)], l.Text, args...)
+	}
+}
+
+func banner(c *wrangler.Config, addr, dir string) {
+	fmt.Printf("%s\n\n", c.Name)
+	for _, b := range c.DurableObjects.Bindings {
+		fmt.Printf("  env.%-14s Durable Object  %s\n", b.Name, b.ClassName)
+	}
+	for _, k := range c.KVNamespaces {
+		fmt.Printf("  env.%-14s KV Namespace    %s\n", k.Binding, k.ID)
+	}
+	for name := range c.Vars {
+		fmt.Printf("  env.%-14s Variable\n", name)
+	}
+	fmt.Printf("\n  data in %s\n  ready on http://%s\n\n", dir, addr)
+}
+
+// shutdownLimit is how long requests may take to end when the process is told to.
+const shutdownLimit = 10 * time.Second
+
+func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) error {
+	s := &http.Server{Handler: logged(h.Handler(), log), MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(l) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+		defer cancel()
+		if s.Shutdown(stop) != nil {
+			_ = s.Close()
+		}
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, h.Close())
+}
+
+// logged writes one line for each request.
+func logged(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !log.Enabled(r.Context(), slog.LevelInfo) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		began := time.Now()
+		s := &status{ResponseWriter: w}
+		next.ServeHTTP(s, r)
+		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", s.code.Load(),
+			"ms", float64(time.Since(began).Microseconds())/1000)
+	})
+}
+
+type status struct {
+	http.ResponseWriter
+	code atomic.Int32
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code.Store(int32(code))
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Hijack gives the connection to a socket.
+func (s *status) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	s.code.Store(http.StatusSwitchingProtocols)
+	return http.NewResponseController(s.ResponseWriter).Hijack()
+}
+
+func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// raiseFileLimit lets the process hold as many files as the system allows it.
+func raiseFileLimit() {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) == nil && l.Cur < l.Max {
+		l.Cur = l.Max
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &l)
+	}
+}

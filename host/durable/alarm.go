@@ -1,0 +1,308 @@
+package durable
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"durago.example/host/clock"
+	"durago.example/host/storage"
+)
+
+// alarmState is an object's side of its alarm.
+type alarmState struct {
+	running bool // the handler runs: its own alarm is not to be seen
+	changed bool // the handler has set or deleted one
+	retries int
+	pending *change // told to the scheduler with the commit
+}
+
+type change struct{ at *time.Time }
+
+// Alarm retries: 2, 4, 8 … seconds with up to a quarter more, six times.
+const (
+	maxAlarmRetries = 6
+	firstRetry      = 2 * time.Second
+)
+
+// SetAlarm sets the alarm; nil deletes it. A time in the past is now.
+func (o *Object) SetAlarm(at *time.Time) error {
+	if at != nil {
+		if !o.ns.HasAlarm {
+			return &Error{Name: "TypeError", Message: "Your Durable Object class must have an alarm() handler in order to call setAlarm()"}
+		}
+		if at.UnixMilli() <= 0 {
+			return &Error{Name: "TypeError", Message: "setAlarm() cannot be called with an alarm time <= 0"}
+		}
+		if now := o.ns.e.o.Clock.Now(); at.Before(now) {
+			at = &now
+		}
+	}
+	if err := o.db.SetAlarm(at); err != nil {
+		return err
+	}
+	if o.alarm.running {
+		o.alarm.changed = true
+	}
+	o.alarm.pending = &change{at}
+	return nil
+}
+
+// Alarm is the alarm that is set.
+func (o *Object) Alarm() (time.Time, bool, error) {
+	if o.alarm.running && !o.alarm.changed {
+		return time.Time{}, false, nil
+	}
+	return o.db.Alarm()
+}
+
+// committed tells the scheduler what the commit changed. The commit's acknowledgement waits for the scheduler's table
+// too, so that an acknowledged alarm is in both.
+func (a *alarmState) committed(o *Object) {
+	c := a.pending
+	if c == nil {
+		return
+	}
+	a.pending = nil
+	o.position++
+	position := o.position
+	o.work++
+	o.ns.alarms.set(o, c.at, func(err error) {
+		_ = o.Do(func() { o.reached(position, err) })
+	})
+}
+
+// restore has the scheduler go on from what the database says, after a reset.
+func (a *alarmState) restore(o *Object) {
+	a.pending = nil
+}
+
+// scheduler fires the alarms of a namespace.
+type scheduler struct {
+	ns    *Namespace
+	table *storage.Alarms
+
+	mu     sync.Mutex
+	queue  alarmQueue
+	byID   map[string]*alarmEntry
+	timer  clock.Timer
+	closed bool
+}
+
+type alarmEntry struct {
+	row   storage.AlarmRow
+	index int
+}
+
+func newScheduler(n *Namespace) *scheduler {
+	return &scheduler{ns: n, table: n.e.o.Store.Alarms(n.UniqueKey), byID: map[string]*alarmEntry{}}
+}
+
+func (s *scheduler) load() error {
+	rows, err := s.table.Load()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range rows {
+		s.put(r)
+	}
+	s.arm()
+	return nil
+}
+
+func (s *scheduler) close() error {
+	s.mu.Lock()
+	s.closed = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.mu.Unlock()
+	return s.table.Close()
+}
+
+// set changes an object's alarm, in memory and in the table.
+func (s *scheduler) set(o *Object, at *time.Time, report func(error)) {
+	row := storage.AlarmRow{ID: o.id}
+	row.Name, row.Named = o.Name()
+	var err error
+	if at == nil {
+		err = s.table.Delete(o.id, report)
+	} else {
+		row.At = *at
+		err = s.table.Put(row, report)
+	}
+	if err != nil {
+		report(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at == nil {
+		s.remove(o.id)
+	} else {
+		s.put(row)
+	}
+	s.arm()
+}
+
+func (s *scheduler) put(r storage.AlarmRow) {
+	if e := s.byID[r.ID]; e != nil {
+		e.row = r
+		if e.index >= 0 {
+			heap.Fix(&s.queue, e.index)
+			return
+		}
+		heap.Push(&s.queue, e)
+		return
+	}
+	e := &alarmEntry{row: r}
+	s.byID[r.ID] = e
+	heap.Push(&s.queue, e)
+}
+
+func (s *scheduler) remove(id string) {
+	if e := s.byID[id]; e != nil {
+		if e.index >= 0 {
+			heap.Remove(&s.queue, e.index)
+		}
+		delete(s.byID, id)
+	}
+}
+
+// arm sets the timer for the earliest alarm.
+func (s *scheduler) arm() {
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if len(s.queue) == 0 || s.closed {
+		return
+	}
+	s.timer = s.ns.e.o.Clock.AfterFunc(s.queue[0].row.At.Sub(s.ns.e.o.Clock.Now()), s.fire)
+}
+
+// burst is how many alarms are handed out at once: thousands that are due at start come in steps.
+const burst = 64
+
+func (s *scheduler) fire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.ns.e.o.Clock.Now()
+	for n := 0; n < burst && len(s.queue) > 0 && !s.queue[0].row.At.After(now); n++ {
+		e := heap.Pop(&s.queue).(*alarmEntry)
+		row := e.row
+		var name *string
+		if row.Named {
+			name = &row.Name
+		}
+		_ = s.ns.Visit(row.ID, name, func(o *Object) { o.runAlarm(row.At) })
+	}
+	s.arm()
+}
+
+// again has a failed alarm run later.
+func (s *scheduler) again(id string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.byID[id]; e != nil && e.index < 0 {
+		e.row.At = at
+		heap.Push(&s.queue, e)
+		s.arm()
+	}
+}
+
+// RunAlarm runs the alarm now if one is set, and tells whether one was.
+func (o *Object) RunAlarm(done func(ran bool, err error)) {
+	at, ok, err := o.db.Alarm()
+	if err != nil || !ok {
+		done(false, err)
+		return
+	}
+	o.ns.alarms.mu.Lock()
+	if e := o.ns.alarms.byID[o.id]; e != nil && e.index >= 0 {
+		heap.Remove(&o.ns.alarms.queue, e.index)
+		o.ns.alarms.arm()
+	}
+	o.ns.alarms.mu.Unlock()
+	o.startAlarm(at, func(err error) { done(true, err) })
+}
+
+// runAlarm is called when the scheduler's time has come; the object's own row decides.
+func (o *Object) runAlarm(scheduled time.Time) {
+	own, ok, err := o.db.Alarm()
+	switch {
+	case err != nil:
+		o.ns.e.o.Log(o, "alarm: "+err.Error())
+		return
+	case !ok:
+		o.ns.alarms.set(o, nil, func(error) {})
+		return
+	case own.After(o.ns.e.o.Clock.Now()) && own.After(scheduled):
+		o.ns.alarms.again(o.id, own)
+		return
+	}
+	o.startAlarm(own, func(error) {})
+}
+
+func (o *Object) startAlarm(at time.Time, done func(error)) {
+	o.Deliver(&Event{Payload: Alarm{Scheduled: at, Retries: o.alarm.retries}, Done: func(_ any, err error) {
+		if o.broken != nil { // the next object of this id tries again
+			o.ns.alarms.again(o.id, o.ns.e.o.Clock.Now().Add(backOff(o.alarm.retries)))
+			done(err)
+			return
+		}
+		o.endAlarm(err)
+		done(err)
+	}})
+}
+
+// BeginAlarm is called by the guest when the alarm's event starts.
+func (o *Object) BeginAlarm() { o.alarm.running, o.alarm.changed = true, false }
+
+func (o *Object) endAlarm(failed error) {
+	changed := o.alarm.changed
+	o.alarm.running, o.alarm.changed = false, false
+	switch {
+	case changed:
+		o.alarm.retries = 0
+	case failed != nil && o.alarm.retries < maxAlarmRetries:
+		o.ns.alarms.again(o.id, o.ns.e.o.Clock.Now().Add(backOff(o.alarm.retries)))
+		o.alarm.retries++
+	default:
+		o.alarm.retries = 0
+		if err := o.SetAlarm(nil); err != nil {
+			o.ns.e.o.Log(o, "alarm: "+err.Error())
+		}
+		o.EndTurn()
+	}
+}
+
+func backOff(retries int) time.Duration {
+	d := firstRetry << min(retries, 8)
+	return d + time.Duration(rand.Int64N(int64(d/4)))
+}
+
+type alarmQueue []*alarmEntry
+
+func (q alarmQueue) Len() int           { return len(q) }
+func (q alarmQueue) Less(i, j int) bool { return q[i].row.At.Before(q[j].row.At) }
+func (q alarmQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+func (q *alarmQueue) Push(x any) {
+	e := x.(*alarmEntry)
+	e.index = len(*q)
+	*q = append(*q, e)
+}
+func (q *alarmQueue) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	e.index = -1
+	return e
+}

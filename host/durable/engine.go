@@ -1,0 +1,192 @@
+// Package durable is the object engine: ids, namespaces, lifecycle, gates, alarms, sockets. It knows no wasm and no
+// JavaScript, and is tested without them.
+//
+// # Who owns what
+//
+// Objects are spread over loops by id. An Object, its database, its sockets' table and everything else here that is
+// about one object belongs to its loop: all of its methods run there. What crosses loops does so as a function given to
+// Loop.Do. A Guest runs the code of the objects of one loop.
+//
+// # A turn
+//
+// The guest runs an object's code in turns (one event or wake-up until nothing can go on). When a turn has ended the
+// guest calls EndTurn: the writes of the turn commit together, and what the object wanted to send (Output) is held
+// until they are durable.
+//
+// # Gates
+//
+// Input: while a critical section is open, events wait in order. Output: nothing leaves before the writes before it.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"durago.example/host/clock"
+	"durago.example/host/storage"
+)
+
+// Loop runs functions one after another on a goroutine of its own.
+type Loop interface{ Do(f func()) error }
+
+// Guest runs the code of objects, on their loop.
+type Guest interface {
+	// Start has the guest make the object; done is called when its constructor has returned.
+	Start(o *Object, done func(error))
+	// Deliver gives an event of a started object to the guest, which calls e.Done once.
+	Deliver(o *Object, e *Event)
+	// Gone tells the guest that the object is no more in memory.
+	Gone(o *Object)
+}
+
+// Event is one delivery. Payload is the guest's business.
+type Event struct {
+	Payload any
+	Done    func(result any, err error)
+}
+
+// Payloads that the engine itself makes.
+type (
+	// Alarm is the payload of an alarm.
+	Alarm struct {
+		Scheduled time.Time
+		Retries   int
+	}
+	// SocketMessage is the payload of a message.
+	SocketMessage struct {
+		Socket uint32
+		Text   bool
+		Data   []byte
+	}
+	// SocketClosed is the payload of a close.
+	SocketClosed struct {
+		Socket uint32
+		Code   int
+		Reason string
+		Clean  bool
+	}
+)
+
+// Options of an engine.
+type Options struct {
+	Store *storage.Store
+	Clock clock.Clock
+	Loops []Loop
+	Guest []Guest // of each loop
+	Log   func(o *Object, text string)
+	// IdleAfter is how long an object without events or work stays in memory; default 10 s, negative for ever.
+	IdleAfter time.Duration
+}
+
+// Engine holds the namespaces.
+type Engine struct {
+	o          Options
+	namespaces map[string]*Namespace
+}
+
+// New makes an engine.
+func New(o Options) *Engine {
+	if o.IdleAfter == 0 {
+		o.IdleAfter = 10 * time.Second
+	}
+	return &Engine{o: o, namespaces: map[string]*Namespace{}}
+}
+
+// Namespace is one class of objects under one unique key.
+type Namespace struct {
+	UniqueKey string
+	Class     string
+	HasAlarm  bool
+
+	e      *Engine
+	alarms *scheduler
+	shards []shard
+}
+
+// shard is the part of a namespace that one loop owns.
+type shard struct {
+	objects map[string]*Object
+}
+
+// AddNamespace makes a namespace; call it before events come.
+func (e *Engine) AddNamespace(uniqueKey, class string, hasAlarm bool) *Namespace {
+	n := &Namespace{UniqueKey: uniqueKey, Class: class, HasAlarm: hasAlarm, e: e, shards: make([]shard, len(e.o.Loops))}
+	for i := range n.shards {
+		n.shards[i].objects = map[string]*Object{}
+	}
+	n.alarms = newScheduler(n)
+	e.namespaces[uniqueKey] = n
+	return n
+}
+
+// Start loads the alarms of all namespaces and lets them fire.
+func (e *Engine) Start() error {
+	for _, n := range e.namespaces {
+		if err := n.alarms.load(); err != nil {
+			return fmt.Errorf("alarms of %s: %w", n.UniqueKey, err)
+		}
+	}
+	return nil
+}
+
+// Close takes all objects out of memory. No event may come any more.
+func (e *Engine) Close() error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for i := range e.o.Loops {
+		for _, n := range e.namespaces {
+			wg.Add(1)
+			err := e.o.Loops[i].Do(func() {
+				defer wg.Done()
+				for _, o := range n.shards[i].objects {
+					if err := o.unload(); err != nil {
+						mu.Lock()
+						failed = errors.Join(failed, err)
+						mu.Unlock()
+					}
+				}
+			})
+			if err != nil {
+				wg.Done()
+			}
+		}
+	}
+	wg.Wait()
+	for _, n := range e.namespaces {
+		failed = errors.Join(failed, n.alarms.close())
+	}
+	return failed
+}
+
+// place is which loop owns an id.
+func (n *Namespace) place(id string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return int(h.Sum32() % uint32(len(n.shards)))
+}
+
+// Visit runs f with the object on its loop; the object may be out of memory. name is given if it is known.
+func (n *Namespace) Visit(id string, name *string, f func(o *Object)) error {
+	i := n.place(id)
+	return n.e.o.Loops[i].Do(func() { f(n.object(i, id, name)) })
+}
+
+// object finds or makes the object; on its loop only.
+func (n *Namespace) object(loop int, id string, name *string) *Object {
+	o := n.shards[loop].objects[id]
+	if o == nil {
+		o = &Object{ns: n, id: id, loop: loop, db: n.e.o.Store.Database(n.UniqueKey, id)}
+		n.shards[loop].objects[id] = o
+	}
+	if o.name == nil && name != nil && !o.started {
+		o.name = name
+	}
+	return o
+}
+
+// LoopOf is the loop that owns an id.
+func (n *Namespace) LoopOf(id string) int { return n.place(id) }

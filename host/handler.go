@@ -1,0 +1,180 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"durago.example/host/bridge"
+	"durago.example/host/durable"
+	"durago.example/host/ws"
+)
+
+// next spreads requests over the isolates.
+type next struct{ n atomic.Uint32 }
+
+// maxInline is how much of a request's body is read before the guest sees the request.
+const maxInline = 16 << 10
+
+// Handler serves the worker's own fetch handler.
+func (h *Host) Handler() http.Handler { return http.HandlerFunc(h.serve) }
+
+type answer struct {
+	resp *bridge.Response
+	err  error
+}
+
+func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	q, err := h.request(w, r)
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			http.Error(w, fmt.Sprintf("the request's body is larger than %d bytes", large.Limit), http.StatusRequestEntityTooLarge)
+			return
+		}
+		http.Error(w, "the request's body could not be read", http.StatusBadRequest)
+		return
+	}
+	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
+	answered := make(chan answer, 1)
+	cancel, err := b.Front(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
+	if err != nil {
+		http.Error(w, "the worker is shutting down", http.StatusServiceUnavailable)
+		return
+	}
+	select {
+	case a := <-answered:
+		h.write(w, r, a, cancel)
+	case <-r.Context().Done():
+		cancel()
+	}
+}
+
+// request makes the guest's view of r. A small body goes along; a larger one is read when the guest asks.
+func (h *Host) request(w http.ResponseWriter, r *http.Request) (*bridge.Request, error) {
+	header := r.Header
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	header.Set("Cf-Connecting-Ip", ip)
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	target := r.URL.RequestURI()
+	if strings.HasPrefix(target, "/") {
+		target = scheme + r.Host + target
+	}
+	q := &bridge.Request{Method: r.Method, URL: target, Header: bridge.AppendHeader(make([]byte, 0, 256), header)}
+	if r.Body == nil || r.ContentLength == 0 {
+		return q, nil
+	}
+	body := http.MaxBytesReader(w, r.Body, h.o.MaxBody)
+	if r.ContentLength > 0 && r.ContentLength <= maxInline {
+		q.Inline, err = io.ReadAll(body)
+		return q, err
+	}
+	if r.ContentLength > h.o.MaxBody {
+		return nil, &http.MaxBytesError{Limit: h.o.MaxBody}
+	}
+	q.Body = bridge.NewStream(body)
+	return q, nil
+}
+
+func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel func()) {
+	if a.err != nil {
+		h.o.Log(Line{3, "front", "", "fetch", "uncaught: " + a.err.Error()})
+		status := http.StatusInternalServerError
+		var e *durable.Error
+		if errors.As(a.err, &e) && e.Overloaded {
+			status = http.StatusServiceUnavailable
+		}
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	header := bridge.Header(a.resp.Header)
+	if a.resp.Socket != nil {
+		h.upgrade(w, r, a.resp, header)
+		return
+	}
+	own := w.Header()
+	for k, v := range header {
+		own[k] = v
+	}
+	w.WriteHeader(a.resp.Status)
+	if a.resp.Body == nil {
+		_, _ = w.Write(a.resp.Inline)
+		return
+	}
+	stream := bridge.NewReader(a.resp.Body)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := stream.Read(buf)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				a.resp.Body.Cancel()
+				cancel()
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+		}
+		if err == io.EOF {
+			return
+		}
+		if err != nil { // the head has left: break the connection off
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// upgrade gives the client's connection to the object's socket and serves it until it ends.
+func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, resp *bridge.Response, header http.Header) {
+	o, s := resp.Object, resp.Socket
+	c, err := ws.Upgrade(w, r, header)
+	if err != nil { // gorilla has answered
+		_ = o.Do(func() { o.Sockets.Remove(s) })
+		return
+	}
+	_ = o.Do(func() {
+		if o.Broken() != nil {
+			c.Drop()
+			return
+		}
+		o.Sockets.Attach(s, c)
+	})
+	c.Serve(&socket{o: o, s: s, c: c, room: make(chan struct{}, maxUnread)})
+}
+
+// socket carries what a client does to its object.
+type socket struct {
+	o    *durable.Object
+	s    *durable.Socket
+	c    *ws.Conn
+	room chan struct{}
+}
+
+// maxUnread is how many messages of one client may wait for the object.
+const maxUnread = 64
+
+func (k *socket) Message(text bool, data []byte) {
+	k.room <- struct{}{}
+	err := k.o.Do(func() { k.o.Sockets.Message(k.s, text, data, func() { <-k.room }) })
+	if err != nil {
+		<-k.room
+		k.c.Drop()
+	}
+}
+
+func (k *socket) Gone(code int, reason string, clean bool) {
+	err := k.o.Do(func() {
+		k.o.Sockets.Gone(k.s, code, reason, clean, k.c.End)
+	})
+	if err != nil {
+		k.c.Drop()
+	}
+}

@@ -1,0 +1,220 @@
+// Package host runs a worker on one machine: the compiled program on wazero isolates, its Durable Objects on SQLite
+// files, its sockets over gorilla/websocket. New starts it, Handler serves it, Close ends it.
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"time"
+
+	"durago.example/host/bridge"
+	"durago.example/host/clock"
+	"durago.example/host/durable"
+	"durago.example/host/gojs"
+	"durago.example/host/isolate"
+	"durago.example/host/kv"
+	"durago.example/host/storage"
+	"durago.example/host/workersapi"
+	"durago.example/wasm/abi"
+)
+
+// Class is a Durable Object class of the worker.
+type Class struct {
+	Name      string
+	UniqueKey string // ids and the data directory depend on it
+}
+
+// Options say what to run. Wasm and Dir must be set.
+type Options struct {
+	Wasm     []byte
+	Classes  []Class
+	Bindings map[string]string // binding → class
+	Vars     map[string]any    // strings and JSON values
+	KV       map[string]string // binding → namespace id
+
+	Dir      string // of the data
+	CacheDir string // of compiled code; empty compiles anew each time
+	Isolates int    // default GOMAXPROCS
+	NoSync   bool   // acknowledged writes survive the process, not the machine
+	Disk     storage.Disk
+
+	MemoryLimit uint64        // of each isolate, bytes; default 128 MiB
+	CPULimit    time.Duration // of each run; default 30 s
+	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
+	MaxBody     int64         // of a request, bytes; default 100 MiB
+
+	Clock clock.Clock // default the machine's
+	Log   func(Line)  // default none
+	HTTP  http.RoundTripper
+}
+
+// Line is one line of the guest's log.
+type Line struct {
+	Level              int // of wasm/abi: 0 debug to 3 error
+	Class, Name, Event string
+	Text               string
+}
+
+// Host is a running worker.
+type Host struct {
+	o          Options
+	store      *storage.Store
+	module     *isolate.Module
+	bridges    []*bridge.Bridge
+	engine     *durable.Engine
+	namespaces map[string]*durable.Namespace // by class
+	bindings   map[string]*durable.Namespace
+	kv         *kv.Store
+	manifest   abi.Manifest
+	next       next
+}
+
+// New starts a worker: takes the data directory, compiles, starts the isolates, checks the classes, loads the alarms.
+// What fails is undone, and the error says what to do.
+func New(ctx context.Context, o Options) (_ *Host, err error) {
+	if o.Isolates <= 0 {
+		o.Isolates = runtime.GOMAXPROCS(0)
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 100 << 20
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real
+	}
+	if o.Log == nil {
+		o.Log = func(Line) {}
+	}
+	if o.HTTP == nil {
+		o.HTTP = http.DefaultTransport
+	}
+	h := &Host{o: o, namespaces: map[string]*durable.Namespace{}, bindings: map[string]*durable.Namespace{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}()
+	if err := isolate.Check(o.Wasm); err != nil {
+		return nil, err
+	}
+	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk}); err != nil {
+		return nil, err
+	}
+	h.kv = kv.New(h.store.Database("kv", "namespaces"), o.Clock)
+	h.module, err = isolate.Compile(ctx, o.Wasm, isolate.CompileOptions{CacheDir: o.CacheDir, MemoryLimit: o.MemoryLimit})
+	if err != nil {
+		return nil, err
+	}
+	for range o.Isolates {
+		b, err := bridge.New(ctx, bridge.Options{Module: h.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Install: h.install,
+			CPULimit: isolate.Options{CPULimit: o.CPULimit},
+			Log: func(level int, class, name, event, text string) {
+				o.Log(Line{level, class, name, event, text})
+			}})
+		if err != nil {
+			return nil, err
+		}
+		h.bridges = append(h.bridges, b)
+	}
+	if err := h.readManifest(); err != nil {
+		return nil, err
+	}
+	return h, h.startEngine()
+}
+
+func (h *Host) readManifest() error {
+	b, err := h.bridges[0].Manifest()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &h.manifest); err != nil {
+		return fmt.Errorf("the program's manifest: %w", err)
+	}
+	return nil
+}
+
+func (h *Host) startEngine() error {
+	loops, guests := make([]durable.Loop, len(h.bridges)), make([]durable.Guest, len(h.bridges))
+	for i, b := range h.bridges {
+		loops[i], guests[i] = b, b
+	}
+	h.engine = durable.New(durable.Options{Store: h.store, Clock: h.o.Clock, Loops: loops, Guest: guests, IdleAfter: h.o.IdleAfter,
+		Log: func(o *durable.Object, text string) {
+			name, ok := o.Name()
+			if !ok {
+				name = o.ID()
+			}
+			h.o.Log(Line{abi.LogError, o.Namespace().Class, name, "", text})
+		}})
+	for _, c := range h.o.Classes {
+		i := slices.IndexFunc(h.manifest.Classes, func(m abi.ManifestClass) bool { return m.Name == c.Name })
+		if i < 0 {
+			return fmt.Errorf("the configuration declares the class %s, but the program has none of that name: add it to Program.Classes", c.Name)
+		}
+		h.namespaces[c.Name] = h.engine.AddNamespace(c.UniqueKey, c.Name, h.manifest.Classes[i].Alarm)
+	}
+	for binding, class := range h.o.Bindings {
+		n := h.namespaces[class]
+		if n == nil {
+			return fmt.Errorf("the binding %s names the class %s, which is not declared: add it to new_sqlite_classes of a migration", binding, class)
+		}
+		h.bindings[binding] = n
+	}
+	return h.engine.Start()
+}
+
+// install gives a realm what syumai/workers looks for: the runtime context with env and its bindings.
+func (h *Host) install(r *gojs.Realm, b *bridge.Bridge) error {
+	vm := r.Runtime()
+	env := vm.NewObject()
+	for name, v := range h.o.Vars {
+		if err := env.Set(name, vm.ToValue(v)); err != nil {
+			return err
+		}
+	}
+	for binding, id := range h.o.KV {
+		if err := env.Set(binding, workersapi.NewKVNamespace(r, h.kv.Namespace(id), b.Settle)); err != nil {
+			return err
+		}
+	}
+	c := vm.NewObject()
+	return errors.Join(c.Set("env", env), c.Set("ctx", vm.NewObject()), c.Set("binding", vm.NewObject()),
+		r.Global().Set("context", c))
+}
+
+// Namespace is the namespace of a binding, for the harness.
+func (h *Host) Namespace(binding string) (*durable.Namespace, bool) {
+	n, ok := h.bindings[binding]
+	return n, ok
+}
+
+// Manifest is what the program says about itself.
+func (h *Host) Manifest() abi.Manifest { return h.manifest }
+
+// Bridges are the isolates, for the harness.
+func (h *Host) Bridges() []*bridge.Bridge { return h.bridges }
+
+// Close takes all objects out of memory, waits for the disk, and frees everything. Requests must have ended.
+func (h *Host) Close() error {
+	var failed error
+	if h.engine != nil {
+		failed = errors.Join(failed, h.engine.Close())
+	}
+	for _, b := range h.bridges {
+		b.Close()
+	}
+	if h.module != nil {
+		failed = errors.Join(failed, h.module.Close(context.Background()))
+	}
+	if h.kv != nil {
+		failed = errors.Join(failed, h.kv.Close())
+	}
+	if h.store != nil {
+		failed = errors.Join(failed, h.store.Close())
+	}
+	return failed
+}

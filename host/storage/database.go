@@ -1,0 +1,265 @@
+package storage
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/ext/fts5"
+	"github.com/ncruces/go-sqlite3/ext/rtree"
+)
+
+// Database is one object's SQLite database. It is opened when first used; an object that stores nothing has no file.
+type Database struct {
+	store *Store
+	log   *log
+	conn  *sqlite3.Conn
+	cache map[string][]*statement // by text; one text may be several statements
+	open  int                     // cursors
+
+	writing    bool // the implicit transaction is open
+	savepoints int
+	hasKV      bool
+	hasMeta    bool
+	trusted    bool // our own statements may touch what an object's may not
+	advice     bool // the authorizer refused a transaction statement
+	broken     error
+	commits    uint64
+}
+
+// maxCached bounds the statement cache; past it the cache starts anew.
+const maxCached = 256
+
+// Database is the database of an object. Nothing is opened yet.
+func (s *Store) Database(uniqueKey, id string) *Database { return s.database(uniqueKey, id) }
+
+func (s *Store) database(uniqueKey, name string) *Database {
+	dir := filepath.Join(s.dir, uniqueKey)
+	return &Database{store: s, log: &log{path: filepath.Join(dir, name+".sqlite"), dir: dir}}
+}
+
+// Exists tells whether the database has a file.
+func (d *Database) Exists() bool {
+	if d.conn != nil {
+		return true
+	}
+	_, err := os.Stat(d.log.path)
+	return err == nil
+}
+
+func (d *Database) connect() error {
+	if d.broken != nil {
+		return d.broken
+	}
+	if d.conn != nil {
+		return nil
+	}
+	if _, err := os.Stat(d.log.path); errors.Is(err, os.ErrNotExist) {
+		if err := d.create(); err != nil {
+			return err
+		}
+	}
+	conn, err := sqlite3.OpenFlags("file:"+d.log.path+"?_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	if err != nil {
+		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err)
+	}
+	d.conn = conn
+	d.cache = map[string][]*statement{}
+	err = errors.Join(fts5.Register(conn), rtree.Register(conn),
+		conn.Exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON`))
+	for limit, value := range limits {
+		conn.Limit(limit, value)
+	}
+	if _, e := conn.Config(sqlite3.DBCONFIG_DEFENSIVE, true); e != nil {
+		err = errors.Join(err, e)
+	}
+	err = errors.Join(err, conn.SetAuthorizer(d.authorize))
+	if err != nil {
+		d.conn = nil
+		return errors.Join(fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err), conn.Close())
+	}
+	d.store.opened.Add(1)
+	return nil
+}
+
+// template is an empty database of one page in WAL mode: writing it costs less than having SQLite make it.
+//
+//go:embed template.sqlite
+var template []byte
+
+func (d *Database) create() error {
+	if err := os.MkdirAll(d.log.dir, 0o755); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	if err := os.WriteFile(d.log.path, template, 0o644); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	d.log.created = true
+	return nil
+}
+
+// Close closes the files. What was not committed is rolled back.
+func (d *Database) Close() error {
+	if d.conn == nil {
+		return nil
+	}
+	if d.writing {
+		_ = d.Rollback()
+	}
+	for _, list := range d.cache {
+		for _, s := range list {
+			_ = s.stmt.Close()
+		}
+	}
+	err := d.conn.Close()
+	d.conn, d.cache, d.hasKV, d.hasMeta = nil, nil, false, false
+	d.store.opened.Add(-1)
+	return err
+}
+
+// begin opens the implicit transaction before a write.
+func (d *Database) begin() error {
+	if d.writing {
+		return nil
+	}
+	if err := d.own(`BEGIN`); err != nil {
+		return err
+	}
+	d.writing = true
+	return nil
+}
+
+// Writing tells whether there are writes that are not committed.
+func (d *Database) Writing() bool { return d.writing }
+
+// Commit ends the implicit transaction, if one is open, and has report called from another goroutine once it is
+// durable. committed is false if there was nothing to commit; then report is not called.
+func (d *Database) Commit(report func(error)) (committed bool, err error) {
+	if !d.writing || d.savepoints > 0 {
+		return false, nil
+	}
+	if err := d.own(`COMMIT`); err != nil {
+		_ = d.Rollback()
+		var e *Error
+		if errors.As(err, &e) && e.extended == sqlite3.CONSTRAINT_FOREIGNKEY {
+			err = &Error{Message: "Durable Object was reset and rolled back to its last known good state because the application left the database in a state where constraints were violated: " + e.Message}
+		}
+		d.broken = err
+		return false, err
+	}
+	d.writing = false
+	d.commits++
+	d.store.syncer.add(d.log, report)
+	return true, nil
+}
+
+// Rollback undoes what was not committed.
+func (d *Database) Rollback() error {
+	if !d.writing {
+		return nil
+	}
+	d.writing, d.savepoints, d.hasKV, d.hasMeta = false, 0, false, false
+	return d.own(`ROLLBACK`)
+}
+
+// Commits counts the commits of this opening: the local bookmark.
+func (d *Database) Commits() uint64 { return d.commits }
+
+// Savepoint begins a transaction within the implicit one.
+func (d *Database) Savepoint() error {
+	if err := d.connect(); err != nil {
+		return err
+	}
+	if err := d.begin(); err != nil {
+		return err
+	}
+	d.savepoints++
+	return d.own(fmt.Sprintf(`SAVEPOINT _cf_savepoint_%d`, d.savepoints))
+}
+
+// Release ends the innermost savepoint, and undoes what was done since if rollback is set.
+func (d *Database) Release(rollback bool) error {
+	name := fmt.Sprintf(`_cf_savepoint_%d`, d.savepoints)
+	d.savepoints--
+	if rollback {
+		d.hasKV, d.hasMeta = false, false
+		if err := d.own(`ROLLBACK TO ` + name); err != nil {
+			return err
+		}
+	}
+	return d.own(`RELEASE ` + name)
+}
+
+// Savepoints is how deeply transactions are nested.
+func (d *Database) Savepoints() int { return d.savepoints }
+
+// own runs a statement of ours, without the rules for an object's statements.
+func (d *Database) own(query string) error {
+	c, err := d.query(query, nil, true)
+	if err != nil {
+		return err
+	}
+	for c.Next() {
+	}
+	return c.Close()
+}
+
+// Size is the size of the database in bytes, without free pages.
+func (d *Database) Size() (int64, error) {
+	if !d.Exists() {
+		return 4096, nil
+	}
+	pages, err := d.number(`PRAGMA page_count`)
+	if err != nil {
+		return 0, err
+	}
+	free, err := d.number(`PRAGMA freelist_count`)
+	return int64(pages-free) * 4096, err
+}
+
+func (d *Database) number(query string) (float64, error) {
+	c, err := d.query(query, nil, true)
+	if err != nil {
+		return 0, err
+	}
+	var n float64
+	if c.Next() {
+		n = c.Value(0).Float
+	}
+	return n, c.Close()
+}
+
+// DeleteAll removes everything that the database holds.
+func (d *Database) DeleteAll() error {
+	if d.savepoints > 0 {
+		return &Error{Message: "Cannot call deleteAll() within a transaction"}
+	}
+	if err := d.connect(); err != nil {
+		return err
+	}
+	if err := d.begin(); err != nil {
+		return err
+	}
+	c, err := d.query(`SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND type IN ('table', 'view') ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC`, nil, true)
+	if err != nil {
+		return err
+	}
+	var drops []string
+	for c.Next() {
+		drops = append(drops, fmt.Sprintf(`DROP %s IF EXISTS "%s"`, c.Value(0).Bytes, strings.ReplaceAll(string(c.Value(1).Bytes), `"`, `""`)))
+	}
+	if err := c.Close(); err != nil {
+		return err
+	}
+	d.hasKV, d.hasMeta = false, false
+	for _, q := range drops {
+		if err := d.own(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}

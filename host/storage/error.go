@@ -1,0 +1,68 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Error is an error of the database in the platform's words.
+type Error struct {
+	Message  string
+	Critical bool // the object must be reset
+	extended sqlite3.ExtendedErrorCode
+}
+
+func (e *Error) Error() string { return e.Message }
+
+var codes = map[sqlite3.ErrorCode]string{
+	sqlite3.ERROR: "SQLITE_ERROR", sqlite3.INTERNAL: "SQLITE_INTERNAL", sqlite3.PERM: "SQLITE_PERM", sqlite3.ABORT: "SQLITE_ABORT",
+	sqlite3.BUSY: "SQLITE_BUSY", sqlite3.LOCKED: "SQLITE_LOCKED", sqlite3.NOMEM: "SQLITE_NOMEM", sqlite3.READONLY: "SQLITE_READONLY",
+	sqlite3.INTERRUPT: "SQLITE_INTERRUPT", sqlite3.IOERR: "SQLITE_IOERR", sqlite3.CORRUPT: "SQLITE_CORRUPT", sqlite3.NOTFOUND: "SQLITE_NOTFOUND",
+	sqlite3.FULL: "SQLITE_FULL", sqlite3.CANTOPEN: "SQLITE_CANTOPEN", sqlite3.SCHEMA: "SQLITE_SCHEMA", sqlite3.TOOBIG: "SQLITE_TOOBIG",
+	sqlite3.CONSTRAINT: "SQLITE_CONSTRAINT", sqlite3.MISMATCH: "SQLITE_MISMATCH", sqlite3.MISUSE: "SQLITE_MISUSE", sqlite3.AUTH: "SQLITE_AUTH",
+	sqlite3.RANGE: "SQLITE_RANGE", sqlite3.NOTADB: "SQLITE_NOTADB",
+}
+
+var extended = map[sqlite3.ExtendedErrorCode]string{
+	sqlite3.CONSTRAINT_CHECK: "CHECK", sqlite3.CONSTRAINT_FOREIGNKEY: "FOREIGNKEY", sqlite3.CONSTRAINT_NOTNULL: "NOTNULL",
+	sqlite3.CONSTRAINT_PRIMARYKEY: "PRIMARYKEY", sqlite3.CONSTRAINT_TRIGGER: "TRIGGER", sqlite3.CONSTRAINT_UNIQUE: "UNIQUE",
+	sqlite3.CONSTRAINT_ROWID: "ROWID", sqlite3.CONSTRAINT_DATATYPE: "DATATYPE",
+}
+
+// transactionAdvice is what the platform says to BEGIN and SAVEPOINT.
+const transactionAdvice = "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically roll back on exceptions, and because it interacts correctly with Durable Objects' automatic atomic write coalescing."
+
+// wrap puts an error of SQLite in the platform's words; base is where the statement began in the text.
+func (d *Database) wrap(err error, _ int) error {
+	var e *sqlite3.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("storage: %w", err)
+	}
+	if d.advice {
+		d.advice = false
+		return &Error{Message: transactionAdvice}
+	}
+	code := e.Code()
+	text := strings.TrimPrefix(e.Error(), "sqlite3: ")
+	if _, own, ok := strings.Cut(text, ": "); ok {
+		text = own
+	}
+	name, ok := codes[code]
+	if !ok {
+		name = fmt.Sprintf("SQLITE_%d", code)
+	}
+	text += ": " + name
+	if suffix, ok := extended[e.ExtendedCode()]; ok {
+		text += fmt.Sprintf(" (extended: %s_%s)", name, suffix)
+	}
+	out := &Error{Message: text, extended: e.ExtendedCode()}
+	switch code {
+	case sqlite3.FULL, sqlite3.IOERR, sqlite3.NOMEM, sqlite3.INTERRUPT, sqlite3.CORRUPT:
+		out.Critical = true
+		d.broken = out
+	}
+	return out
+}

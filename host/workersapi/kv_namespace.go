@@ -1,0 +1,147 @@
+// Package workersapi is Cloudflare's classes for the realm, over simulators in Go.
+package workersapi
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"durago.example/host/gojs"
+	"durago.example/host/kv"
+)
+
+// Settle runs a function as a turn of the realm, from any goroutine.
+type Settle func(f func() error)
+
+// NewKVNamespace makes the object that a KV binding is. Work happens off the loop; only settling happens on it.
+func NewKVNamespace(r *gojs.Realm, n *kv.Namespace, settle Settle) *goja.Object {
+	vm := r.Runtime()
+	o := vm.NewObject()
+	promise := func(work func() (func() goja.Value, error)) goja.Value {
+		p, resolve, reject := vm.NewPromise()
+		go func() {
+			result, err := work()
+			settle(func() error {
+				if err != nil {
+					e := vm.NewGoError(err)
+					_ = e.Set("name", "Error")
+					return reject(e)
+				}
+				return resolve(result())
+			})
+		}()
+		return vm.ToValue(p)
+	}
+	read := func(c goja.FunctionCall, with bool) goja.Value {
+		key, kind := c.Argument(0).String(), typeOf(c.Argument(1))
+		return promise(func() (func() goja.Value, error) {
+			b, ok, err := n.Get(key)
+			if err != nil {
+				return nil, err
+			}
+			if kind == "json" && ok && !json.Valid(b) {
+				return nil, errors.New("the value is not JSON")
+			}
+			return func() goja.Value {
+				v := goja.Null()
+				if ok {
+					v = convert(r, b, kind)
+				}
+				if !with {
+					return v
+				}
+				m := vm.NewObject()
+				_ = m.Set("value", v)
+				_ = m.Set("metadata", goja.Null())
+				return m
+			}, nil
+		})
+	}
+	must := func(name string, f func(goja.FunctionCall) goja.Value) { _ = o.Set(name, f) }
+	must("get", func(c goja.FunctionCall) goja.Value { return read(c, false) })
+	must("getWithMetadata", func(c goja.FunctionCall) goja.Value { return read(c, true) })
+	must("put", func(c goja.FunctionCall) goja.Value {
+		key, value := c.Argument(0).String(), bytesOf(c.Argument(1))
+		var ttl time.Duration
+		if opts, ok := c.Argument(2).(*goja.Object); ok {
+			if v := opts.Get("expirationTtl"); v != nil && !goja.IsUndefined(v) {
+				ttl = time.Duration(v.ToInteger()) * time.Second
+			}
+		}
+		return promise(func() (func() goja.Value, error) { return undefined, n.Put(key, value, ttl) })
+	})
+	must("delete", func(c goja.FunctionCall) goja.Value {
+		key := c.Argument(0).String()
+		return promise(func() (func() goja.Value, error) { return undefined, n.Delete(key) })
+	})
+	must("list", func(c goja.FunctionCall) goja.Value {
+		var prefix, cursor string
+		var limit int
+		if opts, ok := c.Argument(0).(*goja.Object); ok {
+			prefix, cursor = text(opts.Get("prefix")), text(opts.Get("cursor"))
+			if v := opts.Get("limit"); v != nil && !goja.IsUndefined(v) {
+				limit = int(v.ToInteger())
+			}
+		}
+		return promise(func() (func() goja.Value, error) {
+			keys, next, err := n.List(prefix, cursor, limit)
+			return func() goja.Value {
+				list := make([]any, len(keys))
+				for i, k := range keys {
+					list[i] = map[string]any{"name": k}
+				}
+				m := map[string]any{"keys": list, "list_complete": next == ""}
+				if next != "" {
+					m["cursor"] = next
+				}
+				return vm.ToValue(m)
+			}, err
+		})
+	})
+	return o
+}
+
+func undefined() goja.Value { return goja.Undefined() }
+
+func text(v goja.Value) string {
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+		return ""
+	}
+	return v.String()
+}
+
+// typeOf reads the second argument of get: a type, or an object with one.
+func typeOf(v goja.Value) string {
+	if o, ok := v.(*goja.Object); ok {
+		v = o.Get("type")
+	}
+	if s := text(v); s != "" {
+		return s
+	}
+	return "text"
+}
+
+func convert(r *gojs.Realm, b []byte, kind string) goja.Value {
+	vm := r.Runtime()
+	switch kind {
+	case "arrayBuffer":
+		return vm.ToValue(vm.NewArrayBuffer(b))
+	case "json":
+		var v any
+		_ = json.Unmarshal(b, &v)
+		return vm.ToValue(v)
+	}
+	return vm.ToValue(string(b))
+}
+
+func bytesOf(v goja.Value) []byte {
+	switch x := v.Export().(type) {
+	case []byte:
+		return append([]byte(nil), x...)
+	case goja.ArrayBuffer:
+		return append([]byte(nil), x.Bytes()...)
+	}
+	return []byte(v.String())
+}
