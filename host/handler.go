@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"durago.example/host/bridge"
 	"durago.example/host/durable"
@@ -38,6 +39,12 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		http.Error(w, "the request's body could not be read", http.StatusBadRequest)
 		return
+	}
+	if q.Body != nil {
+		defer bridge.Stop(q.Body, func() {
+			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		})
 	}
 	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
 	answered := make(chan answer, 1)
@@ -82,6 +89,7 @@ func (h *Host) request(w http.ResponseWriter, r *http.Request) (*bridge.Request,
 	if r.ContentLength > h.o.MaxBody {
 		return nil, &http.MaxBytesError{Limit: h.o.MaxBody}
 	}
+	_ = http.NewResponseController(w).EnableFullDuplex() // the guest may answer while it reads; HTTP/2 always may
 	q.Body = bridge.NewStream(body)
 	return q, nil
 }

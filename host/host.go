@@ -192,6 +192,21 @@ func (h *Host) Namespace(binding string) (*durable.Namespace, bool) {
 	return n, ok
 }
 
+// Quiet tells whether no loop has work and everything committed is durable: nothing happens until a request or a timer.
+func (h *Host) Quiet() bool {
+	for range 2 { // work may move from one to another while we look
+		for _, b := range h.bridges {
+			if !b.Quiet() {
+				return false
+			}
+		}
+		if !h.store.Quiet() {
+			return false
+		}
+	}
+	return true
+}
+
 // Manifest is what the program says about itself.
 func (h *Host) Manifest() abi.Manifest { return h.manifest }
 

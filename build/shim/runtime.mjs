@@ -655,7 +655,7 @@ class Context {
       const e = this.aborting;
       this.aborting = undefined;
       i.forget(this.id);
-      this.ctx.abort(e);
+      this.ctx.abort(e.name === "Error" ? e.message : `${e.name}: ${e.message}`);
     }
     const kicks = i.kicks;
     if (kicks.length > 0) {

@@ -70,6 +70,9 @@ func (b *Bridge) clear() {
 // Do runs f on the loop.
 func (b *Bridge) Do(f func()) error { return b.iso.Do(f) }
 
+// Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
+func (b *Bridge) Quiet() bool { return b.iso.Quiet() }
+
 // Close ends the isolate.
 func (b *Bridge) Close() { b.iso.Close() }
 

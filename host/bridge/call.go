@@ -95,6 +95,9 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		failed = err
 	}
 	if e.kind == abi.EventBlock {
+		if bl := s.blocks[token]; failed != nil && bl != nil && !bl.section.Transaction() {
+			s.abort = failed // a failed critical section resets the object, with what this turn wrote
+		}
 		delete(b.events, token)
 		s.live--
 		return b.Do(func() { s.leave(e, failed) })
@@ -197,7 +200,7 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 	case abi.OpBlock:
 		return s.enter(token, false)
 	case abi.OpAbort:
-		s.abort = readError(frame)
+		s.abort = &durable.Error{Name: "Error", Message: readError(frame).Error()}
 	case abi.OpWaitUntil:
 		if s.work == nil {
 			s.work = map[uint32]func(){}

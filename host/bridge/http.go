@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"durago.example/host/durable"
 )
@@ -109,30 +110,51 @@ func (p *pipe) end(err error) {
 }
 
 // reader is a stream over an io.ReadCloser, read on a goroutine of its own for each chunk.
-type reader struct{ r io.ReadCloser }
+type reader struct {
+	r      io.ReadCloser
+	mu     sync.Mutex // held while a read is under way
+	closed atomic.Bool
+}
 
 const chunkSize = 64 << 10
 
-func (b reader) Pull(f func([]byte, error)) {
-	go func() {
-		buf := make([]byte, chunkSize)
-		for {
-			n, err := b.r.Read(buf)
-			if n > 0 {
-				f(buf[:n], nil)
-				return
-			}
-			if err == io.EOF {
-				err = nil
-				f(nil, nil)
-				return
-			}
-			if err != nil {
-				f(nil, err)
-				return
-			}
-		}
-	}()
+func (b *reader) Pull(f func([]byte, error)) {
+	go func() { f(b.next()) }()
 }
 
-func (b reader) Cancel() { _ = b.r.Close() }
+func (b *reader) next() ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	buf := make([]byte, chunkSize)
+	for !b.closed.Load() {
+		n, err := b.r.Read(buf)
+		if n > 0 {
+			return buf[:n], nil
+		}
+		if err == io.EOF {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, io.ErrClosedPipe
+}
+
+func (b *reader) Cancel() { b.closed.Store(true) }
+
+// Stop ends a stream of NewStream: it returns when no read is under way and none will come. interrupt is called if one
+// is, and must have it fail.
+func Stop(s Stream, interrupt func()) {
+	b, ok := s.(*reader)
+	if !ok {
+		return
+	}
+	b.closed.Store(true)
+	if !b.mu.TryLock() {
+		interrupt()
+		b.mu.Lock()
+	}
+	b.mu.Unlock()
+	_ = b.r.Close()
+}

@@ -236,7 +236,7 @@ func (b *Bridge) roundTrip(ctx context.Context, q *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Status: resp.StatusCode, Header: AppendHeader(nil, resp.Header), Body: reader{resp.Body}}, nil
+	return &Response{Status: resp.StatusCode, Header: AppendHeader(nil, resp.Header), Body: &reader{r: resp.Body}}, nil
 }
 
 // Header reads abi Headers.
@@ -276,7 +276,7 @@ type streamReader struct {
 func NewReader(s Stream) io.Reader { return &streamReader{s: s} }
 
 // NewStream makes a stream of a body that is read when it is asked for.
-func NewStream(r io.ReadCloser) Stream { return reader{r} }
+func NewStream(r io.ReadCloser) Stream { return &reader{r: r} }
 
 func (r *streamReader) Read(p []byte) (int, error) {
 	for len(r.chunk) == 0 {

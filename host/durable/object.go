@@ -365,6 +365,9 @@ func (o *Object) Enter(transaction bool) (*Section, error) {
 	return s, nil
 }
 
+// Transaction tells whether a failure undoes the section's writes and spares the object.
+func (s *Section) Transaction() bool { return s.transaction }
+
 func (s *Section) stop() {
 	if s.timer != nil {
 		s.timer.Stop()

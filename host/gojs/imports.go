@@ -54,7 +54,13 @@ var imports = map[string]func(r *Realm, sp uint32){
 		_, _ = r.output(int(fd)).Write(r.buf[p : p+n])
 	},
 	// func resetMemoryDataView()
-	"runtime.resetMemoryDataView": func(r *Realm, _ uint32) { r.refresh() },
+	"runtime.resetMemoryDataView": func(r *Realm, sp uint32) {
+		if sp == 0 { // not Go but a loop whose budget is used up
+			r.o.Budget()
+			return
+		}
+		r.refresh()
+	},
 	// func nanotime1() int64
 	"runtime.nanotime1": func(r *Realm, sp uint32) { r.put64(sp+8, uint64(r.o.Monotonic()+time.Second)) },
 	// func walltime() (sec int64, nsec int32)

@@ -29,6 +29,8 @@ type Options struct {
 	Stdout    io.Writer
 	Stderr    io.Writer
 
+	// Budget is called when the guest's loops have counted their budget down (see host/isolate/prepare).
+	Budget func()
 	// Deadline is told when the Go runtime wants to be resumed, in time from now; false withdraws it.
 	Deadline func(d time.Duration, set bool)
 	// Current is the context that the guest runs for; a js.Func is called in the one that made it.

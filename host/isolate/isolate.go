@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -51,7 +50,6 @@ type Isolate struct {
 	o     Options
 	base  context.Context
 	realm *gojs.Realm
-	memMu sync.Mutex // held by the watchdog while it looks at mem
 	mem   *memory
 	mod   api.Module
 	ctx   context.Context
@@ -69,15 +67,15 @@ type Isolate struct {
 	timer   clock.Timer
 	resumed func() // what the Go runtime's timer does, made once
 
-	started atomic.Int64 // when the current run began, in Unix nanoseconds; 0 when idle
-	spent   atomic.Bool  // the watchdog ended it
+	began time.Time // when the current run did
+	spent bool      // it took too long
 
 	mu     sync.Mutex
 	jobs   []func()
 	wake   chan struct{}
 	closed bool
+	busy   bool // the loop works on what it took
 	done   chan struct{}
-	quit   chan struct{}
 }
 
 type isolateKey struct{}
@@ -90,10 +88,8 @@ func (m *Module) Start(ctx context.Context, o Options) (*Isolate, error) {
 	if o.CPULimit == 0 {
 		o.CPULimit = DefaultCPULimit
 	}
-	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
-	go i.watch()
+	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if err := i.boot(); err != nil {
-		close(i.quit)
 		i.release()
 		return nil, err
 	}
@@ -109,7 +105,7 @@ func (i *Isolate) Restart() error {
 	}
 	i.release()
 	i.dead, i.killed, i.held, i.stderr.b = nil, nil, nil, nil
-	i.spent.Store(false)
+	i.spent = false
 	if err := i.boot(); err != nil {
 		i.dead = err
 		return err
@@ -125,9 +121,7 @@ func (i *Isolate) boot() error {
 	if err != nil {
 		return fmt.Errorf("isolate: memory: %w", err)
 	}
-	i.memMu.Lock()
 	i.mem = mem
-	i.memMu.Unlock()
 	if err := i.makeRealm(); err != nil {
 		return err
 	}
@@ -145,7 +139,6 @@ func (i *Isolate) boot() error {
 	i.realm.Bind(i.ctx, i.mod)
 	i.begin()
 	err = i.realm.Start([]string{"app"}, i.o.Env)
-	i.end()
 	if err == nil {
 		if _, exited := i.realm.Exited(); exited {
 			err = errors.New("it ended at start")
@@ -185,6 +178,7 @@ func (i *Isolate) makeRealm() (err error) {
 				i.timer = i.o.Clock.AfterFunc(d, i.resumed)
 			}
 		},
+		Budget:  i.spend,
 		Current: func() uint32 { return i.current },
 		Enter:   func(ctx uint32, f func()) { i.run(ctx, func() error { f(); return nil }) },
 	})
@@ -216,6 +210,13 @@ func (i *Isolate) Do(f func()) error {
 	return nil
 }
 
+// Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
+func (i *Isolate) Quiet() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.jobs) == 0 && !i.busy
+}
+
 // ErrClosed says that the isolate has been closed.
 var ErrClosed = errors.New("isolate: closed")
 
@@ -225,6 +226,7 @@ func (i *Isolate) loop() {
 	for {
 		i.mu.Lock()
 		batch, i.jobs = i.jobs, batch[:0]
+		i.busy = len(batch) > 0
 		closed := i.closed
 		i.mu.Unlock()
 		for k, f := range batch {
@@ -256,7 +258,6 @@ func (i *Isolate) Close() {
 	default:
 	}
 	<-i.done
-	close(i.quit)
 	if i.timer != nil {
 		i.timer.Stop()
 	}
@@ -268,8 +269,6 @@ func (i *Isolate) release() {
 		_ = i.mod.Close(context.Background())
 		i.mod = nil
 	}
-	i.memMu.Lock()
-	defer i.memMu.Unlock()
 	if i.mem != nil {
 		i.mem.unmap()
 		i.mem = nil
@@ -326,7 +325,6 @@ func (i *Isolate) run(ctx uint32, first func() error) error {
 		}
 		return i.realm.Resume()
 	})
-	i.end()
 	i.current = 0
 	if _, exited := i.realm.Exited(); err != nil || exited {
 		i.dead = i.cause(err)

@@ -1,46 +1,43 @@
 package isolate
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero/sys"
+
+	"durago.example/host/isolate/prepare"
 )
 
-// The watchdog looks at the clock of the machine, not the injected one: it bounds work, not waiting.
+// A run's time is that of the machine's clock, not of the injected one: it bounds work, not waiting.
 
-const watchEvery = 50 * time.Millisecond
+// budget is how many loop iterations pass between two looks at the clock: about a millisecond's.
+const budget = 1 << 18
 
-func (i *Isolate) begin() { i.started.Store(time.Now().UnixNano()) }
-func (i *Isolate) end()   { i.started.Store(0) }
+func (i *Isolate) begin() {
+	i.began = time.Now()
+	i.refill()
+}
 
-// watch ends a run that takes longer than the limit.
-func (i *Isolate) watch() {
-	t := time.NewTicker(min(watchEvery, max(i.o.CPULimit/4, time.Millisecond)))
-	defer t.Stop()
-	for {
-		select {
-		case <-i.quit:
-			return
-		case <-t.C:
-		}
-		began := i.started.Load()
-		if began != 0 && time.Since(time.Unix(0, began)) > i.o.CPULimit {
-			i.memMu.Lock()
-			if i.mem != nil && i.started.Load() == began {
-				i.spent.Store(true)
-				i.mem.stop()
-			}
-			i.memMu.Unlock()
-		}
+func (i *Isolate) refill() {
+	binary.LittleEndian.PutUint32(i.mem.base[prepare.Budget:], budget)
+}
+
+// spend is called by the guest's loops when the budget is used up.
+func (i *Isolate) spend() {
+	i.refill()
+	if time.Since(i.began) > i.o.CPULimit {
+		i.spent = true
+		panic(errors.New("CPU limit"))
 	}
 }
 
 // cause says why the guest ended, in Go's own words where there are any.
 func (i *Isolate) cause(err error) error {
-	if i.spent.Load() {
+	if i.spent {
 		return fmt.Errorf("exceeded its CPU limit of %v", i.o.CPULimit)
 	}
 	if i.killed != nil {

@@ -1,13 +1,8 @@
 package isolate
 
 import (
-	"sync/atomic"
-	"unsafe"
-
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/unix"
-
-	"durago.example/host/isolate/prepare"
 )
 
 // memory is an isolate's linear memory: reserved whole, outside Go's heap, so that it never moves and the collector
@@ -33,12 +28,7 @@ func (m *memory) Reallocate(size uint64) []byte {
 	return m.base[:size:len(m.base)]
 }
 
-// Free is called by wazero when the module closes; the isolate itself unmaps when its watchdog is gone.
+// Free is called by wazero when the module closes; the isolate itself unmaps.
 func (m *memory) Free() {}
 
 func (m *memory) unmap() { _ = unix.Munmap(m.base) }
-
-// stop sets the flag that every loop of the guest tests. It may be called while the guest runs.
-func (m *memory) stop() {
-	atomic.StoreUint32((*uint32)(unsafe.Pointer(&m.base[prepare.Flag])), 1)
-}

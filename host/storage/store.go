@@ -83,3 +83,6 @@ func (s *Store) Close() error {
 
 // OpenDatabases is how many databases are open.
 func (s *Store) OpenDatabases() int { return int(s.opened.Load()) }
+
+// Quiet tells whether everything committed so far is durable and reported.
+func (s *Store) Quiet() bool { return s.syncer.quiet() }

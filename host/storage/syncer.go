@@ -51,6 +51,7 @@ type syncer struct {
 	dirty  []*log
 	failed error
 	closed bool
+	busy   bool
 	wake   chan struct{}
 	done   chan struct{}
 }
@@ -109,6 +110,7 @@ func (s *syncer) run() {
 				l.waiting, l.created = nil, false
 			}
 			s.dirty = s.dirty[:0]
+			s.busy = len(work) > 0
 			closed := s.closed
 			s.mu.Unlock()
 			if len(work) == 0 {
@@ -164,6 +166,12 @@ func (s *syncer) one(r round) {
 	for _, report := range r.reports {
 		report(err)
 	}
+}
+
+func (s *syncer) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.dirty) == 0 && !s.busy
 }
 
 func (s *syncer) close() {

@@ -5,21 +5,29 @@ import (
 	"fmt"
 )
 
-// check follows each loop header: i32.const Flag; i32.load; if; unreachable; end.
-var check = []byte{0x41, 0xc0, 0x00, 0x28, 0x02, 0x00, 0x04, 0x40, 0x00, 0x0b}
+// check follows each loop header: it counts Budget down and calls a host function at zero.
+//
+//	i32.const Budget; i32.const Budget; i32.load; i32.const 1; i32.sub; i32.store
+//	i32.const Budget; i32.load; i32.eqz; if; i32.const 0; call host; end
+func check(host uint32) []byte {
+	b := []byte{0x41, 0xc0, 0x00, 0x41, 0xc0, 0x00, 0x28, 0x02, 0x00, 0x41, 0x01, 0x6b, 0x36, 0x02, 0x00,
+		0x41, 0xc0, 0x00, 0x28, 0x02, 0x00, 0x45, 0x04, 0x40, 0x41, 0x00, 0x10}
+	return append(binary.AppendUvarint(b, uint64(host)), 0x0b)
+}
 
-func rewriteCode(r *reader) []byte {
+func rewriteCode(r *reader, host uint32) []byte {
+	c := check(host)
 	n := r.u32()
 	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/64), uint64(n))
 	var f []byte
 	for ; n > 0; n-- {
-		f = rewriteFunction(f[:0], &reader{b: r.bytes(r.u32())})
+		f = rewriteFunction(f[:0], &reader{b: r.bytes(r.u32())}, c)
 		out = append(binary.AppendUvarint(out, uint64(len(f))), f...)
 	}
 	return out
 }
 
-func rewriteFunction(out []byte, r *reader) []byte {
+func rewriteFunction(out []byte, r *reader, check []byte) []byte {
 	for n := r.u32(); n > 0; n-- { // locals
 		r.u32()
 		r.byte()

@@ -1,9 +1,10 @@
 // Package prepare rewrites a Go js/wasm module for the host, deterministically, so that the compilation cache works.
 //
 // Two things change. The data section is taken out: a Go module has some 57,000 segments, and copying them in by hand
-// costs a tenth of what instantiation would. And each loop begins with a test of a flag word, so that a watchdog can
-// end a program that loops for ever; it costs 0.4% in size and little in time, where wazero's own way costs 3 to 19
-// times.
+// costs a tenth of what instantiation would. And each loop counts a budget down and calls the host when it is used up.
+// There the host looks at the clock, to end a program that loops for ever; and Go's scheduler gets hold of the thread,
+// which it cannot while compiled wasm runs: without that, a garbage collection would wait for the loop, and everything
+// else, a watchdog included, for the collection.
 package prepare
 
 import (
@@ -12,8 +13,12 @@ import (
 	"fmt"
 )
 
-// Flag is the address of the flag word, in the first page, which Go leaves unused. Nonzero ends the program.
-const Flag = 64
+// Budget is the address of the word that loops count down, in the first page, which Go leaves unused. At zero they call
+// HostFunction with a stack pointer of zero, which Go itself never does.
+const Budget = 64
+
+// HostFunction is the import that a used-up budget calls: one that every Go program has.
+const HostFunction = "gojs.runtime.resetMemoryDataView"
 
 // Module is a prepared module.
 type Module struct {
@@ -21,6 +26,8 @@ type Module struct {
 	Segments []Segment
 	Imports  map[string]bool // "module.name"
 	Exports  map[string]bool
+
+	functions map[string]uint32 // index of each imported function
 }
 
 // Segment is data that belongs at Offset before the program starts.
@@ -60,7 +67,7 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 			m, err = nil, fmt.Errorf("prepare: malformed module: %s", string(e))
 		}
 	}()
-	m = &Module{Imports: map[string]bool{}, Exports: map[string]bool{}}
+	m = &Module{Imports: map[string]bool{}, Exports: map[string]bool{}, functions: map[string]uint32{}}
 	out := append(make([]byte, 0, len(wasm)+len(wasm)/64), wasm[:8]...)
 	r := &reader{b: wasm, at: 8}
 	for r.at < len(wasm) {
@@ -74,7 +81,11 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 			m.readExports(s)
 		case sectionCode:
 			if rewrite {
-				body = rewriteCode(s)
+				host, ok := m.functions[HostFunction]
+				if !ok {
+					return nil, fmt.Errorf("prepare: the module does not import %s: it is no Go program", HostFunction)
+				}
+				body = rewriteCode(s, host)
 			}
 		case sectionData:
 			if rewrite {
@@ -96,12 +107,15 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 }
 
 func (m *Module) readImports(r *reader) {
+	index := uint32(0)
 	for n := r.u32(); n > 0; n-- {
 		module, name := string(r.bytes(r.u32())), string(r.bytes(r.u32()))
 		m.Imports[module+"."+name] = true
 		switch kind := r.byte(); kind {
 		case 0: // function
 			r.u32()
+			m.functions[module+"."+name] = index
+			index++
 		case 1: // table
 			r.byte()
 			r.limits()

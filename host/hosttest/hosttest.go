@@ -1,0 +1,200 @@
+// Package hosttest starts a worker in a Go test and drives it: the compiled program, on real SQLite files, on a clock
+// that stands still until it is told to go on.
+//
+//	h := hosttest.Start(t, hosttest.Options{Config: "../../wrangler.toml"})
+//	n, err := counter.Increment.Call(t.Context(), h.Object("COUNTER", "a"), 2)
+//	h.Advance(time.Minute)
+//
+// The program is compiled once for each package in a test run. Hosts are isolated from each other and may run in
+// parallel.
+package hosttest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"durago.example/build"
+	"durago.example/build/wrangler"
+	"durago.example/host"
+	"durago.example/host/clock"
+	"durago.example/host/storage"
+)
+
+// Options say what to start.
+type Options struct {
+	Config    string // the wrangler configuration
+	Package   string // as for durago build
+	Dir       string // of the data; default a new one that the test removes
+	Isolates  int    // default 2
+	RealTime  bool   // the machine's clock instead of a virtual one
+	CPULimit  time.Duration
+	IdleAfter time.Duration // default never: tests evict by hand
+	Disk      storage.Disk
+	MaxBody   int64
+}
+
+// Epoch is where the virtual clock starts.
+var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Host is a running worker.
+type Host struct {
+	*host.Host
+	URL    string // of its HTTP server
+	Dir    string // of its data
+	t      testing.TB
+	clock  *clock.Virtual
+	server *httptest.Server
+	once   sync.Once
+
+	mu    sync.Mutex
+	lines []host.Line
+}
+
+var compiled sync.Map // key → func() ([]byte, error)
+
+// Wasm compiles a worker's program, once for each package in a run.
+func Wasm(t testing.TB, c *wrangler.Config, pkg string) []byte {
+	t.Helper()
+	f, _ := compiled.LoadOrStore(c.Dir+"\x00"+pkg, sync.OnceValues(func() ([]byte, error) {
+		return build.Compile(context.Background(), c.Dir, pkg)
+	}))
+	b, err := f.(func() ([]byte, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// CacheDir is where compiled code is kept between runs.
+func CacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "durago")
+}
+
+// Start starts a worker; the test's end stops it.
+func Start(t testing.TB, o Options) *Host {
+	t.Helper()
+	c, err := wrangler.Load(o.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &Host{t: t, Dir: o.Dir}
+	if h.Dir == "" {
+		h.Dir = filepath.Join(t.TempDir(), "state")
+	}
+	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: h.Dir,
+		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, MaxBody: o.MaxBody,
+		Log: func(l host.Line) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.lines = append(h.lines, l)
+		}}
+	if ho.Isolates == 0 {
+		ho.Isolates = min(2, runtime.GOMAXPROCS(0))
+	}
+	if ho.IdleAfter == 0 {
+		ho.IdleAfter = -1
+	}
+	if !o.RealTime {
+		h.clock = clock.NewVirtual(Epoch)
+		ho.Clock = h.clock
+	}
+	for _, k := range c.Classes() {
+		ho.Classes = append(ho.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
+	}
+	for _, b := range c.DurableObjects.Bindings {
+		ho.Bindings[b.Name] = b.ClassName
+	}
+	for _, k := range c.KVNamespaces {
+		ho.KV[k.Binding] = k.ID
+	}
+	if h.Host, err = host.New(context.Background(), ho); err != nil {
+		t.Fatal(err)
+	}
+	h.server = httptest.NewServer(h.Handler())
+	h.URL = h.server.URL
+	t.Cleanup(h.Stop)
+	return h
+}
+
+// Stop ends the worker before the test does: for tests that start it again on the same data.
+func (h *Host) Stop() {
+	h.once.Do(func() {
+		h.server.CloseClientConnections()
+		h.server.Close()
+		if err := h.Host.Close(); err != nil {
+			h.t.Errorf("hosttest: close: %v", err)
+		}
+	})
+}
+
+// Now is the worker's time.
+func (h *Host) Now() time.Time { return h.clock.Now() }
+
+// Advance moves the worker's clock, runs every timer and alarm on the way in order, and waits after each until nothing
+// goes on any more.
+func (h *Host) Advance(d time.Duration) {
+	h.t.Helper()
+	end := h.clock.Now().Add(d)
+	h.Settle()
+	for h.clock.Step(end) {
+		h.Settle()
+	}
+}
+
+// Settle waits until nothing goes on in the worker.
+func (h *Host) Settle() {
+	h.t.Helper()
+	limit := time.Now().Add(30 * time.Second)
+	for !h.Quiet() {
+		if time.Now().After(limit) {
+			h.t.Fatal("hosttest: the worker does not come to rest")
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+}
+
+// Log is what the guest has logged, a line each.
+func (h *Host) Log() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var b strings.Builder
+	for _, l := range h.lines {
+		b.WriteString(l.Text)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Fetch sends a request to the worker over HTTP. path begins with a slash.
+func (h *Host) Fetch(method, path, body string) (status int, answer string) {
+	h.t.Helper()
+	resp := h.Do(method, path, body)
+	defer resp.Body.Close()
+	return resp.StatusCode, read(h.t, resp)
+}
+
+// Do is Fetch with the whole response; the caller closes its body.
+func (h *Host) Do(method, path, body string) *http.Response {
+	h.t.Helper()
+	r, err := http.NewRequestWithContext(h.t.Context(), method, h.URL+path, strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	resp, err := h.server.Client().Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return resp
+}

@@ -1,0 +1,156 @@
+package hosttest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"durago.example/host/bridge"
+	"durago.example/host/durable"
+	"durago.example/host/storage"
+)
+
+func read(t testing.TB, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Object drives one object. It is a Caller for typed calls: Increment.Call(ctx, h.Object("COUNTER", "a"), 2).
+type Object struct {
+	h  *Host
+	ns *durable.Namespace
+	id string
+
+	name *string
+}
+
+// Object is the object of a name behind a binding.
+func (h *Host) Object(binding, name string) *Object {
+	h.t.Helper()
+	ns, ok := h.Namespace(binding)
+	if !ok {
+		h.t.Fatalf("hosttest: no binding %s", binding)
+	}
+	return &Object{h, ns, ns.IDFromName(name), &name}
+}
+
+// visit runs f on the object's loop and waits for done.
+func visit[T any](o *Object, f func(d *durable.Object, done func(T, error))) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	c := make(chan result, 1)
+	err := o.ns.Visit(o.id, o.name, func(d *durable.Object) {
+		f(d, func(v T, err error) {
+			select {
+			case c <- result{v, err}:
+			default:
+			}
+		})
+	})
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	r := <-c
+	return r.v, r.err
+}
+
+// CallRPC calls a method with encoded arguments.
+func (o *Object) CallRPC(_ context.Context, method string, args []byte) ([]byte, error) {
+	return visit(o, func(d *durable.Object, done func([]byte, error)) {
+		d.Deliver(&durable.Event{Payload: bridge.Call{Method: method, Args: args}, Done: func(v any, err error) {
+			b, _ := v.([]byte)
+			done(b, err)
+		}})
+	})
+}
+
+// Evict takes the object out of memory; its sockets stay, so that this is hibernation too. It fails while something is
+// under way.
+func (o *Object) Evict() error {
+	o.h.Settle()
+	_, err := visit(o, func(d *durable.Object, done func(struct{}, error)) { done(struct{}{}, d.Evict()) })
+	return err
+}
+
+// Hibernate is Evict for an object with sockets: it fails if there are none.
+func (o *Object) Hibernate() error {
+	n, _ := visit(o, func(d *durable.Object, done func(int, error)) {
+		if d.Sockets == nil {
+			done(0, nil)
+			return
+		}
+		done(d.Sockets.Len(), nil)
+	})
+	if n == 0 {
+		return fmt.Errorf("hosttest: the object has no sockets to hibernate under")
+	}
+	return o.Evict()
+}
+
+// InMemory tells whether the object is started.
+func (o *Object) InMemory() bool {
+	in, _ := visit(o, func(d *durable.Object, done func(bool, error)) { done(d.Started(), nil) })
+	return in
+}
+
+// RunAlarm runs the object's alarm now, if one is set, and tells whether one was.
+func (o *Object) RunAlarm() (ran bool, err error) {
+	o.h.Settle()
+	return visit(o, func(d *durable.Object, done func(bool, error)) { d.RunAlarm(done) })
+}
+
+// SQL runs a statement in the object's database, beside the guest, and returns its rows as text, columns joined by "|".
+func (o *Object) SQL(query string) ([]string, error) {
+	o.h.Settle()
+	return visit(o, func(d *durable.Object, done func([]string, error)) {
+		c, err := d.Database().Exec(query, nil)
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		var rows []string
+		for c.Next() {
+			cells := make([]string, c.Width())
+			for i := range cells {
+				switch v := c.Value(i); v.Kind {
+				case storage.Number:
+					cells[i] = fmt.Sprint(v.Float)
+				case storage.Null:
+					cells[i] = "NULL"
+				default:
+					cells[i] = string(v.Bytes)
+				}
+			}
+			rows = append(rows, strings.Join(cells, "|"))
+		}
+		done(rows, c.Close())
+		d.EndTurn()
+	})
+}
+
+// Dial opens a WebSocket to a path of the worker; the test's end closes it.
+func (h *Host) Dial(path string) *websocket.Conn {
+	h.t.Helper()
+	c, resp, err := websocket.DefaultDialer.DialContext(h.t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+path, nil)
+	if err != nil {
+		if resp != nil {
+			b, _ := io.ReadAll(resp.Body)
+			h.t.Fatalf("hosttest: dial %s: %v: %s", path, err, b)
+		}
+		h.t.Fatalf("hosttest: dial %s: %v", path, err)
+	}
+	h.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
