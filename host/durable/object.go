@@ -32,7 +32,6 @@ type Object struct {
 	position uint64 // commits so far
 	durable  uint64 // of them on disk
 	outputs  []output
-	metaErr  error
 
 	alarm   alarmState
 	Sockets *Sockets

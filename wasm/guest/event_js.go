@@ -316,12 +316,12 @@ func (s *scope) spawn(f func(context.Context) error, frame []byte) {
 		finished := false
 		defer func() {
 			if r := recover(); r != nil || !finished {
-				s.Log(nil, abi.LogError, fmt.Sprintf("%v\n%s", panicError(r), debug.Stack()))
+				s.Log(context.Background(), abi.LogError, fmt.Sprintf("%v\n%s", panicError(r), debug.Stack()))
 			}
 			_, _ = s.do(abi.OpWorkDone, token, nil)
 		}()
 		if err := f(s.Context()); err != nil && !s.gone {
-			s.Log(nil, abi.LogError, err.Error())
+			s.Log(context.Background(), abi.LogError, err.Error())
 		}
 		finished = true
 	}()

@@ -13,7 +13,7 @@ func (s *scope) Platform() driver.Platform { return platform{s} }
 
 type platform struct{ s *scope }
 
-func (p platform) Env() driver.Env { return env{p.s} }
+func (p platform) Env() driver.Env { return env(p) }
 
 func (p platform) id(op abi.Op, binding, arg string) (string, error) {
 	a, err := p.s.do(op, 0, abi.AppendStr(abi.AppendStr(nil, binding), arg))

@@ -108,10 +108,9 @@ func (s *scope) Transaction(ctx context.Context, f func(context.Context) error) 
 }
 
 type syncBody struct {
-	s    *scope
-	f    func() error
-	err  error
-	over bool
+	s   *scope
+	f   func() error
+	err error
 }
 
 var syncBodies = map[uint32]*syncBody{}

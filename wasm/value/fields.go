@@ -32,9 +32,9 @@ func appendFields(list []field, t reflect.Type, outer []int) []field {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		index := append(append([]int(nil), outer...), i)
-		tag, tagged := sf.Tag.Lookup("js")
-		if !tagged {
-			tag, tagged = sf.Tag.Lookup("json")
+		tag, own := sf.Tag.Lookup("js")
+		if !own {
+			tag = sf.Tag.Get("json")
 		}
 		name, rest, _ := strings.Cut(tag, ",")
 		if sf.Anonymous && name == "" && sf.Type.Kind() == reflect.Struct {

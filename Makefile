@@ -1,0 +1,46 @@
+# make help lists the targets. make run and make test need only Go.
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+WORKERD_VERSION = 1.20261117.1
+GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/...
+TOOLS = .tools
+
+.PHONY: help run test race lint bench conformance deploy clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## build the worker and serve it on http://127.0.0.1:8787
+	$(GO) run ./host/cmd/durago run
+
+test: ## every test that needs only Go
+	$(GO) test ./...
+	cd testdata/consumer && $(GO) test ./...
+
+race: ## the host's tests under the race detector
+	$(GO) test -race ./host/... ./wasm/... ./build/...
+
+lint: ## vet and staticcheck, natively and for js/wasm
+	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo "run gofmt -w on these files"; exit 1; }
+	$(GO) vet ./... ./testdata/...
+	GOOS=js GOARCH=wasm $(GO) vet $(GUEST)
+	$(GO) run $(STATICCHECK) ./... ./testdata/...
+	GOOS=js GOARCH=wasm $(GO) build -o $(TOOLS)/ $(GUEST)
+
+bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds
+	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd
+
+conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
+	DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd $(GO) test -count=1 -timeout 40m -run Conformance ./testdata/conformance/...
+
+deploy: ## build and deploy with wrangler
+	npx wrangler deploy
+
+# workerd is one executable inside an npm package; nothing of Node runs.
+$(TOOLS)/workerd: Makefile
+	mkdir -p $(TOOLS)
+	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION)
+	cp $(TOOLS)/node_modules/@cloudflare/workerd-linux-64/bin/workerd $@
+
+clean: ## remove what was built; data stays
+	rm -rf $(TOOLS) build/dist testdata/*/build/dist
