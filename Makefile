@@ -31,7 +31,8 @@ bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds
 	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
-	DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd $(GO) test -count=1 -timeout 40m -run Conformance ./testdata/conformance/...
+	DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd $(GO) test -count=1 -timeout 30m -v ./host/hosttest/... ./worker/... > $(TOOLS)/conformance.log || { grep -a -A8 -E "^ *--- FAIL|hosttest:" $(TOOLS)/conformance.log; exit 1; }
+	@awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log
 
 deploy: ## build and deploy with wrangler
 	npx wrangler deploy

@@ -24,6 +24,7 @@ type Options struct {
 	Package string // Go package; default ./worker in the configuration's folder if there is one, else that folder
 	Out     string // default build/dist/<name> in the configuration's folder
 	Workerd bool   // write workerd.capnp too
+	Wasm    []byte // the program, if it is compiled already
 	// Manifest runs the program once and returns what it says about itself.
 	Manifest func(ctx context.Context, wasm []byte) (*abi.Manifest, error)
 }
@@ -40,9 +41,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if o.Out == "" {
 		o.Out = filepath.Join(o.Config.Dir, "build", "dist", o.Config.Name)
 	}
-	wasm, err := Compile(ctx, o.Config.Dir, o.Package)
-	if err != nil {
-		return nil, err
+	wasm, err := o.Wasm, error(nil)
+	if wasm == nil {
+		if wasm, err = Compile(ctx, o.Config.Dir, o.Package); err != nil {
+			return nil, err
+		}
 	}
 	m, err := o.Manifest(ctx, wasm)
 	if err != nil {

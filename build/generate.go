@@ -75,11 +75,7 @@ func capnp(c *wrangler.Config) []byte {
 	line(`using Workerd = import "/workerd/workerd.capnp";`)
 	line("const config :Workerd.Config = (")
 	line("  services = [")
-	line(`    (name = "main", worker = .main),`)
-	line(`    (name = "do", disk = (path = "/give-the-directory-with--ddo", writable = true)),`)
-	for _, k := range c.KVNamespaces {
-		line("    (name = %s, worker = .kv%s),", quote("kv:"+k.Binding), camel(k.Binding))
-	}
+	b.WriteString(Services(c, ""))
 	line("  ],")
 	line(`  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "main") ],`)
 	line(");")
@@ -125,6 +121,18 @@ func capnp(c *wrangler.Config) []byte {
 		line(");")
 	}
 	return []byte(b.String())
+}
+
+// Services are the entries of workerd.capnp's list of services, for a configuration that has others beside them; scope
+// is what workerd.capnp was imported as.
+func Services(c *wrangler.Config, scope string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "    (name = \"main\", worker = %s.main),\n", scope)
+	b.WriteString("    (name = \"do\", disk = (path = \"/give-the-directory-with--ddo\", writable = true)),\n")
+	for _, k := range c.KVNamespaces {
+		fmt.Fprintf(&b, "    (name = %q, worker = %s.kv%s),\n", "kv:"+k.Binding, scope, camel(k.Binding))
+	}
+	return b.String()
 }
 
 // camel makes a Cap'n Proto name of a binding.

@@ -148,13 +148,15 @@ func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, resp *bridge.Resp
 		_ = o.Do(func() { o.Sockets.Remove(s) })
 		return
 	}
-	_ = o.Do(func() {
+	if err := o.Do(func() {
 		if o.Broken() != nil {
 			c.Drop()
 			return
 		}
 		o.Sockets.Attach(s, c)
-	})
+	}); err != nil {
+		c.Drop()
+	}
 	c.Serve(&socket{o: o, s: s, c: c, room: make(chan struct{}, maxUnread)})
 }
 

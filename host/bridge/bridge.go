@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"durago.example/host/clock"
 	"durago.example/host/durable"
@@ -39,7 +40,8 @@ type Bridge struct {
 	current    *scope
 	inCall     bool
 	manifest   []byte
-	gone       []uint32 // contexts whose end the guest has not been told
+	sweep      clock.Timer // looks for events that take too long
+	gone       []uint32    // contexts whose end the guest has not been told
 }
 
 var (
@@ -74,7 +76,12 @@ func (b *Bridge) Do(f func()) error { return b.iso.Do(f) }
 func (b *Bridge) Quiet() bool { return b.iso.Quiet() }
 
 // Close ends the isolate.
-func (b *Bridge) Close() { b.iso.Close() }
+func (b *Bridge) Close() {
+	b.iso.Close()
+	if b.sweep != nil {
+		b.sweep.Stop()
+	}
+}
 
 // Stat is a number about the guest. Loop only.
 func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
@@ -100,6 +107,7 @@ type scope struct {
 type event struct {
 	id      uint32
 	kind    abi.Event
+	began   time.Time
 	s       *scope
 	request *Request
 	done    func(result any, err error)
@@ -125,9 +133,10 @@ func (b *Bridge) revive() error {
 // send delivers an event to the guest and keeps what its answer goes to.
 func (b *Bridge) send(s *scope, kind abi.Event, frame []byte, r *Request, done func(any, error)) {
 	b.lastEvent++
-	e := &event{id: b.lastEvent, kind: kind, s: s, request: r, done: done}
+	e := &event{id: b.lastEvent, kind: kind, began: b.o.Clock.Now(), s: s, request: r, done: done}
 	b.events[e.id] = e
 	s.live++
+	b.watch()
 	b.post(s, kind, e.id, frame)
 }
 

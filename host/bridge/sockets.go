@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"durago.example/host/durable"
 	"durago.example/wasm/abi"
@@ -32,7 +33,7 @@ func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, er
 				to = append(to, ws)
 			}
 		}
-		k.Send(to, text, append([]byte(nil), r.Rest()...))
+		k.Send(to, text, message(text, r.Rest()))
 		return dst, r.Err()
 	case abi.OpSockets:
 		list := k.All
@@ -60,7 +61,7 @@ func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, er
 		if err := ws.CheckSend(); err != nil {
 			return dst, err
 		}
-		k.Send([]*durable.Socket{ws}, text, append([]byte(nil), r.Rest()...))
+		k.Send([]*durable.Socket{ws}, text, message(text, r.Rest()))
 	case abi.OpSocketClose:
 		code := int(r.U16())
 		return dst, k.Close(ws, code, r.Str())
@@ -86,6 +87,14 @@ func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, er
 		dst = append(dst, byte(ws.State()))
 	}
 	return dst, nil
+}
+
+// message is a copy of what a guest sends. Text is made valid UTF-8, as JavaScript strings are when they leave.
+func message(text bool, data []byte) []byte {
+	if text && !utf8.Valid(data) {
+		return []byte(string([]rune(string(data))))
+	}
+	return append([]byte(nil), data...)
 }
 
 // maxAttachment bounds what is kept with a socket, encoded.

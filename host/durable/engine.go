@@ -132,7 +132,7 @@ func (e *Engine) Start() error {
 	return nil
 }
 
-// Close takes all objects out of memory. No event may come any more.
+// Close takes all objects out of memory and ends their sockets. No event may come any more.
 func (e *Engine) Close() error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -143,7 +143,11 @@ func (e *Engine) Close() error {
 			err := e.o.Loops[i].Do(func() {
 				defer wg.Done()
 				for _, o := range n.shards[i].objects {
-					if err := o.unload(); err != nil {
+					err := o.unload()
+					if o.Sockets != nil {
+						o.Sockets.drop()
+					}
+					if err != nil {
 						mu.Lock()
 						failed = errors.Join(failed, err)
 						mu.Unlock()

@@ -7,6 +7,12 @@
 //
 // The program is compiled once for each package in a test run. Hosts are isolated from each other and may run in
 // parallel.
+//
+// # Two runtimes
+//
+// Each runs a scenario on the host and, where the environment variable DURAGO_WORKERD names a workerd executable, on
+// that too, and compares what the scenario saw. Fetch, Do, Dial, Call, Evict, Hibernate, Wait and Restart are the verbs that both
+// have; the others are the host's own.
 package hosttest
 
 import (
@@ -31,6 +37,7 @@ import (
 // Options say what to start.
 type Options struct {
 	Config    string // the wrangler configuration
+	Workerd   bool   // run under workerd; only the options above Isolates are taken
 	Package   string // as for durago build
 	Dir       string // of the data; default a new one that the test removes
 	Isolates  int    // default 2
@@ -46,16 +53,19 @@ var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Host is a running worker.
 type Host struct {
-	*host.Host
-	URL    string // of its HTTP server
-	Dir    string // of its data
-	t      testing.TB
-	clock  *clock.Virtual
-	server *httptest.Server
-	once   sync.Once
+	*host.Host        // nil under workerd
+	URL        string // of its HTTP server
+	Dir        string // of its data
+	o          Options
+	t          testing.TB
+	clock      *clock.Virtual // nil if time is the machine's
+	server     *httptest.Server
+	workerd    *workerd
+	once       sync.Once
 
-	mu    sync.Mutex
-	lines []host.Line
+	mu         sync.Mutex
+	lines      []host.Line
+	transcript *transcript
 }
 
 var compiled sync.Map // key → func() ([]byte, error)
@@ -89,9 +99,15 @@ func Start(t testing.TB, o Options) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{t: t, Dir: o.Dir}
+	h := &Host{t: t, o: o, Dir: o.Dir, transcript: &transcript{}}
 	if h.Dir == "" {
 		h.Dir = filepath.Join(t.TempDir(), "state")
+	}
+	if o.Workerd {
+		h.workerd = startWorkerd(t, c, o.Package, h.Dir)
+		h.URL = h.workerd.main
+		t.Cleanup(h.Stop)
+		return h
 	}
 	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: h.Dir,
 		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, MaxBody: o.MaxBody,
@@ -128,9 +144,16 @@ func Start(t testing.TB, o Options) *Host {
 	return h
 }
 
+// Workerd tells whether the worker runs under workerd.
+func (h *Host) Workerd() bool { return h.workerd != nil }
+
 // Stop ends the worker before the test does: for tests that start it again on the same data.
 func (h *Host) Stop() {
 	h.once.Do(func() {
+		if h.workerd != nil {
+			h.workerd.stop()
+			return
+		}
 		h.server.CloseClientConnections()
 		h.server.Close()
 		if err := h.Host.Close(); err != nil {
@@ -139,8 +162,34 @@ func (h *Host) Stop() {
 	})
 }
 
+// Restart stops the worker and starts it again on the same data.
+func (h *Host) Restart() *Host {
+	h.t.Helper()
+	h.Stop()
+	o := h.o
+	o.Dir = h.Dir
+	again := Start(h.t, o)
+	again.transcript = h.transcript
+	return again
+}
+
 // Now is the worker's time.
-func (h *Host) Now() time.Time { return h.clock.Now() }
+func (h *Host) Now() time.Time {
+	if h.clock == nil {
+		return time.Now()
+	}
+	return h.clock.Now()
+}
+
+// Wait lets d pass for the worker: at once where its clock is virtual, else by waiting.
+func (h *Host) Wait(d time.Duration) {
+	h.t.Helper()
+	if h.clock == nil {
+		time.Sleep(d)
+		return
+	}
+	h.Advance(d)
+}
 
 // Advance moves the worker's clock, runs every timer and alarm on the way in order, and waits after each until nothing
 // goes on any more.
@@ -156,6 +205,9 @@ func (h *Host) Advance(d time.Duration) {
 // Settle waits until nothing goes on in the worker.
 func (h *Host) Settle() {
 	h.t.Helper()
+	if h.workerd != nil {
+		return
+	}
 	limit := time.Now().Add(30 * time.Second)
 	for !h.Quiet() {
 		if time.Now().After(limit) {
@@ -167,6 +219,9 @@ func (h *Host) Settle() {
 
 // Log is what the guest has logged, a line each.
 func (h *Host) Log() string {
+	if h.workerd != nil {
+		return h.workerd.Log()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var b strings.Builder
@@ -182,7 +237,9 @@ func (h *Host) Fetch(method, path, body string) (status int, answer string) {
 	h.t.Helper()
 	resp := h.Do(method, path, body)
 	defer resp.Body.Close()
-	return resp.StatusCode, read(h.t, resp)
+	answer = read(h.t, resp)
+	h.transcript.add("%s %s → %d %s", method, path, resp.StatusCode, answer)
+	return resp.StatusCode, answer
 }
 
 // Do is Fetch with the whole response; the caller closes its body.
@@ -192,7 +249,7 @@ func (h *Host) Do(method, path, body string) *http.Response {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	resp, err := h.server.Client().Do(r)
+	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -2,9 +2,11 @@ package hosttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -26,21 +28,25 @@ func read(t testing.TB, resp *http.Response) string {
 
 // Object drives one object. It is a Caller for typed calls: Increment.Call(ctx, h.Object("COUNTER", "a"), 2).
 type Object struct {
-	h  *Host
-	ns *durable.Namespace
-	id string
-
-	name *string
+	h       *Host
+	binding string
+	name    string
+	ns      *durable.Namespace // nil under workerd
+	id      string
 }
 
 // Object is the object of a name behind a binding.
 func (h *Host) Object(binding, name string) *Object {
 	h.t.Helper()
-	ns, ok := h.Namespace(binding)
-	if !ok {
-		h.t.Fatalf("hosttest: no binding %s", binding)
+	o := &Object{h: h, binding: binding, name: name}
+	if h.workerd == nil {
+		var ok bool
+		if o.ns, ok = h.Namespace(binding); !ok {
+			h.t.Fatalf("hosttest: no binding %s", binding)
+		}
+		o.id = o.ns.IDFromName(name)
 	}
-	return &Object{h, ns, ns.IDFromName(name), &name}
+	return o
 }
 
 // visit runs f on the object's loop and waits for done.
@@ -49,8 +55,12 @@ func visit[T any](o *Object, f func(d *durable.Object, done func(T, error))) (T,
 		v   T
 		err error
 	}
+	if o.ns == nil {
+		var zero T
+		return zero, errors.New("hosttest: this verb is the host's own: start the scenario with Start, not with Each")
+	}
 	c := make(chan result, 1)
-	err := o.ns.Visit(o.id, o.name, func(d *durable.Object) {
+	err := o.ns.Visit(o.id, &o.name, func(d *durable.Object) {
 		f(d, func(v T, err error) {
 			select {
 			case c <- result{v, err}:
@@ -67,7 +77,17 @@ func visit[T any](o *Object, f func(d *durable.Object, done func(T, error))) (T,
 }
 
 // CallRPC calls a method with encoded arguments.
-func (o *Object) CallRPC(_ context.Context, method string, args []byte) ([]byte, error) {
+func (o *Object) CallRPC(ctx context.Context, method string, args []byte) ([]byte, error) {
+	result, err := o.call(ctx, method, args)
+	o.h.transcript.add("%s/%s.%s%s → %s %v", o.binding, o.name, method, printed(args), printed(result), err)
+	return result, err
+}
+
+func (o *Object) call(ctx context.Context, method string, args []byte) ([]byte, error) {
+	if o.h.workerd != nil {
+		q := url.Values{"binding": {o.binding}, "name": {o.name}, "method": {method}}
+		return o.h.workerd.drive(ctx, "call", q, args)
+	}
 	return visit(o, func(d *durable.Object, done func([]byte, error)) {
 		d.Deliver(&durable.Event{Payload: bridge.Call{Method: method, Args: args}, Done: func(v any, err error) {
 			b, _ := v.([]byte)
@@ -79,6 +99,10 @@ func (o *Object) CallRPC(_ context.Context, method string, args []byte) ([]byte,
 // Evict takes the object out of memory; its sockets stay, so that this is hibernation too. It fails while something is
 // under way.
 func (o *Object) Evict() error {
+	if o.h.workerd != nil {
+		_, err := o.h.workerd.drive(context.Background(), "evict", url.Values{"binding": {o.binding}, "name": {o.name}}, nil)
+		return err
+	}
 	o.h.Settle()
 	_, err := visit(o, func(d *durable.Object, done func(struct{}, error)) { done(struct{}{}, d.Evict()) })
 	return err
@@ -86,6 +110,9 @@ func (o *Object) Evict() error {
 
 // Hibernate is Evict for an object with sockets: it fails if there are none.
 func (o *Object) Hibernate() error {
+	if o.h.workerd != nil {
+		return o.Evict()
+	}
 	n, _ := visit(o, func(d *durable.Object, done func(int, error)) {
 		if d.Sockets == nil {
 			done(0, nil)

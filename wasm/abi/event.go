@@ -22,6 +22,7 @@ const (
 	EventDone   Event = 21 // ev: token; ok u8, then the answer or an Error
 	EventGone   Event = 22 // the context is gone: its goroutines end with context.Canceled
 	EventCancel Event = 23 // ev: the event whose caller went away
+	EventExpire Event = 24 // ev: the event that has taken too long; the guest fails it and says what it waits for
 
 	// EventManifest has the guest answer with OpManifest before it returns. Its context is 0.
 	EventManifest Event = 30

@@ -52,6 +52,10 @@ func exportEvent(kind, ctx, ev, n uint32) {
 		if s := scopes[ctx]; s != nil && s.events[ev] != nil {
 			s.events[ev].cancel()
 		}
+	case abi.EventExpire:
+		if s := scopes[ctx]; s != nil && s.events[ev] != nil {
+			s.events[ev].expire()
+		}
 	case abi.EventBlock:
 		r := abi.NewReader(inbox[:n])
 		if b := bodies[r.U32()]; b != nil {

@@ -110,8 +110,10 @@ func (s *scope) end() {
 	s.wake()
 }
 
-// pending is an asynchronous operation under way.
+// pending is an asynchronous operation under way, and the event that it is for.
 type pending struct {
+	op     abi.Op
+	event  uint32
 	done   chan struct{}
 	answer []byte
 	err    error
@@ -147,7 +149,8 @@ func (s *scope) await(ctx context.Context, op abi.Op, frame func() []byte) ([]by
 }
 
 func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func() []byte) (*pending, error) {
-	if l := running(); l != nil && l.section != nil && l.section.sync {
+	l := running()
+	if l != nil && l.section != nil && l.section.sync {
 		return nil, errWouldWait
 	}
 	if err := ctx.Err(); err != nil {
@@ -156,7 +159,10 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	p := &pending{done: make(chan struct{})}
+	p := &pending{op: op, done: make(chan struct{})}
+	if l != nil {
+		p.event = l.event
+	}
 	if s.tokens == nil {
 		s.tokens = map[uint32]*pending{}
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -222,9 +223,13 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		var v any
 		err := json.NewDecoder(r.Body).Decode(&v)
 		fmt.Fprintf(w, "%v", err)
+	case "never":
+		select {}
 	case "forever":
 		<-ctx.Done()
 		return ctx.Err()
+	case "ping":
+		return h.ping(w, r)
 	case "transaction":
 		return h.transaction(w, r)
 	case "block":
@@ -282,6 +287,46 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		http.NotFound(w, r)
 	}
 	return nil
+}
+
+// ball crosses objects and requests: whoever waits for it is woken by another's event.
+var ball = [2]chan int{make(chan int), make(chan int)}
+
+// ping plays n rounds against the other side, and does what check does after each wake.
+func ping(ctx context.Context, side, n int, check func(i int) error) error {
+	mine, other := ball[side], ball[1-side]
+	for i := range n {
+		if side == 0 || i > 0 {
+			select {
+			case other <- i:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		select {
+		case <-mine:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := check(i); err != nil {
+			return fmt.Errorf("wake %d: %w", i, err)
+		}
+	}
+	if side == 1 {
+		other <- n
+	}
+	return nil
+}
+
+// ping checks the real context with a query of the object's own database, which no other context may use.
+func (h *Home) ping(w http.ResponseWriter, r *http.Request) error {
+	n := number(r, "n")
+	err := ping(r.Context(), number(r, "side"), n, func(int) error {
+		_, err := h.read()
+		return err
+	})
+	fmt.Fprintf(w, "%d wakes", n)
+	return err
 }
 
 func recurse(n int) int {
@@ -348,6 +393,32 @@ func (h *Home) mix(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// frontMix is mix for a request: what it checks its context with is a call of its own stub.
+func frontMix(w http.ResponseWriter, r *http.Request, stub *objects.Stub) error {
+	rnd := rand.New(rand.NewPCG(uint64(number(r, "seed")), 2))
+	for range number(r, "steps") {
+		switch rnd.IntN(3) {
+		case 0:
+			pause(rnd.IntN(25))
+		case 1:
+			select {
+			case hub <- "x":
+			case <-hub:
+			case <-time.After(time.Duration(rnd.IntN(10)) * time.Millisecond):
+			}
+		case 2:
+			shared.Lock()
+			pause(1)
+			shared.Unlock()
+		}
+		if _, err := count.Call(r.Context(), stub); err != nil {
+			return fmt.Errorf("own stub: %w", err)
+		}
+	}
+	fmt.Fprint(w, "ok")
+	return nil
+}
+
 // front answers /front/… itself and sends the rest to the object that the second part of the path names.
 func front(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/")
@@ -371,6 +442,21 @@ func front(w http.ResponseWriter, r *http.Request) {
 		var n int
 		n, err = count.Call(ctx, stub)
 		fmt.Fprintf(w, "%d", n)
+	case "fping": // a stub is good in its own request only
+		n := number(r, "n")
+		err = ping(ctx, number(r, "side"), n, func(i int) error {
+			if i%100 != 0 {
+				return nil
+			}
+			_, err := add.Call(ctx, stub, i, 1)
+			return err
+		})
+		fmt.Fprintf(w, "%d wakes", n)
+	case "fmix":
+		err = frontMix(w, r, stub)
+	case "goroutines":
+		runtime.GC()
+		fmt.Fprint(w, runtime.NumGoroutine())
 	case "rpc":
 		var n int
 		n, err = add.Call(ctx, stub, 2, 3)

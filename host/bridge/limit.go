@@ -1,0 +1,38 @@
+package bridge
+
+import (
+	"time"
+
+	"durago.example/host/durable"
+	"durago.example/wasm/abi"
+)
+
+// wallLimit is how long a handler may take before its event fails. CPU time has a limit of its own, the isolate's.
+const wallLimit = 15 * time.Minute
+
+// watch has a sweep look at the events in a while. There is one timer for all of them: most events end in less than a
+// millisecond, and one of their own would cost more than they do.
+func (b *Bridge) watch() {
+	if b.sweep == nil {
+		b.sweep = b.o.Clock.AfterFunc(wallLimit/15, func() { _ = b.Do(b.expire) })
+	}
+}
+
+// expire fails the events that have taken too long. The guest says what they wait for.
+func (b *Bridge) expire() {
+	b.sweep = nil
+	now := b.o.Clock.Now()
+	for id, e := range b.events {
+		if e.pipe != nil || now.Sub(e.began) < wallLimit { // a response that streams may take its time
+			continue
+		}
+		b.post(e.s, abi.EventExpire, id, nil)
+		if b.events[id] == e { // it could not even do that
+			delete(b.events, id)
+			e.done(nil, &durable.Error{Name: "Error", Message: "the handler did not finish in time"})
+		}
+	}
+	if len(b.events) > 0 {
+		b.watch()
+	}
+}
