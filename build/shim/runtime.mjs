@@ -752,14 +752,18 @@ class Context {
     return promise;
   }
 
-  // watch tells Go when the client goes away.
+  // watch tells Go when the client goes away, or has gone already.
   watch(i, ev, request) {
-    request.signal?.addEventListener("abort", () => {
+    const { signal } = request;
+    if (!signal) return;
+    const gone = () => {
       if (i.dead || this.inst !== i) return;
       if (this.kind === "front") i.forget(this.id);
       else i.post(EVENT.CANCEL, this.id, ev, 0);
       this.run(null);
-    });
+    };
+    if (signal.aborted) gone();
+    else signal.addEventListener("abort", gone);
   }
 
   settle(ev, result) {

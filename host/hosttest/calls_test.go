@@ -12,9 +12,14 @@ import (
 // call calls a method of the scenario's object with the given arguments.
 func call(t *testing.T, o *hosttest.Object, method string, args ...any) {
 	t.Helper()
+	_, _ = o.CallRPC(t.Context(), method, arguments(t, args...)) // the transcript has the outcome
+}
+
+func arguments(t *testing.T, args ...any) []byte {
+	t.Helper()
 	b, err := value.Marshal(nil, append([]any{}, args...))
 	require.NoError(t, err)
-	_, _ = o.CallRPC(t.Context(), method, b) // the transcript has the outcome
+	return b
 }
 
 func TestCalls(t *testing.T) {

@@ -95,14 +95,25 @@ func TestFailure_isolates(t *testing.T) {
 func TestFailure_never(t *testing.T) {
 	t.Parallel()
 	h := scenario(t)
-	answer := get(t, h, "/never/a")
-	require.Eventually(t, func() bool { return h.Object("HOME", "a").InMemory() }, 5*time.Second, time.Millisecond)
+	o := h.Object("HOME", "a")
+	answer := make(chan error, 1)
+	go func() {
+		_, err := o.CallRPC(t.Context(), "fail", arguments(t, "never"))
+		answer <- err
+	}()
+	require.Eventually(t, o.InMemory, 5*time.Second, time.Millisecond)
 	h.Advance(14 * time.Minute)
 	require.Empty(t, answer)
 	h.Advance(2 * time.Minute)
-	require.Equal(t, "Internal Server Error\n", <-answer)
+	require.EqualError(t, <-answer, "the handler did not finish in time: it waits for a Go channel, lock or timer")
+
+	front := get(t, h, "/never/a")
+	require.Eventually(t, func() bool {
+		h.Advance(time.Minute)
+		return len(front) > 0
+	}, 10*time.Second, time.Millisecond)
+	require.Equal(t, "Internal Server Error\n", <-front)
 	require.Contains(t, h.Log(), "the handler did not finish in time: it waits for the object that it forwarded to")
-	require.Contains(t, h.Log(), "the handler did not finish in time: it waits for a Go channel, lock or timer")
 	_, n := h.Fetch("POST", "/count/a", "")
 	require.Equal(t, "1", n)
 }

@@ -64,6 +64,8 @@ func (h *Home) fail(_ context.Context, kind string) error {
 		return &objects.Error{Name: "TypeError", Message: "wrong type", Props: map[string]any{"code": 42}}
 	case "panic":
 		panic("rpc panic")
+	case "never":
+		select {}
 	}
 	return errors.New("plain failure")
 }
