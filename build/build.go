@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"durago.example/build/shim"
@@ -92,6 +94,9 @@ func Compile(ctx context.Context, dir, pkg string) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stderr, &stderr
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile the program: %w", ctx.Err())
+		}
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, errors.New("go is not in PATH: install Go 1.26 or later to build the program")
 		}
@@ -113,31 +118,79 @@ func wasmExec(ctx context.Context) ([]byte, error) {
 	return b, nil
 }
 
-// write puts all files in place, or none.
-func write(dir string, files map[string][]byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot write the build: %w", err)
-	}
-	var made []string
-	for name, b := range files {
-		p := filepath.Join(dir, "."+name+".new")
-		if err := os.WriteFile(p, b, 0o644); err != nil {
-			for _, p := range made {
-				_ = os.Remove(p)
-			}
-			return fmt.Errorf("cannot write the build: %w", err)
+// write puts all files in place, or none: they are written beside their places, and take them when all are there. A
+// rename that fails then puts back what was there before.
+func write(dir string, files map[string][]byte) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot write the build: %w: choose another place with --out", err)
 		}
-		made = append(made, p)
+	}()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
-	for name := range files {
-		if err := os.Rename(filepath.Join(dir, "."+name+".new"), filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("cannot write the build: %w", err)
+	// The new files wait in a folder of the same file system, and the old ones go there.
+	tmp, err := os.MkdirTemp(dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(tmp, name), files[name], 0o644); err != nil {
+			return err
+		}
+	}
+	for i, name := range names {
+		if err := replace(filepath.Join(dir, name), filepath.Join(tmp, name)); err != nil {
+			for _, name := range names[:i] {
+				err = errors.Join(err, restore(filepath.Join(dir, name), filepath.Join(tmp, name)))
+			}
+			return err
 		}
 	}
 	return nil
 }
 
-// Check compares configuration and program, and lists everything that does not fit.
+// replace puts the file at from in the place to. What was there is kept at from with ".old".
+func replace(to, from string) error {
+	switch info, err := os.Lstat(to); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", to)
+	default:
+		if err := os.Rename(to, from+".old"); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(from, to); err != nil {
+		return errors.Join(err, restore(to, from))
+	}
+	return nil
+}
+
+// restore undoes replace.
+func restore(to, from string) error {
+	err := os.Rename(from+".old", to)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.Remove(to); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+	}
+	return err
+}
+
+// MismatchError says in what configuration and program disagree, a sentence each.
+type MismatchError struct{ Mistakes []error }
+
+func (e *MismatchError) Error() string { return errors.Join(e.Mistakes...).Error() }
+
+// Unwrap gives the single mistakes to errors.Is and errors.As.
+func (e *MismatchError) Unwrap() []error { return e.Mistakes }
+
+// Check compares configuration and program. Its error is a *MismatchError that lists everything that does not fit.
 func Check(c *wrangler.Config, m *abi.Manifest) error {
 	var list []error
 	add := func(format string, args ...any) { list = append(list, fmt.Errorf(format, args...)) }
@@ -177,7 +230,10 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 	if m.Queue {
 		add("durago does not deliver queues yet: remove Program.Queue")
 	}
-	return errors.Join(list...)
+	if len(list) > 0 {
+		return &MismatchError{list}
+	}
+	return nil
 }
 
 var reserved = map[string]bool{"fetch": true, "connect": true, "alarm": true, "webSocketMessage": true, "webSocketClose": true,
