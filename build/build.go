@@ -5,7 +5,6 @@ package build
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -56,7 +55,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := Check(o.Config, m); err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{"app.wasm": wasm, "worker.mjs": worker(m), "worker.d.ts": declarations(o.Config, m)}
+	files := Generate(o.Config, m, o.Workerd)
+	files["app.wasm"] = wasm
 	if files["wasm_exec.js"], err = wasmExec(ctx); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,6 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	if o.Workerd {
-		files["workerd.capnp"] = capnp(o.Config)
 		if files[shim.KV], err = shim.Files.ReadFile(shim.KV); err != nil {
 			return nil, err
 		}
@@ -180,80 +179,4 @@ func restore(to, from string) error {
 		}
 	}
 	return err
-}
-
-// MismatchError says in what configuration and program disagree, a sentence each.
-type MismatchError struct{ Mistakes []error }
-
-func (e *MismatchError) Error() string { return errors.Join(e.Mistakes...).Error() }
-
-// Unwrap gives the single mistakes to errors.Is and errors.As.
-func (e *MismatchError) Unwrap() []error { return e.Mistakes }
-
-// Check compares configuration and program. Its error is a *MismatchError that lists everything that does not fit.
-func Check(c *wrangler.Config, m *abi.Manifest) error {
-	var list []error
-	add := func(format string, args ...any) { list = append(list, fmt.Errorf(format, args...)) }
-	code := map[string]bool{}
-	for _, k := range m.Classes {
-		if code[k.Name] {
-			add("the program exports the class %s twice: give one another name", k.Name)
-		}
-		code[k.Name] = true
-		if !validName(k.Name) {
-			add("the class name %q is no JavaScript identifier", k.Name)
-		}
-		for _, f := range k.Methods {
-			switch {
-			case !validName(f.Name):
-				add("the method %s.%s has no valid JavaScript name", k.Name, f.Name)
-			case reserved[f.Name]:
-				add("the method %s.%s has a reserved name: rename it", k.Name, f.Name)
-			}
-		}
-	}
-	declared := map[string]bool{}
-	for _, k := range c.Classes() {
-		declared[k.Name] = true
-		if !code[k.Name] {
-			add("%s declares the class %s, but the program does not export it: add it to Program.Classes, or remove it from the migrations", c.File, k.Name)
-		}
-	}
-	for _, k := range m.Classes {
-		if !declared[k.Name] {
-			add("the program exports the class %s, but %s does not declare it: add it to new_sqlite_classes of a migration", k.Name, c.File)
-		}
-	}
-	if !m.Fetch {
-		add("the program has no Fetch handler: set Program.Fetch")
-	}
-	if m.Queue {
-		add("durago does not deliver queues yet: remove Program.Queue")
-	}
-	if len(list) > 0 {
-		return &MismatchError{list}
-	}
-	return nil
-}
-
-var reserved = map[string]bool{"fetch": true, "connect": true, "alarm": true, "webSocketMessage": true, "webSocketClose": true,
-	"webSocketError": true, "dup": true, "constructor": true}
-
-func validName(s string) bool {
-	for i, r := range s {
-		letter := r == '_' || r == '$' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// ParseManifest reads a manifest.
-func ParseManifest(b []byte) (*abi.Manifest, error) {
-	var m abi.Manifest
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("the program's manifest: %w", err)
-	}
-	return &m, nil
 }
