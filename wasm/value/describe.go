@@ -2,7 +2,6 @@ package value
 
 import (
 	"reflect"
-	"strconv"
 	"strings"
 )
 
@@ -67,7 +66,7 @@ func property(name string) string {
 	for i, r := range name {
 		letter := r == '_' || r == '$' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r < '0' || r > '9') {
-			return strconv.Quote(name)
+			return `"` + name + `"`
 		}
 	}
 	return name
