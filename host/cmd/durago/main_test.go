@@ -43,7 +43,7 @@ func (l leakFree) Run() int {
 //	dial PATH        open a WebSocket and leave it open
 //	signal SIGNAL    send the worker that runs a signal
 //	refused          wait until the worker takes no more connections
-//	exited           wait for the worker's end, with status 0; stdout and stderr are its own
+//	exited           wait for the worker's end, with status 0, or with another after !; stdout and stderr are its own
 //	port             set $PORT to the port of the worker that runs
 //	status N COMMAND run a command, which must exit with status N
 //	files DIR        print the files under DIR, one a line

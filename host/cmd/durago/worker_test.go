@@ -177,9 +177,10 @@ func begin(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = rest.Close() })
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	w.answer, err = client.Do(r)
+	answer, err := client.Do(r)
 	ts.Check(err)
-	w.rest = rest
+	ts.Defer(func() { _ = answer.Body.Close() })
+	w.rest, w.answer = rest, answer
 }
 
 func finish(ts *testscript.TestScript, neg bool, args []string) {
@@ -225,10 +226,10 @@ func exited(ts *testscript.TestScript, neg bool, args []string) {
 	case err := <-w.exited:
 		fmt.Fprint(ts.Stdout(), w.stdout.String())
 		fmt.Fprint(ts.Stderr(), w.stderr.String())
-		if err != nil {
+		if (err != nil) != neg {
 			ts.Fatalf("durago run ended: %v\n%s%s", err, &w.stdout, &w.stderr)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(5 * time.Second):
 		ts.Fatalf("durago run does not end\n%s%s", &w.stdout, &w.stderr)
 	}
 }
