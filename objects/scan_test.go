@@ -22,6 +22,7 @@ type row struct {
 	Data   []byte
 	Any    any
 	Small  uint8
+	Large  uint64
 	Hidden string `sql:"-"`
 }
 
@@ -65,6 +66,7 @@ func TestOne_mistakes(t *testing.T) {
 		{"id", number(1 << 60), `objects: column "id": objects: integer 1152921504606846976 is beyond 2^53 and may have lost digits: store it as TEXT`},
 		{"small", number(256), `objects: column "small": objects: 256 does not fit uint8`},
 		{"small", number(-1), `objects: column "small": objects: -1 does not fit uint8`},
+		{"large", number(-1), `objects: column "large": objects: -1 does not fit uint64`},
 		{"open", text("t"), `objects: column "open": objects: cannot read TEXT into bool`},
 		{"data", number(1), `objects: column "data": objects: cannot read a number into []uint8`},
 		{"at", text("now"), `objects: column "at": objects: cannot read TEXT into time.Time`},
