@@ -3,6 +3,8 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKERD_VERSION = 1.20261117.1
 GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/...
+# Everything: ./... leaves testdata out.
+ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
 TOOLS = .tools
 
 .PHONY: help run test race lint bench conformance deploy clean
@@ -20,12 +22,13 @@ test: ## every test that needs only Go
 race: ## the host's tests under the race detector
 	$(GO) test -race ./host/... ./wasm/... ./build/...
 
-lint: ## vet and staticcheck, natively and for js/wasm
+lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck, natively and for js/wasm
 	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo "run gofmt -w on these files"; exit 1; }
-	$(GO) vet ./... ./testdata/...
+	$(GO) vet $(ALL)
 	GOOS=js GOARCH=wasm $(GO) vet $(GUEST)
-	$(GO) run $(STATICCHECK) ./... ./testdata/...
-	GOOS=js GOARCH=wasm $(GO) build -o $(TOOLS)/ $(GUEST)
+	$(TOOLS)/staticcheck $(ALL)
+	GOOS=js GOARCH=wasm $(TOOLS)/staticcheck $(GUEST)
+	cd testdata/consumer && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 
 bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds
 	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd
@@ -42,6 +45,11 @@ $(TOOLS)/workerd: Makefile
 	mkdir -p $(TOOLS)
 	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION)
 	cp $(TOOLS)/node_modules/@cloudflare/workerd-linux-64/bin/workerd $@
+
+# Installed, not run from its module: under GOOS=js `go run` would compile staticcheck itself for js.
+$(TOOLS)/staticcheck: Makefile
+	GOBIN=$(CURDIR)/$(TOOLS) $(GO) install $(STATICCHECK)
+	touch $@
 
 clean: ## remove what was built; data stays
 	rm -rf $(TOOLS) build/dist testdata/*/build/dist

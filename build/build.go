@@ -5,12 +5,13 @@ package build
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"durago.example/build/shim"
@@ -54,7 +55,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := Check(o.Config, m); err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{"app.wasm": wasm, "worker.mjs": worker(m), "worker.d.ts": declarations(o.Config, m)}
+	files := Generate(o.Config, m, o.Workerd)
+	files["app.wasm"] = wasm
 	if files["wasm_exec.js"], err = wasmExec(ctx); err != nil {
 		return nil, err
 	}
@@ -64,7 +66,6 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	if o.Workerd {
-		files["workerd.capnp"] = capnp(o.Config)
 		if files[shim.KV], err = shim.Files.ReadFile(shim.KV); err != nil {
 			return nil, err
 		}
@@ -92,6 +93,9 @@ func Compile(ctx context.Context, dir, pkg string) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stderr, &stderr
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile the program: %w", ctx.Err())
+		}
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, errors.New("go is not in PATH: install Go 1.26 or later to build the program")
 		}
@@ -113,91 +117,66 @@ func wasmExec(ctx context.Context) ([]byte, error) {
 	return b, nil
 }
 
-// write puts all files in place, or none.
-func write(dir string, files map[string][]byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot write the build: %w", err)
-	}
-	var made []string
-	for name, b := range files {
-		p := filepath.Join(dir, "."+name+".new")
-		if err := os.WriteFile(p, b, 0o644); err != nil {
-			for _, p := range made {
-				_ = os.Remove(p)
-			}
-			return fmt.Errorf("cannot write the build: %w", err)
+// write puts all files in place, or none: they are written beside their places, and take them when all are there. A
+// rename that fails then puts back what was there before.
+func write(dir string, files map[string][]byte) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot write the build: %w: choose another place with --out", err)
 		}
-		made = append(made, p)
+	}()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
-	for name := range files {
-		if err := os.Rename(filepath.Join(dir, "."+name+".new"), filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("cannot write the build: %w", err)
+	// The new files wait in a folder of the same file system, and the old ones go there.
+	tmp, err := os.MkdirTemp(dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(tmp, name), files[name], 0o644); err != nil {
+			return err
+		}
+	}
+	for i, name := range names {
+		if err := replace(filepath.Join(dir, name), filepath.Join(tmp, name)); err != nil {
+			for _, name := range names[:i] {
+				err = errors.Join(err, restore(filepath.Join(dir, name), filepath.Join(tmp, name)))
+			}
+			return err
 		}
 	}
 	return nil
 }
 
-// Check compares configuration and program, and lists everything that does not fit.
-func Check(c *wrangler.Config, m *abi.Manifest) error {
-	var list []error
-	add := func(format string, args ...any) { list = append(list, fmt.Errorf(format, args...)) }
-	code := map[string]bool{}
-	for _, k := range m.Classes {
-		if code[k.Name] {
-			add("the program exports the class %s twice: give one another name", k.Name)
-		}
-		code[k.Name] = true
-		if !validName(k.Name) {
-			add("the class name %q is no JavaScript identifier", k.Name)
-		}
-		for _, f := range k.Methods {
-			switch {
-			case !validName(f.Name):
-				add("the method %s.%s has no valid JavaScript name", k.Name, f.Name)
-			case reserved[f.Name]:
-				add("the method %s.%s has a reserved name: rename it", k.Name, f.Name)
-			}
+// replace puts the file at from in the place to. What was there is kept at from with ".old".
+func replace(to, from string) error {
+	switch info, err := os.Lstat(to); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", to)
+	default:
+		if err := os.Rename(to, from+".old"); err != nil {
+			return err
 		}
 	}
-	declared := map[string]bool{}
-	for _, k := range c.Classes() {
-		declared[k.Name] = true
-		if !code[k.Name] {
-			add("%s declares the class %s, but the program does not export it: add it to Program.Classes, or remove it from the migrations", c.File, k.Name)
-		}
+	if err := os.Rename(from, to); err != nil {
+		return errors.Join(err, restore(to, from))
 	}
-	for _, k := range m.Classes {
-		if !declared[k.Name] {
-			add("the program exports the class %s, but %s does not declare it: add it to new_sqlite_classes of a migration", k.Name, c.File)
-		}
-	}
-	if !m.Fetch {
-		add("the program has no Fetch handler: set Program.Fetch")
-	}
-	if m.Queue {
-		add("durago does not deliver queues yet: remove Program.Queue")
-	}
-	return errors.Join(list...)
+	return nil
 }
 
-var reserved = map[string]bool{"fetch": true, "connect": true, "alarm": true, "webSocketMessage": true, "webSocketClose": true,
-	"webSocketError": true, "dup": true, "constructor": true}
-
-func validName(s string) bool {
-	for i, r := range s {
-		letter := r == '_' || r == '$' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
+// restore undoes replace.
+func restore(to, from string) error {
+	err := os.Rename(from+".old", to)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.Remove(to); errors.Is(err, os.ErrNotExist) {
+			return nil
 		}
 	}
-	return s != ""
-}
-
-// ParseManifest reads a manifest.
-func ParseManifest(b []byte) (*abi.Manifest, error) {
-	var m abi.Manifest
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("the program's manifest: %w", err)
-	}
-	return &m, nil
+	return err
 }

@@ -30,11 +30,11 @@ type answer struct {
 }
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
-	q, err := h.request(w, r)
+	body := &countedBody{}
+	q, err := h.request(w, r, body)
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			http.Error(w, fmt.Sprintf("the request's body is larger than %d bytes", large.Limit), http.StatusRequestEntityTooLarge)
+		if body.over.Load() {
+			h.refuseBody(w)
 			return
 		}
 		http.Error(w, "the request's body could not be read", http.StatusBadRequest)
@@ -55,6 +55,11 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case a := <-answered:
+		if body.over.Load() { // whatever the guest makes of half a body
+			cancel()
+			h.refuseBody(w)
+			return
+		}
 		h.write(w, r, a, cancel)
 	case <-r.Context().Done():
 		cancel()
@@ -62,7 +67,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // request makes the guest's view of r. A small body goes along; a larger one is read when the guest asks.
-func (h *Host) request(w http.ResponseWriter, r *http.Request) (*bridge.Request, error) {
+func (h *Host) request(w http.ResponseWriter, r *http.Request, body *countedBody) (*bridge.Request, error) {
 	header := r.Header
 	ip, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -81,17 +86,38 @@ func (h *Host) request(w http.ResponseWriter, r *http.Request) (*bridge.Request,
 	if r.Body == nil || r.ContentLength == 0 {
 		return q, nil
 	}
-	body := http.MaxBytesReader(w, r.Body, h.o.MaxBody)
+	body.ReadCloser = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
 	if r.ContentLength > 0 && r.ContentLength <= maxInline {
 		q.Inline, err = io.ReadAll(body)
 		return q, err
 	}
 	if r.ContentLength > h.o.MaxBody {
+		body.over.Store(true)
 		return nil, &http.MaxBytesError{Limit: h.o.MaxBody}
 	}
 	_ = http.NewResponseController(w).EnableFullDuplex() // the guest may answer while it reads; HTTP/2 always may
 	q.Body = bridge.NewStream(body)
 	return q, nil
+}
+
+// countedBody is the body of a request, and remembers that it was longer than it may be.
+type countedBody struct {
+	io.ReadCloser
+	over atomic.Bool
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		b.over.Store(true)
+	}
+	return n, err
+}
+
+func (h *Host) refuseBody(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, fmt.Sprintf("the request's body is larger than %d bytes", h.o.MaxBody), http.StatusRequestEntityTooLarge)
 }
 
 func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel func()) {

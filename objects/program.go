@@ -80,5 +80,8 @@ func (p *Program) manifest() ([]byte, error) {
 	for _, c := range p.Classes {
 		m.Classes = append(m.Classes, c.describe())
 	}
+	for _, s := range p.Services {
+		m.Services = append(m.Services, s.class.name)
+	}
 	return json.Marshal(m)
 }

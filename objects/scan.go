@@ -114,7 +114,7 @@ func planOf(t reflect.Type) map[string][]int {
 	}
 	p := map[string][]int{}
 	for _, f := range reflect.VisibleFields(t) {
-		if !f.IsExported() || f.Anonymous {
+		if !f.IsExported() || f.Anonymous || !byValue(t, f.Index) {
 			continue
 		}
 		name, tagged := f.Tag.Lookup("sql")
@@ -127,6 +127,16 @@ func planOf(t reflect.Type) map[string][]int {
 	}
 	plans.Store(t, p)
 	return p
+}
+
+// byValue tells whether the way to a promoted field has no pointer, which may be nil and may not be ours to set.
+func byValue(t reflect.Type, index []int) bool {
+	for _, i := range index[:len(index)-1] {
+		if t = t.Field(i).Type; t.Kind() == reflect.Pointer {
+			return false
+		}
+	}
+	return true
 }
 
 func scanStruct(c driver.Cursor, into reflect.Value) error {

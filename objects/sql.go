@@ -40,8 +40,8 @@ func (s *SQL) Exec(query string, args ...any) (Result, error) {
 func (s *SQL) DatabaseSize() (int64, error) { return s.db.Size() }
 
 // Query yields the rows of a query as they are stepped; leaving the loop closes the cursor. Row is a struct (columns by
-// `sql` tag, else by field name without regard to case), a single column's type, []any or map[string]any. An error
-// ends the sequence.
+// `sql` tag, else by field name without regard to case, those of structs that it embeds by value too), a single column's
+// type, []any or map[string]any. An error ends the sequence.
 //
 //	for hit, err := range objects.Query[Hit](sql, `SELECT n, at FROM hits`) { … }
 func Query[Row any](s *SQL, query string, args ...any) iter.Seq2[Row, error] {

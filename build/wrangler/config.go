@@ -58,14 +58,14 @@ type Migration struct {
 
 // Rename moves a class to another name.
 type Rename struct {
-	From string `json:"from"`
-	To   string `json:"to"`
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 }
 
 // KVNamespace binds a Workers KV namespace.
 type KVNamespace struct {
 	Binding   string `json:"binding"`
-	ID        string `json:"id"`
+	ID        string `json:"id"` // default the binding's name
 	PreviewID string `json:"preview_id"`
 }
 
@@ -97,47 +97,4 @@ type Rule struct {
 // Triggers are cron patterns; they fire on Cloudflare, and by hand locally.
 type Triggers struct {
 	Crons []string `json:"crons"`
-}
-
-// Class is a live class of the worker.
-type Class struct {
-	Name      string
-	SQLite    bool
-	UniqueKey string
-}
-
-// Classes are the live classes after all migrations, in the order of their appearance.
-func (c *Config) Classes() []Class {
-	var list []Class
-	remove := func(name string) {
-		for i := range list {
-			if list[i].Name == name {
-				list = append(list[:i], list[i+1:]...)
-				return
-			}
-		}
-	}
-	add := func(name string, sqlite bool) {
-		remove(name)
-		list = append(list, Class{name, sqlite, c.Name + "-" + name})
-	}
-	for _, m := range c.Migrations {
-		for _, name := range m.DeletedClasses {
-			remove(name)
-		}
-		for _, r := range m.RenamedClasses {
-			for i := range list {
-				if list[i].Name == r.From {
-					list[i].Name, list[i].UniqueKey = r.To, c.Name+"-"+r.To
-				}
-			}
-		}
-		for _, name := range m.NewClasses {
-			add(name, false)
-		}
-		for _, name := range m.NewSQLiteClasses {
-			add(name, true)
-		}
-	}
-	return list
 }

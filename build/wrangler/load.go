@@ -1,6 +1,7 @@
 package wrangler
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,52 +53,70 @@ func Load(file string) (*Config, error) {
 
 // Parse reads a configuration from memory; the file's name decides the format.
 func Parse(file string, b []byte) (*Config, error) {
-	tree, lines, err := parse(file, b)
+	p := &problems{file: file, lines: map[string]int{}}
+	tree, err := p.parse(b)
 	if err != nil {
 		return nil, err
 	}
-	p := &problems{file: file, lines: lines}
 	p.checkObject("", tree, configSchema)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
 	plain, err := json.Marshal(tree)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", file, err) // a number that JSON does not have
 	}
 	c := &Config{File: file}
 	if err := json.Unmarshal(plain, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	for i, k := range c.KVNamespaces {
+		if k.ID == "" {
+			c.KVNamespaces[i].ID = k.Binding
+		}
+	}
 	p.validate(c)
-	return c, p.err()
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-// parse reads either format as a tree, with the line of each path.
-func parse(file string, b []byte) (map[string]any, map[string]int, error) {
-	if strings.HasSuffix(file, ".toml") {
-		var tree map[string]any
+// parse reads either format as a tree, and notes the line of each path.
+func (p *problems) parse(b []byte) (tree map[string]any, err error) {
+	if strings.HasSuffix(p.file, ".toml") {
 		if _, err := toml.Decode(string(b), &tree); err != nil {
 			var e toml.ParseError
 			if errors.As(err, &e) {
-				return nil, nil, fmt.Errorf("%s:%d: %s", file, e.Position.Line, e.Message)
+				return nil, fmt.Errorf("%s:%d: %s", p.file, e.Position.Line, e.Message)
 			}
-			return nil, nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w", p.file, err)
 		}
-		return tree, tomlLines(string(b)), nil
+		p.lines = tomlLines(string(b))
+		return tree, nil
 	}
 	v, err := hujson.Parse(b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, p.jsonError(err)
 	}
-	lines := map[string]int{}
-	jsonLines(b, "", &v, lines)
+	p.readJSONLines(b, "", &v)
 	v.Standardize()
-	var tree map[string]any
-	if err := json.Unmarshal(v.Pack(), &tree); err != nil {
-		return nil, nil, fmt.Errorf("%s: want an object: %w", file, err)
+	if err := json.Unmarshal(v.Pack(), &tree); err != nil || tree == nil {
+		return nil, fmt.Errorf("%s:%d: want an object, got something else", p.file, p.lines[""])
 	}
-	return tree, lines, nil
+	return tree, nil
+}
+
+// jsonError moves the position that hujson tells to where other errors have theirs.
+func (p *problems) jsonError(err error) error {
+	var line, column int
+	text := err.Error()
+	if _, scanned := fmt.Sscanf(text, "hujson: line %d, column %d:", &line, &column); scanned != nil {
+		return fmt.Errorf("%s: %w", p.file, err)
+	}
+	_, text, _ = strings.Cut(text, ": line ")
+	_, text, _ = strings.Cut(text, ": ")
+	return fmt.Errorf("%s:%d: column %d: %s", p.file, line, column, text)
 }
 
 func join(path, key string) string {
@@ -107,49 +126,27 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-func jsonLines(b []byte, path string, v *hujson.Value, lines map[string]int) {
-	lines[path] = 1 + strings.Count(string(b[:min(v.StartOffset, len(b))]), "\n")
+// readJSONLines notes the line of each value under its path, and keys that stand twice.
+func (p *problems) readJSONLines(b []byte, path string, v *hujson.Value) {
+	line := func(offset int) int { return 1 + bytes.Count(b[:min(offset, len(b))], []byte("\n")) }
+	p.lines[path] = line(v.StartOffset)
 	switch x := v.Value.(type) {
 	case *hujson.Object:
+		seen := map[string]bool{}
 		for i := range x.Members {
 			m := &x.Members[i]
-			if name, ok := m.Name.Value.(hujson.Literal); ok {
-				p := join(path, name.String())
-				jsonLines(b, p, &m.Value, lines)
-				lines[p] = 1 + strings.Count(string(b[:min(m.Name.StartOffset, len(b))]), "\n")
+			name := m.Name.Value.(hujson.Literal).String()
+			at := join(path, name)
+			p.readJSONLines(b, at, &m.Value)
+			p.lines[at] = line(m.Name.StartOffset)
+			if seen[name] {
+				p.add(at, "the key stands twice")
 			}
+			seen[name] = true
 		}
 	case *hujson.Array:
 		for i := range x.Elements {
-			jsonLines(b, path+"["+strconv.Itoa(i)+"]", &x.Elements[i], lines)
+			p.readJSONLines(b, path+"["+strconv.Itoa(i)+"]", &x.Elements[i])
 		}
 	}
-}
-
-// tomlLines finds the lines of keys: tables, arrays of tables, and keys at the start of a line. What is inside an
-// inline table has the line of the table.
-func tomlLines(s string) map[string]int {
-	lines := map[string]int{}
-	counts := map[string]int{}
-	table := ""
-	for i, l := range strings.Split(s, "\n") {
-		l = strings.TrimSpace(l)
-		switch {
-		case strings.HasPrefix(l, "[["):
-			name, _, _ := strings.Cut(strings.TrimPrefix(l, "[["), "]]")
-			name = strings.TrimSpace(name)
-			table = fmt.Sprintf("%s[%d]", name, counts[name])
-			counts[name]++
-			lines[table] = i + 1
-		case strings.HasPrefix(l, "["):
-			name, _, _ := strings.Cut(strings.TrimPrefix(l, "["), "]")
-			table = strings.TrimSpace(name)
-			lines[table] = i + 1
-		default:
-			if key, _, ok := strings.Cut(l, "="); ok && !strings.HasPrefix(l, "#") {
-				lines[join(table, strings.Trim(strings.TrimSpace(key), `"'`))] = i + 1
-			}
-		}
-	}
-	return lines
 }

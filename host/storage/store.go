@@ -53,10 +53,10 @@ func Open(o Options) (*Store, error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
-			return nil, fmt.Errorf("cannot make the data directory: %w", err)
+			return nil, fmt.Errorf("cannot make the data directory: %w: choose another with --persist-to", err)
 		}
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the data directory: %w", err)
+		return nil, fmt.Errorf("cannot use the data directory: %w: choose another with --persist-to", err)
 	}
 	ours := len(entries) == 0
 	for _, e := range entries {
@@ -67,10 +67,10 @@ func Open(o Options) (*Store, error) {
 	}
 	lock, err := os.OpenFile(filepath.Join(o.Dir, marker), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("the data directory is not writable: %w", err)
+		return nil, fmt.Errorf("the data directory is not writable: %w: choose another with --persist-to", err)
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(ErrInUse, lock.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", o.Dir, ErrInUse), lock.Close())
 	}
 	return &Store{dir: o.Dir, lock: lock, syncer: newSyncer(o.Disk, o.NoSync)}, nil
 }

@@ -8,6 +8,7 @@ type Manifest struct {
 	Fetch     bool            `json:"fetch"`
 	Scheduled bool            `json:"scheduled"`
 	Queue     bool            `json:"queue"`
+	Services  []string        `json:"services,omitempty"` // names of entrypoints
 }
 
 // ManifestClass is one class: its RPC methods, and which events it handles.

@@ -43,7 +43,7 @@ func describe(t reflect.Type, depth int) string {
 		var b strings.Builder
 		b.WriteString("{ ")
 		for _, f := range fieldsOf(t) {
-			b.WriteString(f.name)
+			b.WriteString(property(f.name))
 			ft := t.FieldByIndex(f.index).Type
 			if f.omitEmpty {
 				b.WriteString("?")
@@ -59,4 +59,15 @@ func describe(t reflect.Type, depth int) string {
 		return "any"
 	}
 	return "number"
+}
+
+// property is a property's name in a type: quoted if it is no identifier.
+func property(name string) string {
+	for i, r := range name {
+		letter := r == '_' || r == '$' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return `"` + name + `"`
+		}
+	}
+	return name
 }

@@ -1,6 +1,28 @@
 // Command durago builds, checks and runs workers whose Durable Objects are written in Go.
 //
-// Exit status: 0 success, 1 the command failed, 2 the command line or the configuration is wrong.
+//	durago build    compile the program and write the worker into build/dist/NAME, for wrangler
+//	durago check    the same without writing anything
+//	durago run      compile the program and serve it on this machine
+//	durago version  print the versions of durago, its ABI and Go
+//
+// Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.
+//
+// # Exit status
+//
+//	0  success; for run, an orderly end after SIGINT or SIGTERM. A second signal ends the process at once.
+//	1  the command failed: the program does not compile or start, is not a durago program or speaks another ABI, the
+//	   port is taken, the data directory cannot be used, a file cannot be written, the command was interrupted
+//	2  what was asked is wrong: the command line, the configuration, or the two disagree with the program (a class
+//	   that only one of them has, a name that JavaScript cannot have)
+//
+// Whatever the status but 0, one sentence for each mistake goes to standard error, nothing has been written into
+// build/dist, and no data directory has been made.
+//
+// # What is written where
+//
+// build writes to --out alone. run writes data to --persist-to (default .durago/state beside the configuration), logs
+// to standard output, and compiled code, which all projects share, to durago/ in the user's cache directory. run does
+// not execute the [build] command of the configuration: it compiles the program itself.
 package main
 
 import (
@@ -34,28 +56,45 @@ type cli struct {
 	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }
 
-func main() {
+func main() { os.Exit(run(os.Args[1:])) }
+
+// Exit statuses; the package comment says what each means.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second signal has its usual effect
 	var c cli
-	parser, err := kong.New(&c, kong.Name("durago"), kong.Description("Durable Objects in Go: build, check, run."), kong.UsageOnError(),
+	parser, err := kong.New(&c, kong.Name("durago"), kong.Description("Durable Objects in Go: build, check, run."),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		panic(err)
 	}
-	k, err := parser.Parse(os.Args[1:])
+	k, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "durago:", err)
-		os.Exit(2)
+		fmt.Fprintf(os.Stderr, "durago: %v (durago --help lists commands and flags)\n", err)
+		return exitUsage
 	}
-	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "durago:", err)
-		var u usageError
-		if errors.As(err, &u) {
-			os.Exit(2)
-		}
-		os.Exit(1)
+	err = k.Run()
+	var usage usageError
+	var mismatch *build.MismatchError
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "durago: interrupted")
+		return exitFailed
 	}
+	fmt.Fprintln(os.Stderr, "durago:", err)
+	if errors.As(err, &usage) || errors.As(err, &mismatch) {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 // usageError is a mistake in the command line or the configuration.
@@ -124,7 +163,7 @@ func (k *checkCommand) Run(ctx context.Context) error {
 		return err
 	}
 	if err := build.Check(c, m); err != nil {
-		return usageError{err}
+		return err
 	}
 	fmt.Printf("%s: ok, %d classes\n", c.File, len(m.Classes))
 	return nil

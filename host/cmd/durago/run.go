@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -45,15 +47,11 @@ func (r *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer listener.Close()
-	var wasm []byte
-	if r.Wasm != "" {
-		wasm, err = os.ReadFile(r.Wasm)
-	} else {
-		wasm, err = build.Compile(ctx, c.Dir, r.Package)
-	}
+	wasm, err := r.program(ctx, c)
 	if err != nil {
 		return err
 	}
+	warnOfIgnored(c, log)
 	raiseFileLimit()
 	o := hostOptions(c, wasm)
 	if r.PersistTo != "" {
@@ -65,14 +63,37 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := h.Manifest()
-	if err := build.Check(c, &m); err != nil {
-		return errors.Join(usageError{err}, h.Close())
-	}
-	if !r.JSON {
+	if r.JSON {
+		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
+	} else {
 		banner(c, listener.Addr().String(), o.Dir)
 	}
 	return serve(ctx, h, listener, log)
+}
+
+// program is the wasm to run, checked against the configuration before anything is written.
+func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (wasm []byte, err error) {
+	if r.Wasm == "" {
+		wasm, err = build.Compile(ctx, c.Dir, r.Package)
+	} else if wasm, err = os.ReadFile(r.Wasm); err != nil {
+		err = fmt.Errorf("cannot read the program: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := readManifest(ctx, wasm)
+	if err != nil {
+		return nil, err
+	}
+	return wasm, build.Check(c, m)
+}
+
+// warnOfIgnored names what wrangler would read beside the configuration and durago does not.
+func warnOfIgnored(c *wrangler.Config, log *slog.Logger) {
+	file := filepath.Join(c.Dir, ".dev.vars")
+	if _, err := os.Stat(file); err == nil {
+		log.Warn("durago does not read .dev.vars yet: set its variables in vars of the configuration", "file", file)
+	}
 }
 
 // hostOptions is what a configuration says about running.
@@ -105,11 +126,17 @@ func (r *runCommand) listen(c *wrangler.Config) (net.Listener, error) {
 			port = 8787
 		}
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
-	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d of %s is taken: stop what uses it, or choose another with --port", port, ip)
+	if port > 65535 {
+		return nil, usageError{fmt.Errorf("there is no port %d: choose one of 1 to 65535 with --port, or 0 for a free one", port)}
 	}
-	return l, err
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return nil, fmt.Errorf("port %d of %s is taken: stop what uses it, or choose another with --port", port, ip)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s: %w: choose another address with --ip and --port", ip, err)
+	}
+	return l, nil
 }
 
 func (r *runCommand) logger() *slog.Logger {
@@ -144,7 +171,7 @@ func banner(c *wrangler.Config, addr, dir string) {
 	for _, k := range c.KVNamespaces {
 		fmt.Printf("  env.%-14s KV Namespace    %s\n", k.Binding, k.ID)
 	}
-	for name := range c.Vars {
+	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
 		fmt.Printf("  env.%-14s Variable\n", name)
 	}
 	fmt.Printf("\n  data in %s\n  ready on http://%s\n\n", dir, addr)

@@ -1,0 +1,86 @@
+package build_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/build"
+	"durago.example/build/wrangler"
+	"durago.example/wasm/abi"
+)
+
+// TestCheck has a row for each way in which configuration and program disagree, and the whole text of its error.
+func TestCheck(t *testing.T) {
+	class := func(name string, methods ...abi.ManifestMethod) abi.ManifestClass {
+		return abi.ManifestClass{Name: name, Methods: methods}
+	}
+	method := func(name string, params ...string) abi.ManifestMethod {
+		m := abi.ManifestMethod{Name: name, Result: "void"}
+		for _, p := range params {
+			m.Params = append(m.Params, abi.ManifestParam{Name: p, Type: "number"})
+		}
+		return m
+	}
+	const invalid = "use letters, digits, _ and $, and no keyword"
+	for _, row := range []struct {
+		name     string
+		declared []string
+		m        abi.Manifest
+		crons    []string
+		want     string
+	}{
+		{name: "right", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("delete", "key"))}}},
+		{name: "right with crons", crons: []string{"* * * * *"}, m: abi.Manifest{Fetch: true, Scheduled: true}},
+		{name: "no code", declared: []string{"A"}, m: abi.Manifest{Fetch: true},
+			want: "w.toml declares the class A, but the program does not export it: add it to Program.Classes, or remove it from the migrations"},
+		{name: "no declaration", m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A")}},
+			want: "the program exports the class A, but w.toml does not declare it: add it to new_sqlite_classes of a migration"},
+		{name: "twice", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A"), class("A")}},
+			want: "the program exports the class A twice: give one another name"},
+		{name: "all that is wrong", declared: []string{"A", "B"}, m: abi.Manifest{},
+			want: "w.toml declares the class A, but the program does not export it: add it to Program.Classes, or remove it from the migrations\n" +
+				"w.toml declares the class B, but the program does not export it: add it to Program.Classes, or remove it from the migrations\n" +
+				"the program has no Fetch handler: set Program.Fetch"},
+		{name: "queue", m: abi.Manifest{Fetch: true, Queue: true}, want: "durago does not deliver queues yet: remove Program.Queue"},
+		{name: "services", m: abi.Manifest{Fetch: true, Services: []string{"Admin"}}, want: "durago does not offer named entrypoints yet: remove Admin from Program.Services"},
+		{name: "crons", m: abi.Manifest{Fetch: true}, crons: []string{"* * * * *"},
+			want: "w.toml has triggers.crons, but the program has no handler for them: set Program.Scheduled, or remove the triggers"},
+
+		{name: "class name", declared: []string{"a b"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("a b")}},
+			want: `the class "a b" has a name that JavaScript does not allow: ` + invalid},
+		{name: "class name with a digit", declared: []string{"9A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("9A")}},
+			want: `the class "9A" has a name that JavaScript does not allow: ` + invalid},
+		{name: "no class name", declared: []string{""}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("")}},
+			want: `the class "" has a name that JavaScript does not allow: ` + invalid},
+		{name: "keyword", declared: []string{"default"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("default")}},
+			want: `the class "default" has a name that JavaScript does not allow: ` + invalid},
+		{name: "a name of the generated module", declared: []string{"worker"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("worker")}},
+			want: "the class worker has a name that the generated worker uses itself: rename it"},
+		{name: "a name of the declarations", declared: []string{"Env"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("Env")}},
+			want: "the class Env has a name that the generated worker uses itself: rename it"},
+		{name: "method name", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("get-it"))}},
+			want: `the method "get-it" of A has a name that JavaScript does not allow: use letters, digits, _ and $`},
+		{name: "reserved method", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("alarm"), method("constructor"))}},
+			want: "the method A.alarm has a name that the platform reserves: rename it\nthe method A.constructor has a name that the platform reserves: rename it"},
+		{name: "parameter name", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("f", "a", "b-c"))}},
+			want: `parameter 2 of A.f has the name "b-c", which JavaScript does not allow: ` + invalid},
+		{name: "parameter keyword", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("f", "new"))}},
+			want: `parameter 1 of A.f has the name "new", which JavaScript does not allow: ` + invalid},
+		{name: "two parameters of one name", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("f", "a", "a"))}},
+			want: "two parameters of A.f have the name a: rename one"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := &wrangler.Config{File: "w.toml", Name: "w", Migrations: []wrangler.Migration{{Tag: "a", NewSQLiteClasses: row.declared}},
+				Triggers: wrangler.Triggers{Crons: row.crons}}
+			err := build.Check(c, &row.m)
+			if row.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, row.want)
+			var mismatch *build.MismatchError
+			require.ErrorAs(t, err, &mismatch)
+		})
+	}
+}

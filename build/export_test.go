@@ -1,0 +1,4 @@
+package build
+
+// Write is write, for tests.
+var Write = write

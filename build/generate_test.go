@@ -1,0 +1,107 @@
+package build_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/build"
+	"durago.example/build/wrangler"
+	"durago.example/wasm/abi"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// everything is a configuration with one of each thing that a generated file shows.
+const everything = `{
+	"name": "every-thing",
+	"compatibility_date": "2026-11-17",
+	"compatibility_flags": ["nodejs_compat", "experimental"],
+	"durable_objects": {"bindings": [
+		{"name": "ROOM", "class_name": "Room"},
+		{"name": "OTHER_ROOM", "class_name": "Room"},
+		{"name": "QUIET", "class_name": "$Quiet1"}
+	]},
+	"migrations": [{"tag": "v1", "new_sqlite_classes": ["Room", "$Quiet1", "Unbound"]}],
+	"kv_namespaces": [{"binding": "A_1", "id": "first"}, {"binding": "A1"}, {"binding": "a_1", "id": "sec\"ond"}],
+	"vars": {
+		"WORD": "<b>\"q\" & \\ back\nline\u0001 é</b>",
+		"NUMBER": 3.5,
+		"LIST": ["<", {"deep": null}]
+	}
+}`
+
+func everythingConfig(t *testing.T) *wrangler.Config {
+	c, err := wrangler.Parse("wrangler.jsonc", []byte(everything))
+	require.NoError(t, err)
+	return c
+}
+
+func everythingManifest() *abi.Manifest {
+	param := func(name, kind string) abi.ManifestParam { return abi.ManifestParam{Name: name, Type: kind} }
+	return &abi.Manifest{ABI: abi.Version, Fetch: true, Scheduled: true, Classes: []abi.ManifestClass{
+		{Name: "Room", Alarm: true, Fetch: true, Methods: []abi.ManifestMethod{
+			{Name: "list", Result: "{ id: string; at?: Date; }[]"},
+			{Name: "delete", Params: []abi.ManifestParam{param("key", "string"), param("$force", "boolean | null")}, Result: "void"},
+			{Name: "four", Params: []abi.ManifestParam{param("a", "number"), param("b", "bigint"), param("c", "ArrayBuffer"), param("d", "any")}, Result: "any"},
+		}},
+		{Name: "$Quiet1"},
+		{Name: "Unbound", Message: true},
+	}}
+}
+
+// TestGenerate compares with testdata/golden; go test ./build -update writes the files anew.
+func TestGenerate(t *testing.T) {
+	for dir, row := range map[string]struct {
+		c *wrangler.Config
+		m *abi.Manifest
+	}{
+		"everything": {everythingConfig(t), everythingManifest()},
+		"nothing":    {&wrangler.Config{Name: "nothing", CompatibilityDate: "2026-11-17"}, &abi.Manifest{Fetch: true}},
+	} {
+		t.Run(dir, func(t *testing.T) {
+			require.NoError(t, build.Check(row.c, row.m))
+			files := build.Generate(row.c, row.m, true)
+			require.Len(t, files, 3)
+			for name, got := range files {
+				file := filepath.Join("testdata", "golden", dir, name)
+				if *update {
+					require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+					require.NoError(t, os.WriteFile(file, got, 0o644))
+				}
+				want, err := os.ReadFile(file)
+				require.NoError(t, err)
+				require.Equal(t, string(want), string(got), "%s: go test ./build -update accepts it", file)
+			}
+		})
+	}
+	require.Len(t, build.Generate(everythingConfig(t), everythingManifest(), false), 2, "workerd.capnp is for plain workerd alone")
+}
+
+// TestBuild_demo builds the worker of this repository: what is generated for it is short, and the rest is as it is in
+// the toolchain and in package shim.
+func TestBuild_demo(t *testing.T) {
+	c, err := wrangler.Load("../wrangler.toml")
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "dist")
+	r, err := build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: manifestOf(t)})
+	require.NoError(t, err)
+	require.Equal(t, dir, r.Dir)
+	lines := 0
+	for _, name := range []string{"worker.mjs", "worker.d.ts"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		lines += bytes.Count(b, []byte("\n"))
+	}
+	require.LessOrEqual(t, lines, 100)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 6)
+	wasm, err := os.ReadFile(filepath.Join(dir, "app.wasm"))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(wasm, r.Wasm))
+}

@@ -1,0 +1,198 @@
+package wrangler
+
+import (
+	"strconv"
+	"strings"
+)
+
+// tomlLines finds the line of each key, table and list element of a valid TOML document, under the path that errors
+// name: `durable_objects.bindings[1].name`. The TOML library keeps positions to itself and has none for elements.
+//
+// It walks the document's tokens and leaves out what positions do not need: it never looks into a string or a number.
+// On a document that is not valid its answer means nothing, but it ends.
+func tomlLines(s string) map[string]int {
+	w := &tomlWalk{s: s, line: 1, lines: map[string]int{}, length: map[string]int{}}
+	for w.space(); w.more(); w.space() {
+		if w.s[w.at] == '[' {
+			w.header()
+			continue
+		}
+		w.pair(w.table)
+	}
+	return w.lines
+}
+
+type tomlWalk struct {
+	s      string
+	at     int
+	line   int
+	table  string         // the path that keys at the start of a line belong to
+	lines  map[string]int // by path
+	length map[string]int // of each list of tables, by its path
+}
+
+func (w *tomlWalk) more() bool { return w.at < len(w.s) }
+
+// skip moves on by n bytes and counts lines.
+func (w *tomlWalk) skip(n int) {
+	n = min(n, len(w.s)-w.at)
+	w.line += strings.Count(w.s[w.at:w.at+n], "\n")
+	w.at += n
+}
+
+// space skips blanks, ends of lines and comments.
+func (w *tomlWalk) space() {
+	for w.more() {
+		switch w.s[w.at] {
+		case ' ', '\t', '\r', '\n':
+			w.skip(1)
+		case '#':
+			w.skip(lengthTo(w.s[w.at:], "\n"))
+		default:
+			return
+		}
+	}
+}
+
+// lengthTo is how many bytes come before the first of chars.
+func lengthTo(s, chars string) int {
+	if i := strings.IndexAny(s, chars); i >= 0 {
+		return i
+	}
+	return len(s)
+}
+
+// header reads [a.b] or [[a.b]]. A part that is a list of tables means its last element.
+func (w *tomlWalk) header() {
+	line := w.line
+	list := strings.HasPrefix(w.s[w.at:], "[[")
+	w.skip(1)
+	if list {
+		w.skip(1)
+	}
+	parts := w.key()
+	path := ""
+	for i, part := range parts {
+		path = join(path, part)
+		n := w.length[path]
+		if i == len(parts)-1 && list {
+			w.length[path]++
+			if n == 0 {
+				w.lines[path] = line
+			}
+			path += "[" + strconv.Itoa(n) + "]"
+		} else if n > 0 {
+			path += "[" + strconv.Itoa(n-1) + "]"
+		}
+		if _, ok := w.lines[path]; !ok {
+			w.lines[path] = line
+		}
+	}
+	w.table = path
+	w.skip(lengthTo(w.s[w.at:], "\n"))
+}
+
+// pair reads key = value.
+func (w *tomlWalk) pair(table string) {
+	line := w.line
+	path := table
+	for _, part := range w.key() {
+		path = join(path, part)
+		if _, ok := w.lines[path]; !ok {
+			w.lines[path] = line
+		}
+	}
+	w.skip(1) // the equals sign
+	w.value(path)
+}
+
+// key reads a dotted key up to what ends it: an equals sign or a bracket.
+func (w *tomlWalk) key() (parts []string) {
+	for w.more() {
+		w.space()
+		rest := w.s[w.at:]
+		var part string
+		if n := stringLength(rest); n > 1 {
+			part = rest[1 : n-1]
+			if u, err := strconv.Unquote(rest[:n]); err == nil && rest[0] == '"' {
+				part = u
+			}
+			w.skip(n)
+		} else {
+			n := lengthTo(rest, " \t.=]\n")
+			part = rest[:n]
+			w.skip(n)
+		}
+		parts = append(parts, part)
+		w.space()
+		if !w.more() || w.s[w.at] != '.' {
+			break
+		}
+		w.skip(1)
+	}
+	return parts
+}
+
+// value reads one value, and the positions of what is in it.
+func (w *tomlWalk) value(path string) {
+	w.space()
+	if !w.more() {
+		return
+	}
+	rest := w.s[w.at:]
+	switch {
+	case stringLength(rest) > 0:
+		w.skip(stringLength(rest))
+	case rest[0] == '[':
+		w.skip(1)
+		w.until(']', func(i int) {
+			at := path + "[" + strconv.Itoa(i) + "]"
+			w.lines[at] = w.line
+			w.value(at)
+		})
+	case rest[0] == '{':
+		w.skip(1)
+		w.until('}', func(int) { w.pair(path) })
+	default:
+		w.skip(max(1, lengthTo(rest, ",]}#\n")))
+	}
+}
+
+// until reads elements with commas between them, up to and with the bracket.
+func (w *tomlWalk) until(end byte, element func(i int)) {
+	for i := 0; ; i++ {
+		w.space()
+		if !w.more() || w.s[w.at] == end {
+			w.skip(1)
+			return
+		}
+		element(i)
+		w.space()
+		if w.more() && w.s[w.at] == ',' {
+			w.skip(1)
+		}
+	}
+}
+
+// stringLength is the length of the string that s begins with, with its quotes, or 0 if it begins with none.
+func stringLength(s string) int {
+	for _, quote := range []string{`"""`, "'''", `"`, `'`} {
+		if !strings.HasPrefix(s, quote) {
+			continue
+		}
+		for i := len(quote); i < len(s); i++ {
+			switch {
+			case s[i] == '\\' && quote[0] == '"':
+				i++
+			case strings.HasPrefix(s[i:], quote):
+				i += len(quote)
+				for len(quote) == 3 && i < len(s) && s[i] == quote[0] { // one or two quotes may stand before the end
+					i++
+				}
+				return i
+			}
+		}
+		return len(s)
+	}
+	return 0
+}
