@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,8 +19,7 @@ type Database struct {
 	store *Store
 	log   *log
 	conn  *sqlite3.Conn
-	cache map[string][]*statement // by text; one text may be several statements
-	open  int                     // cursors
+	cache map[cacheKey]*statement
 
 	writing    bool // the implicit transaction is open
 	savepoints int
@@ -68,7 +68,7 @@ func (d *Database) connect() error {
 		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err)
 	}
 	d.conn = conn
-	d.cache = map[string][]*statement{}
+	d.cache = map[cacheKey]*statement{}
 	err = errors.Join(fts5.Register(conn), rtree.Register(conn),
 		conn.Exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON`))
 	for limit, value := range limits {
@@ -102,7 +102,7 @@ func (d *Database) create() error {
 	return nil
 }
 
-// Close closes the files. What was not committed is rolled back.
+// Close closes the files. What was not committed is rolled back; cursors end.
 func (d *Database) Close() error {
 	if d.conn == nil {
 		return nil
@@ -110,10 +110,9 @@ func (d *Database) Close() error {
 	if d.writing {
 		_ = d.Rollback()
 	}
-	for _, list := range d.cache {
-		for _, s := range list {
-			_ = s.stmt.Close()
-		}
+	d.dropCache()
+	for _, s := range slices.Collect(d.conn.Stmts()) { // of cursors that are open
+		_ = s.Close()
 	}
 	err := d.conn.Close()
 	d.conn, d.cache, d.hasKV, d.hasMeta = nil, nil, false, false
