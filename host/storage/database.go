@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,8 +40,7 @@ const maxCached = 256
 func (s *Store) Database(uniqueKey, id string) *Database { return s.database(uniqueKey, id) }
 
 func (s *Store) database(uniqueKey, name string) *Database {
-	dir := filepath.Join(s.dir, uniqueKey)
-	return &Database{store: s, log: &log{path: filepath.Join(dir, name+".sqlite"), dir: dir}}
+	return &Database{store: s, log: &log{path: filepath.Join(s.dir, uniqueKey, name+".sqlite")}}
 }
 
 // Exists tells whether the database has a file.
@@ -58,12 +59,10 @@ func (d *Database) connect() error {
 	if d.conn != nil {
 		return nil
 	}
-	if _, err := os.Stat(d.log.path); errors.Is(err, os.ErrNotExist) {
-		if err := d.create(); err != nil {
-			return err
-		}
+	if err := d.prepare(); err != nil {
+		return err
 	}
-	conn, err := sqlite3.OpenFlags("file:"+d.log.path+"?_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	conn, err := sqlite3.OpenFlags("file:"+d.log.path+"?vfs="+d.store.vfs+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err)
 	}
@@ -86,19 +85,57 @@ func (d *Database) connect() error {
 	return nil
 }
 
+// prepare makes the file if there is none. A log that is there already was left by a process that died: what it holds is
+// made durable before anybody acts on it.
+func (d *Database) prepare() error {
+	if err := d.store.makeDir(filepath.Dir(d.log.path)); err != nil {
+		return err
+	}
+	if made, err := d.made(); err != nil || !made {
+		if err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+		return d.create()
+	}
+	if d.store.syncer.noSync {
+		return nil
+	}
+	if info, err := os.Stat(d.log.path + "-wal"); err == nil && info.Size() > 0 {
+		if err := d.log.durable(d.store.syncer.disk); err != nil {
+			return d.store.syncer.fail(err)
+		}
+	}
+	return nil
+}
+
+// made tells whether the database has been made. Power loss may leave a file whose one page was never written: that one
+// has not.
+func (d *Database) made() (bool, error) {
+	f, err := os.Open(d.log.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, len(template)+1)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return false, err
+	}
+	return n > len(template) || bytes.HasPrefix(head[:n], template[:16]), nil
+}
+
 // template is an empty database of one page in WAL mode: writing it costs less than having SQLite make it.
 //
 //go:embed template.sqlite
 var template []byte
 
 func (d *Database) create() error {
-	if err := os.MkdirAll(d.log.dir, 0o755); err != nil {
-		return fmt.Errorf("storage: %w", err)
-	}
 	if err := os.WriteFile(d.log.path, template, 0o644); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
-	d.log.created = true
 	return nil
 }
 
