@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -122,6 +123,21 @@ func (s *Store) makeDir(dir string) error {
 	}
 	s.made[dir] = true
 	return nil
+}
+
+// Interrupted are the ids of the objects of a namespace whose databases a process left open when it died.
+func (s *Store) Interrupted(uniqueKey string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, uniqueKey))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), ".sqlite-wal"); ok && len(id) == 64 {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // Close waits for the last syncs and lets the directory go. All databases must be closed.
