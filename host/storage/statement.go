@@ -82,7 +82,7 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 		stmt, tail, err := d.conn.Prepare(rest)
 		d.trusted = false
 		if err != nil {
-			return nil, d.wrap(err, len(query)-len(rest))
+			return nil, d.wrap(err, rest)
 		}
 		if stmt == nil {
 			return nil, &Error{Message: "SQL code did not contain a statement."}
@@ -146,7 +146,7 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 		}
 		if err != nil {
 			c.finish()
-			return nil, d.wrap(err, 0)
+			return nil, d.wrap(err, "")
 		}
 	}
 	if !s.reads && !d.writing && d.conn.GetAutocommit() {
@@ -176,7 +176,7 @@ func (c *Cursor) step() {
 	c.d.trusted = false
 	if !c.more {
 		if err := c.s.stmt.Err(); err != nil {
-			c.err = c.d.wrap(err, 0)
+			c.err = c.d.wrap(err, "")
 		}
 		return
 	}
