@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,7 +63,8 @@ func (d *Database) connect() error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	conn, err := sqlite3.OpenFlags("file:"+d.log.path+"?vfs="+d.store.vfs+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	path := (&url.URL{Path: d.log.path}).EscapedPath()
+	conn, err := sqlite3.OpenFlags("file:"+path+"?vfs="+d.store.vfs+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err)
 	}
@@ -73,8 +75,11 @@ func (d *Database) connect() error {
 	for limit, value := range limits {
 		conn.Limit(limit, value)
 	}
-	if _, e := conn.Config(sqlite3.DBCONFIG_DEFENSIVE, true); e != nil {
-		err = errors.Join(err, e)
+	// The platform takes "double quotes" around strings.
+	for _, option := range []sqlite3.DBConfig{sqlite3.DBCONFIG_DEFENSIVE, sqlite3.DBCONFIG_DQS_DML, sqlite3.DBCONFIG_DQS_DDL} {
+		if _, e := conn.Config(option, true); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	err = errors.Join(err, conn.SetAuthorizer(d.authorize))
 	if err != nil {
@@ -292,6 +297,10 @@ func (d *Database) DeleteAll() error {
 		return err
 	}
 	d.hasKV, d.hasMeta = false, false
+	// In whatever order the tables go, at the commit there are no references left.
+	if err := d.own(`PRAGMA defer_foreign_keys = ON`); err != nil {
+		return err
+	}
 	for _, q := range drops {
 		if err := d.own(q); err != nil {
 			return err
