@@ -109,3 +109,154 @@ func TestDatabase_Exec_cache(t *testing.T) {
 		require.Equal(t, []string{"2"}, got)
 	})
 }
+
+func number(f float64) storage.Arg { return storage.Arg{Kind: storage.Number, Float: f} }
+func text(s string) storage.Arg    { return storage.Arg{Kind: storage.Text, Bytes: []byte(s)} }
+func blob(s string) storage.Arg    { return storage.Arg{Kind: storage.Blob, Bytes: []byte(s)} }
+
+// TestDatabase_Exec_errors: the platform's texts, and limits.
+func TestDatabase_Exec_errors(t *testing.T) {
+	var columns string
+	for i := range 100 {
+		columns += fmt.Sprintf("a%d, ", i)
+	}
+	for _, row := range []struct {
+		query string
+		args  []storage.Arg
+		text  string
+	}{
+		{``, nil, "SQL code did not contain a statement."},
+		{`-- nothing`, nil, "SQL code did not contain a statement."},
+		{`SELECT 1;;`, nil, "SQL code did not contain a statement."},
+		{`SELECT 1; -- end`, nil, "SQL code did not contain a statement."},
+		{`SELEC 1`, nil, `near "SELEC": syntax error at offset 0: SQLITE_ERROR`},
+		{`SELECT * FROM t here there`, nil, `near "there": syntax error at offset 21: SQLITE_ERROR`},
+		{`SELECT 1; SELECT nope`, nil, "no such column: nope at offset 8: SQLITE_ERROR"},
+		{`SELECT ?`, nil, "Wrong number of parameter bindings for SQL query."},
+		{`SELECT 1`, []storage.Arg{number(1)}, "Wrong number of parameter bindings for SQL query."},
+		{`SELECT ?; SELECT ?`, []storage.Arg{number(1)}, "When executing multiple SQL statements in a single call, only the last statement can have parameters."},
+		{`SELECT * FROM missing`, nil, "no such table: missing: SQLITE_ERROR"},
+		{`INSERT INTO t VALUES (1, 'a')`, nil, "UNIQUE constraint failed: t.id: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_PRIMARYKEY)"},
+		{`INSERT INTO t VALUES (2, NULL)`, nil, "NOT NULL constraint failed: t.v: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_NOTNULL)"},
+		{`INSERT INTO t VALUES (2, 'bad')`, nil, "CHECK constraint failed: v <> 'bad': SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_CHECK)"},
+		{`INSERT INTO c VALUES (7)`, nil, "FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY)"},
+		{`CREATE TABLE w (` + columns + `b)`, nil, "too many columns on w: SQLITE_ERROR"},
+		{`SELECT 1` + strings.Repeat(", 1", 100), nil, "too many columns in result set: SQLITE_ERROR"},
+		{`SELECT 'a' LIKE ?`, []storage.Arg{text(strings.Repeat("a", 51))}, "LIKE or GLOB pattern too complex: SQLITE_ERROR"},
+		{`SELECT 1` + strings.Repeat("+1", 101), nil, "Expression tree is too large (maximum depth 100)"},
+		{`SELECT 1` + strings.Repeat(" UNION SELECT 1", 5), nil, "too many terms in compound SELECT: SQLITE_ERROR"},
+		{`SELECT zeroblob(8388643)`, nil, "string or blob too big: SQLITE_TOOBIG"},
+		{`SELECT ` + strings.Repeat(" ", 100_000) + `1`, nil, "statement too long: SQLITE_TOOBIG"},
+	} {
+		name := row.query
+		if len(name) > 60 {
+			name = name[:60]
+		}
+		t.Run(name, func(t *testing.T) {
+			d := newDatabase(t)
+			mustRun(t, d, `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT NOT NULL CHECK (v <> 'bad')); INSERT INTO t VALUES (1, 'a'); CREATE TABLE c (t REFERENCES t)`)
+			_, err := rows(d, row.query, row.args...)
+			require.Error(t, err)
+			require.Contains(t, err.Error(), row.text)
+			got, err := rows(d, `SELECT * FROM t`)
+			require.NoError(t, err)
+			require.Equal(t, []string{"1|a"}, got)
+		})
+	}
+	t.Run("earlier statements of one that fails stay", func(t *testing.T) {
+		d := newDatabase(t)
+		_, err := rows(d, `CREATE TABLE a (x); INSERT INTO a VALUES (1); SELECT nonsense FROM a`)
+		require.Error(t, err)
+		got, err := rows(d, `SELECT x FROM a`)
+		require.NoError(t, err)
+		require.Equal(t, []string{"1"}, got)
+	})
+	t.Run("VALUES has no limit of terms", func(t *testing.T) {
+		got, err := rows(newDatabase(t), `SELECT count(*) FROM (VALUES (1)`+strings.Repeat(", (1)", 599)+`)`)
+		require.NoError(t, err)
+		require.Equal(t, []string{"600"}, got)
+	})
+}
+
+// TestDatabase_Exec_values: numbers bind as REAL and come back as numbers.
+func TestDatabase_Exec_values(t *testing.T) {
+	d := newDatabase(t)
+	for _, row := range []struct {
+		query string
+		args  []storage.Arg
+		want  string
+	}{
+		{`SELECT ? || ''`, []storage.Arg{number(1)}, "1.0"},
+		{`SELECT typeof(?), typeof(?), typeof(?), typeof(?)`, []storage.Arg{{}, number(1), text(""), blob("")}, "null|real|text|blob"},
+		{`SELECT ?, ?, ?`, []storage.Arg{text("a\x00b"), blob("\x00\xff"), {}}, "a\x00b|x'00ff'|NULL"},
+		{`SELECT 9007199254740993`, nil, "9.007199254740992e+15"},
+		{`SELECT 9e999`, nil, "+Inf"},
+		{`SELECT ?2, ?1`, []storage.Arg{number(1), number(2)}, "2|1"},
+	} {
+		got, err := rows(d, row.query, row.args...)
+		require.NoError(t, err, row.query)
+		require.Equal(t, []string{row.want}, got, row.query)
+	}
+	c, err := d.Exec(`SELECT 1 AS a, 2 AS a, 3`, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "a", "3"}, []string{c.Column(0), c.Column(1), c.Column(2)})
+	require.NoError(t, c.Close())
+}
+
+func TestCursor(t *testing.T) {
+	t.Run("stays over other statements, DDL and a rollback", func(t *testing.T) {
+		d := newDatabase(t)
+		mustRun(t, d, `CREATE TABLE t (x)`, `INSERT INTO t VALUES (1), (2), (3), (4)`)
+		_, err := d.Commit(func(error) {})
+		require.NoError(t, err)
+		c, err := d.Exec(`SELECT x FROM t`, nil)
+		require.NoError(t, err)
+		next := func(want string) {
+			require.True(t, c.Next())
+			require.Equal(t, want, show(c.Value(0)))
+		}
+		next("1")
+		mustRun(t, d, `CREATE TABLE other (y)`)
+		next("2")
+		_, err = d.Commit(func(error) {})
+		require.NoError(t, err)
+		require.NoError(t, d.Savepoint())
+		mustRun(t, d, `INSERT INTO other VALUES (1)`)
+		require.NoError(t, d.Release(true))
+		next("3")
+		again, err := rows(d, `SELECT x FROM t`)
+		require.NoError(t, err)
+		require.Equal(t, []string{"1", "2", "3", "4"}, again, "the same text again is a cursor of its own")
+		next("4")
+		require.False(t, c.Next())
+		require.NoError(t, c.Close())
+	})
+	t.Run("locks its table against being dropped", func(t *testing.T) {
+		d := newDatabase(t)
+		mustRun(t, d, `CREATE TABLE t (x)`, `INSERT INTO t VALUES (1), (2)`)
+		c, err := d.Exec(`SELECT x FROM t`, nil)
+		require.NoError(t, err)
+		_, err = rows(d, `DROP TABLE t`)
+		require.EqualError(t, err, "database table is locked: SQLITE_LOCKED")
+		require.NoError(t, c.Close())
+		mustRun(t, d, `DROP TABLE t`)
+	})
+	t.Run("counts rows: one is read ahead", func(t *testing.T) {
+		d := newDatabase(t)
+		mustRun(t, d, `CREATE TABLE t (x)`)
+		c, err := d.Exec(`INSERT INTO t VALUES (1), (2)`, nil)
+		require.NoError(t, err)
+		_, written := c.Counts()
+		require.EqualValues(t, 2, written)
+		require.NoError(t, c.Close())
+		c, err = d.Exec(`SELECT x FROM t`, nil)
+		require.NoError(t, err)
+		read, _ := c.Counts()
+		require.EqualValues(t, 1, read)
+		for c.Next() {
+		}
+		read, written = c.Counts()
+		require.EqualValues(t, 2, read)
+		require.Zero(t, written)
+	})
+}
