@@ -24,6 +24,7 @@ type Database struct {
 	conn  *sqlite3.Conn
 	cache map[cacheKey]*statement
 
+	private    bool
 	writing    bool // the implicit transaction is open
 	savepoints int
 	hasKV      bool
@@ -39,6 +40,13 @@ const maxCached = 256
 
 // Database is the database of an object. Nothing is opened yet.
 func (s *Store) Database(uniqueKey, id string) *Database { return s.database(uniqueKey, id) }
+
+// Private is a database of the host itself: an object's limits do not hold there.
+func (s *Store) Private(dir, name string) *Database {
+	d := s.database(dir, name)
+	d.private = true
+	return d
+}
 
 func (s *Store) database(uniqueKey, name string) *Database {
 	return &Database{store: s, log: &log{path: filepath.Join(s.dir, uniqueKey, name+".sqlite")}}
@@ -72,8 +80,10 @@ func (d *Database) connect() error {
 	d.cache = map[cacheKey]*statement{}
 	err = errors.Join(fts5.Register(conn), rtree.Register(conn),
 		conn.Exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON`))
-	for limit, value := range limits {
-		conn.Limit(limit, value)
+	if !d.private {
+		for limit, value := range limits {
+			conn.Limit(limit, value)
+		}
 	}
 	// The platform takes "double quotes" around strings.
 	for _, option := range []sqlite3.DBConfig{sqlite3.DBCONFIG_DEFENSIVE, sqlite3.DBCONFIG_DQS_DML, sqlite3.DBCONFIG_DQS_DDL} {
