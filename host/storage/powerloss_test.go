@@ -314,6 +314,8 @@ func (w *world) transaction(m *model, rows, size int, all *tally) error {
 	n := len(m.states) - 1
 	all.commits++
 	_, err = m.db.Commit(func(err error) {
+		w.mu.Lock() // reports of different databases come side by side
+		defer w.mu.Unlock()
 		if err == nil {
 			all.acknowledged++
 			m.acknowledged = n

@@ -137,26 +137,30 @@ func TestConn_AutoRespond(t *testing.T) {
 	require.Equal(t, "ping", <-p.messages)
 }
 
-// TestConn_slow: a client that does not read loses its socket at the bound, and nobody else waits for it.
+// TestConn_slow: a client that does not read loses its socket at the bound, not before, and nobody else waits for it.
 func TestConn_slow(t *testing.T) {
 	slow, _ := dial(t)
+	late, lateClient := dial(t)
 	other, c := dial(t)
 	chunk := make([]byte, 1<<20)
-	sent := 0
-	for ; sent < 100; sent++ { // socket buffers take some; the queue takes 16 MiB
+	for i := range 100 { // the system's buffers take a few MiB, the queue 16
 		slow.conn.Send(false, chunk)
+		if i < 15 {
+			late.conn.Send(false, chunk)
+		}
 		other.conn.Send(true, []byte("tick"))
 		require.Equal(t, "tick", read(t, c))
-		select {
-		case <-slow.served:
-		default:
-			continue
-		}
-		break
 	}
-	require.Less(t, sent, 100, "the slow client was not dropped")
-	require.Greater(t, sent, 16)
-	require.Equal(t, gone{1006, "WebSocket disconnected without sending Close frame.", false}, <-slow.gone)
+	select {
+	case g := <-slow.gone:
+		require.Equal(t, gone{1006, "WebSocket disconnected without sending Close frame.", false}, g)
+	case <-time.After(10 * time.Second): // a write alone may wait for 30
+		t.Fatal("the slow client was not dropped")
+	}
+	<-slow.served
+	for range 15 {
+		require.Len(t, read(t, lateClient), len(chunk))
+	}
 }
 
 func TestConn_Close(t *testing.T) {

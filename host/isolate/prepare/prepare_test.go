@@ -9,9 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"go.uber.org/goleak"
 
 	"durago.example/host/isolate/prepare"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func section(id byte, body ...byte) []byte {
 	return append(binary.AppendUvarint([]byte{id}, uint64(len(body))), body...)
