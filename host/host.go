@@ -104,7 +104,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk}); err != nil {
 		return nil, err
 	}
-	h.kv = kv.New(h.store.Database("kv", "namespaces"), o.Clock)
+	h.kv = kv.New(h.store.Private("kv", "namespaces"), o.Clock)
 	h.module, err = isolate.Compile(ctx, o.Wasm, isolate.CompileOptions{CacheDir: o.CacheDir, MemoryLimit: o.MemoryLimit})
 	if err != nil {
 		return nil, err

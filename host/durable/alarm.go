@@ -12,13 +12,12 @@ import (
 
 // alarmState is an object's side of its alarm.
 type alarmState struct {
+	active  bool // its event is under way
+	due     bool // and the time of the next has come
 	running bool // the handler runs: its own alarm is not to be seen
 	changed bool // the handler has set or deleted one
-	retries int
-	pending *change // told to the scheduler with the commit
+	touched bool // the scheduler is to be told with the commit
 }
-
-type change struct{ at *time.Time }
 
 // Alarm retries: 2, 4, 8 … seconds with up to a quarter more, six times.
 const (
@@ -45,7 +44,7 @@ func (o *Object) SetAlarm(at *time.Time) error {
 	if o.alarm.running {
 		o.alarm.changed = true
 	}
-	o.alarm.pending = &change{at}
+	o.alarm.touched = true
 	return nil
 }
 
@@ -59,23 +58,22 @@ func (o *Object) Alarm() (time.Time, bool, error) {
 
 // committed tells the scheduler what the commit changed. The commit's acknowledgement waits for the scheduler's table
 // too, so that an acknowledged alarm is in both.
-func (a *alarmState) committed(o *Object) {
-	c := a.pending
-	if c == nil {
+//
+// What was set in a transaction may have been undone: the object's own row says what there is now.
+func (a *alarmState) committed(o *Object, report func(error)) {
+	if !a.touched {
 		return
 	}
-	a.pending = nil
-	o.position++
-	position := o.position
-	o.work++
-	o.ns.alarms.set(o, c.at, func(err error) {
-		_ = o.Do(func() { o.reached(position, err) })
-	})
-}
-
-// restore has the scheduler go on from what the database says, after a reset.
-func (a *alarmState) restore(o *Object) {
-	a.pending = nil
+	a.touched = false
+	at, ok, err := o.db.Alarm()
+	switch {
+	case err != nil:
+		report(err)
+	case ok:
+		o.ns.alarms.set(o, &at, report)
+	default:
+		o.ns.alarms.set(o, nil, report)
+	}
 }
 
 // scheduler fires the alarms of a namespace.
@@ -91,8 +89,10 @@ type scheduler struct {
 }
 
 type alarmEntry struct {
-	row   storage.AlarmRow
-	index int
+	row     storage.AlarmRow
+	index   int // in the queue; negative while it runs
+	retries int // of the failures that count
+	delays  int // of all
 }
 
 func newScheduler(n *Namespace) *scheduler {
@@ -104,11 +104,14 @@ func (s *scheduler) load() error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, r := range rows {
 		s.put(r)
 	}
+	if err := s.reconcile(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.arm()
 	return nil
 }
@@ -150,7 +153,7 @@ func (s *scheduler) set(o *Object, at *time.Time, report func(error)) {
 
 func (s *scheduler) put(r storage.AlarmRow) {
 	if e := s.byID[r.ID]; e != nil {
-		e.row = r
+		e.row, e.retries, e.delays = r, 0, 0
 		if e.index >= 0 {
 			heap.Fix(&s.queue, e.index)
 			return
@@ -203,8 +206,30 @@ func (s *scheduler) fire() {
 	s.arm()
 }
 
-// again has a failed alarm run later.
-func (s *scheduler) again(id string, at time.Time) {
+// again has a failed alarm run later: after 2, 4, 8 … seconds. A failure counts if the handler is to blame; after six of
+// those there is no retry.
+func (s *scheduler) again(id string, counts bool) (retry bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byID[id]
+	if e == nil || e.index >= 0 {
+		return true // deleted or set anew
+	}
+	if counts {
+		if e.retries >= maxAlarmRetries {
+			return false
+		}
+		e.retries++
+	}
+	e.row.At = s.ns.e.o.Clock.Now().Add(backOff(e.delays))
+	e.delays++
+	heap.Push(&s.queue, e)
+	s.arm()
+	return true
+}
+
+// wait has an alarm that came too early run at its time.
+func (s *scheduler) wait(id string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.byID[id]; e != nil && e.index < 0 {
@@ -212,6 +237,15 @@ func (s *scheduler) again(id string, at time.Time) {
 		heap.Push(&s.queue, e)
 		s.arm()
 	}
+}
+
+func (s *scheduler) retries(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.byID[id]; e != nil {
+		return e.retries
+	}
+	return 0
 }
 
 // RunAlarm runs the alarm now if one is set, and tells whether one was.
@@ -241,21 +275,33 @@ func (o *Object) runAlarm(scheduled time.Time) {
 		o.ns.alarms.set(o, nil, func(error) {})
 		return
 	case own.After(o.ns.e.o.Clock.Now()) && own.After(scheduled):
-		o.ns.alarms.again(o.id, own)
+		o.ns.alarms.wait(o.id, own)
 		return
 	}
 	o.startAlarm(own, func(error) {})
 }
 
+// startAlarm delivers the alarm, or has it wait for the one that is under way.
 func (o *Object) startAlarm(at time.Time, done func(error)) {
-	o.Deliver(&Event{Payload: Alarm{Scheduled: at, Retries: o.alarm.retries}, Done: func(_ any, err error) {
+	if o.alarm.active {
+		o.alarm.due = true
+		done(nil)
+		return
+	}
+	o.alarm.active = true
+	o.Deliver(&Event{Payload: Alarm{Scheduled: at, Retries: o.ns.alarms.retries(o.id)}, Done: func(_ any, err error) {
+		o.alarm.active = false
 		if o.broken != nil { // the next object of this id tries again
-			o.ns.alarms.again(o.id, o.ns.e.o.Clock.Now().Add(backOff(o.alarm.retries)))
+			o.ns.alarms.again(o.id, false)
 			done(err)
 			return
 		}
 		o.endAlarm(err)
 		done(err)
+		if o.alarm.due {
+			o.alarm.due = false
+			o.runAlarm(at)
+		}
 	}})
 }
 
@@ -265,19 +311,13 @@ func (o *Object) BeginAlarm() { o.alarm.running, o.alarm.changed = true, false }
 func (o *Object) endAlarm(failed error) {
 	changed := o.alarm.changed
 	o.alarm.running, o.alarm.changed = false, false
-	switch {
-	case changed:
-		o.alarm.retries = 0
-	case failed != nil && o.alarm.retries < maxAlarmRetries:
-		o.ns.alarms.again(o.id, o.ns.e.o.Clock.Now().Add(backOff(o.alarm.retries)))
-		o.alarm.retries++
-	default:
-		o.alarm.retries = 0
-		if err := o.SetAlarm(nil); err != nil {
-			o.ns.e.o.Log(o, "alarm: "+err.Error())
-		}
-		o.EndTurn()
+	if changed || failed != nil && o.ns.alarms.again(o.id, true) {
+		return
 	}
+	if err := o.SetAlarm(nil); err != nil {
+		o.ns.e.o.Log(o, "alarm: "+err.Error())
+	}
+	o.EndTurn()
 }
 
 func backOff(retries int) time.Duration {

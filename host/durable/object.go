@@ -30,7 +30,8 @@ type Object struct {
 	idle     clock.Timer
 
 	position uint64 // commits so far
-	durable  uint64 // of them on disk
+	durable  uint64 // of them on disk, with all before them
+	syncing  []int  // of each commit after those: how many reports are to come
 	outputs  []output
 
 	alarm   alarmState
@@ -195,7 +196,8 @@ func (o *Object) unload() error {
 		o.guest().Gone(o)
 	}
 	err := o.db.Close()
-	o.sections, o.work, o.inflight = nil, 0, 0
+	o.closeSections()
+	o.work, o.inflight = 0, 0
 	if o.Sockets == nil || o.Sockets.Len() == 0 {
 		o.forget()
 	}
@@ -212,7 +214,7 @@ func (o *Object) forget() {
 // Lost is told that the guest has died: the object is not in memory any more, and nothing of it was lost but that.
 func (o *Object) Lost() {
 	o.started, o.starting = false, false
-	o.sections = nil
+	o.closeSections()
 	if len(o.queue) > 0 {
 		_ = o.Do(func() { o.start() })
 	}
@@ -238,10 +240,7 @@ func (o *Object) Break(reason error) {
 	if o.Sockets != nil {
 		o.Sockets.drop()
 	}
-	for _, s := range o.sections {
-		s.stop()
-	}
-	o.sections = nil
+	o.closeSections()
 	queue, outputs := o.queue, o.outputs
 	o.queue, o.outputs = nil, nil
 	for _, e := range queue {
@@ -251,7 +250,7 @@ func (o *Object) Break(reason error) {
 		p.f(o.broken)
 	}
 	_ = o.db.Close()
-	o.alarm.restore(o)
+	o.alarm.touched = false
 }
 
 // Broken is why the object was reset, or nil.
@@ -284,29 +283,41 @@ func (o *Object) EndTurn() {
 	if o.broken != nil || !o.db.Writing() || o.db.Savepoints() > 0 {
 		return
 	}
+	reports := 1
+	if o.alarm.touched {
+		reports++
+	}
 	position := o.position + 1
-	committed, err := o.db.Commit(func(err error) {
-		_ = o.Do(func() { o.reached(position, err) })
-	})
+	report := func(err error) { _ = o.Do(func() { o.reached(position, err) }) }
+	committed, err := o.db.Commit(report)
 	if err != nil {
 		o.Break(err)
 		return
 	}
 	if committed {
 		o.position = position
+		o.syncing = append(o.syncing, reports)
 		o.work++
-		o.alarm.committed(o)
+		o.alarm.committed(o, report)
 	}
 }
 
-// reached is told that commits up to position are durable.
+// reached is told that a part of the commit at position is durable: the object's or its alarm's. Reports come in any
+// order; a commit counts when it and all before it are complete.
 func (o *Object) reached(position uint64, err error) {
-	o.work--
+	if o.broken != nil {
+		return
+	}
 	if err != nil {
 		o.Break(err)
 		return
 	}
-	o.durable = max(o.durable, position)
+	o.syncing[position-o.durable-1]--
+	for len(o.syncing) > 0 && o.syncing[0] == 0 {
+		o.syncing = o.syncing[1:]
+		o.durable++
+		o.work--
+	}
 	for len(o.outputs) > 0 && o.outputs[0].position <= o.durable {
 		f := o.outputs[0].f
 		o.outputs[0] = output{}
@@ -371,6 +382,13 @@ func (s *Section) stop() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
+}
+
+func (o *Object) closeSections() {
+	for _, s := range o.sections {
+		s.stop()
+	}
+	o.sections = nil
 }
 
 // Leave closes the section. If what it protected failed, a transaction is undone and any other section breaks the object.

@@ -122,16 +122,15 @@ func (s *Socket) with(f func(Conn)) {
 	f(s.Conn)
 }
 
-// Send sends once the writes before it are durable.
+// Send sends to those that are not closed now, once the writes before it are durable.
 func (k *Sockets) Send(to []*Socket, text bool, data []byte) {
+	to = slices.DeleteFunc(slices.Clone(to), func(s *Socket) bool { return s.state == Closed })
 	k.o.Output(func(err error) {
 		if err != nil {
 			return
 		}
 		for _, s := range to {
-			if s.state != Closed {
-				s.with(func(c Conn) { c.Send(text, data) })
-			}
+			s.with(func(c Conn) { c.Send(text, data) })
 		}
 	})
 }

@@ -72,8 +72,8 @@ func (s *Store) Alarms(uniqueKey string) *Alarms {
 func (a *Alarms) Load() ([]AlarmRow, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.d.Exists() {
-		return nil, nil
+	if ok, err := a.d.has(&a.d.hasMeta, "_cf_ALARM"); !ok { // a database that was made, and no more
+		return nil, err
 	}
 	c, err := a.d.query(`SELECT actor_id, scheduled_time / 1000000, actor_name FROM _cf_ALARM`, nil, true)
 	if err != nil {

@@ -22,9 +22,13 @@ var pragmas = map[string]bool{
 
 var modules = map[string]bool{"fts5": true, "fts5vocab": true, "rtree": true, "rtree_i32": true}
 
+// deniedFunctions are in this SQLite and not on the platform.
 var deniedFunctions = map[string]bool{
 	"load_extension": true, "sqlite_version": true, "sqlite_source_id": true, "sqlite_compileoption_get": true,
-	"sqlite_compileoption_used": true, "sqlite_log": true, "fts5": true, "fts5_source_id": true, "rtreenode": true, "rtreedepth": true,
+	"sqlite_compileoption_used": true, "sqlite_log": true, "if": true, "ceiling": true, "log10": true, "power": true, "subtype": true,
+	"unistr": true, "unistr_quote": true, "json_error_position": true, "json_pretty": true, "json_array_insert": true,
+	"jsonb_array_insert": true, "rtreenode": true, "rtreedepth": true, "fts5": true, "fts5_source_id": true, "fts5_locale": true,
+	"fts5_insttoken": true,
 }
 
 // reserved tells whether a name belongs to the platform.

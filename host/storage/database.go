@@ -1,11 +1,15 @@
 package storage
 
 import (
+	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,9 +22,9 @@ type Database struct {
 	store *Store
 	log   *log
 	conn  *sqlite3.Conn
-	cache map[string][]*statement // by text; one text may be several statements
-	open  int                     // cursors
+	cache map[cacheKey]*statement
 
+	private    bool
 	writing    bool // the implicit transaction is open
 	savepoints int
 	hasKV      bool
@@ -37,9 +41,15 @@ const maxCached = 256
 // Database is the database of an object. Nothing is opened yet.
 func (s *Store) Database(uniqueKey, id string) *Database { return s.database(uniqueKey, id) }
 
+// Private is a database of the host itself: an object's limits do not hold there.
+func (s *Store) Private(dir, name string) *Database {
+	d := s.database(dir, name)
+	d.private = true
+	return d
+}
+
 func (s *Store) database(uniqueKey, name string) *Database {
-	dir := filepath.Join(s.dir, uniqueKey)
-	return &Database{store: s, log: &log{path: filepath.Join(dir, name+".sqlite"), dir: dir}}
+	return &Database{store: s, log: &log{path: filepath.Join(s.dir, uniqueKey, name+".sqlite")}}
 }
 
 // Exists tells whether the database has a file.
@@ -58,24 +68,28 @@ func (d *Database) connect() error {
 	if d.conn != nil {
 		return nil
 	}
-	if _, err := os.Stat(d.log.path); errors.Is(err, os.ErrNotExist) {
-		if err := d.create(); err != nil {
-			return err
-		}
+	if err := d.prepare(); err != nil {
+		return err
 	}
-	conn, err := sqlite3.OpenFlags("file:"+d.log.path+"?_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	path := (&url.URL{Path: d.log.path}).EscapedPath()
+	conn, err := sqlite3.OpenFlags("file:"+path+"?vfs="+d.store.vfs+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err)
 	}
 	d.conn = conn
-	d.cache = map[string][]*statement{}
+	d.cache = map[cacheKey]*statement{}
 	err = errors.Join(fts5.Register(conn), rtree.Register(conn),
 		conn.Exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON`))
-	for limit, value := range limits {
-		conn.Limit(limit, value)
+	if !d.private {
+		for limit, value := range limits {
+			conn.Limit(limit, value)
+		}
 	}
-	if _, e := conn.Config(sqlite3.DBCONFIG_DEFENSIVE, true); e != nil {
-		err = errors.Join(err, e)
+	// The platform takes "double quotes" around strings.
+	for _, option := range []sqlite3.DBConfig{sqlite3.DBCONFIG_DEFENSIVE, sqlite3.DBCONFIG_DQS_DML, sqlite3.DBCONFIG_DQS_DDL} {
+		if _, e := conn.Config(option, true); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	err = errors.Join(err, conn.SetAuthorizer(d.authorize))
 	if err != nil {
@@ -86,23 +100,61 @@ func (d *Database) connect() error {
 	return nil
 }
 
+// prepare makes the file if there is none. A log that is there already was left by a process that died: what it holds is
+// made durable before anybody acts on it.
+func (d *Database) prepare() error {
+	if err := d.store.makeDir(filepath.Dir(d.log.path)); err != nil {
+		return err
+	}
+	if made, err := d.made(); err != nil || !made {
+		if err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+		return d.create()
+	}
+	if d.store.syncer.noSync {
+		return nil
+	}
+	if info, err := os.Stat(d.log.path + "-wal"); err == nil && info.Size() > 0 {
+		if err := d.log.durable(d.store.syncer.disk); err != nil {
+			return d.store.syncer.fail(err)
+		}
+	}
+	return nil
+}
+
+// made tells whether the database has been made. Power loss may leave a file whose one page was never written: that one
+// has not.
+func (d *Database) made() (bool, error) {
+	f, err := os.Open(d.log.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, len(template)+1)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return false, err
+	}
+	return n > len(template) || bytes.HasPrefix(head[:n], template[:16]), nil
+}
+
 // template is an empty database of one page in WAL mode: writing it costs less than having SQLite make it.
 //
 //go:embed template.sqlite
 var template []byte
 
 func (d *Database) create() error {
-	if err := os.MkdirAll(d.log.dir, 0o755); err != nil {
-		return fmt.Errorf("storage: %w", err)
-	}
 	if err := os.WriteFile(d.log.path, template, 0o644); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
-	d.log.created = true
 	return nil
 }
 
-// Close closes the files. What was not committed is rolled back.
+// Close closes the files. What was not committed is rolled back; cursors end.
 func (d *Database) Close() error {
 	if d.conn == nil {
 		return nil
@@ -110,10 +162,9 @@ func (d *Database) Close() error {
 	if d.writing {
 		_ = d.Rollback()
 	}
-	for _, list := range d.cache {
-		for _, s := range list {
-			_ = s.stmt.Close()
-		}
+	d.dropCache()
+	for _, s := range slices.Collect(d.conn.Stmts()) { // of cursors that are open
+		_ = s.Close()
 	}
 	err := d.conn.Close()
 	d.conn, d.cache, d.hasKV, d.hasMeta = nil, nil, false, false
@@ -256,6 +307,10 @@ func (d *Database) DeleteAll() error {
 		return err
 	}
 	d.hasKV, d.hasMeta = false, false
+	// In whatever order the tables go, at the commit there are no references left.
+	if err := d.own(`PRAGMA defer_foreign_keys = ON`); err != nil {
+		return err
+	}
 	for _, q := range drops {
 		if err := d.own(q); err != nil {
 			return err

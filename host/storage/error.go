@@ -35,30 +35,37 @@ var extended = map[sqlite3.ExtendedErrorCode]string{
 // transactionAdvice is what the platform says to BEGIN and SAVEPOINT.
 const transactionAdvice = "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically roll back on exceptions, and because it interacts correctly with Durable Objects' automatic atomic write coalescing."
 
-// wrap puts an error of SQLite in the platform's words; base is where the statement began in the text.
-func (d *Database) wrap(err error, _ int) error {
-	var e *sqlite3.Error
-	if !errors.As(err, &e) {
+// wrap puts an error of SQLite in the platform's words; prepared is the text that was to be prepared, if it was that.
+func (d *Database) wrap(err error, prepared string) error {
+	var full sqlite3.ExtendedErrorCode // an error without a text of its own is a bare code
+	if !errors.As(err, &full) {
 		return fmt.Errorf("storage: %w", err)
 	}
 	if d.advice {
 		d.advice = false
 		return &Error{Message: transactionAdvice}
 	}
-	code := e.Code()
-	text := strings.TrimPrefix(e.Error(), "sqlite3: ")
+	code := sqlite3.ErrorCode(full) // the low byte
+	text := strings.TrimPrefix(err.Error(), "sqlite3: ")
 	if _, own, ok := strings.Cut(text, ": "); ok {
 		text = own
+	}
+	var e *sqlite3.Error
+	if errors.As(err, &e) && e.SQL() != "" && len(e.SQL()) <= len(prepared) {
+		text += fmt.Sprintf(" at offset %d", len(prepared)-len(e.SQL()))
 	}
 	name, ok := codes[code]
 	if !ok {
 		name = fmt.Sprintf("SQLITE_%d", code)
 	}
+	if code == sqlite3.TOOBIG && prepared != "" {
+		text = "statement too long"
+	}
 	text += ": " + name
-	if suffix, ok := extended[e.ExtendedCode()]; ok {
+	if suffix, ok := extended[full]; ok {
 		text += fmt.Sprintf(" (extended: %s_%s)", name, suffix)
 	}
-	out := &Error{Message: text, extended: e.ExtendedCode()}
+	out := &Error{Message: text, extended: full}
 	switch code {
 	case sqlite3.FULL, sqlite3.IOERR, sqlite3.NOMEM, sqlite3.INTERRUPT, sqlite3.CORRUPT:
 		out.Critical = true

@@ -28,18 +28,25 @@ const (
 )
 
 type statement struct {
-	stmt   *sqlite3.Stmt
-	busy   bool
-	reads  bool // does not write
-	params int
-	width  int
+	stmt    *sqlite3.Stmt
+	trusted bool // SQLite prepares it again when the schema has changed, and asks the authorizer again
+	cached  bool
+	busy    bool
+	reads   bool // does not write
+	params  int
+	width   int
+}
+
+// cacheKey keeps our own statements from being lent to an object that knows their text.
+type cacheKey struct {
+	text    string
+	trusted bool
 }
 
 // Cursor steps through a result. The statement is at its first row already; Next moves to it first.
 type Cursor struct {
 	d       *Database
 	s       *statement
-	cached  bool
 	first   bool
 	more    bool
 	done    bool
@@ -61,8 +68,8 @@ func (d *Database) query(query string, args []Arg, trusted bool) (*Cursor, error
 	if err := d.connect(); err != nil {
 		return nil, err
 	}
-	if list := d.cache[query]; len(list) == 1 && !list[0].busy {
-		return d.start(list[0], args, true)
+	if s := d.cache[cacheKey{query, trusted}]; s != nil && !s.busy {
+		return d.start(s, args)
 	}
 	return d.queryAll(query, args, trusted)
 }
@@ -75,28 +82,28 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 		stmt, tail, err := d.conn.Prepare(rest)
 		d.trusted = false
 		if err != nil {
-			return nil, d.wrap(err, len(query)-len(rest))
+			return nil, d.wrap(err, rest)
 		}
 		if stmt == nil {
 			return nil, &Error{Message: "SQL code did not contain a statement."}
 		}
-		s := &statement{stmt: stmt, reads: stmt.ReadOnly(), params: stmt.BindCount(), width: stmt.ColumnCount()}
+		s := &statement{stmt: stmt, trusted: trusted, reads: stmt.ReadOnly(), params: stmt.BindCount(), width: stmt.ColumnCount()}
 		if strings.TrimSpace(tail) == "" {
-			cached := single && len(d.cache[query]) == 0
-			if cached {
+			if key := (cacheKey{query, trusted}); single && d.cache[key] == nil {
 				if len(d.cache) >= maxCached {
 					d.dropCache()
 				}
-				d.cache[query] = []*statement{s}
+				s.cached = true
+				d.cache[key] = s
 			}
-			return d.start(s, args, cached)
+			return d.start(s, args)
 		}
 		single = false
 		if s.params > 0 {
 			_ = stmt.Close()
 			return nil, &Error{Message: "When executing multiple SQL statements in a single call, only the last statement can have parameters."}
 		}
-		c, err := d.start(s, nil, false)
+		c, err := d.start(s, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -110,18 +117,17 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 }
 
 func (d *Database) dropCache() {
-	for text, list := range d.cache {
-		for _, s := range list {
-			if !s.busy {
-				_ = s.stmt.Close()
-			}
+	for _, s := range d.cache {
+		s.cached = false // one that is busy is closed by its cursor
+		if !s.busy {
+			_ = s.stmt.Close()
 		}
-		delete(d.cache, text)
 	}
+	clear(d.cache)
 }
 
-func (d *Database) start(s *statement, args []Arg, cached bool) (*Cursor, error) {
-	c := &Cursor{d: d, s: s, cached: cached}
+func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
+	c := &Cursor{d: d, s: s}
 	if len(args) != s.params {
 		c.finish()
 		return nil, &Error{Message: "Wrong number of parameter bindings for SQL query."}
@@ -140,7 +146,7 @@ func (d *Database) start(s *statement, args []Arg, cached bool) (*Cursor, error)
 		}
 		if err != nil {
 			c.finish()
-			return nil, d.wrap(err, 0)
+			return nil, d.wrap(err, "")
 		}
 	}
 	if !s.reads && !d.writing && d.conn.GetAutocommit() {
@@ -153,7 +159,6 @@ func (d *Database) start(s *statement, args []Arg, cached bool) (*Cursor, error)
 		}
 	}
 	s.busy = true
-	d.open++
 	c.before = d.conn.TotalChanges()
 	c.step()
 	c.first = true
@@ -166,10 +171,12 @@ func (d *Database) start(s *statement, args []Arg, cached bool) (*Cursor, error)
 }
 
 func (c *Cursor) step() {
+	c.d.trusted = c.s.trusted
 	c.more = c.s.stmt.Step()
+	c.d.trusted = false
 	if !c.more {
 		if err := c.s.stmt.Err(); err != nil {
-			c.err = c.d.wrap(err, 0)
+			c.err = c.d.wrap(err, "")
 		}
 		return
 	}
@@ -200,11 +207,10 @@ func (c *Cursor) finish() {
 	}
 	c.done = true
 	if c.s.busy {
-		c.d.open--
 		c.written = c.d.conn.TotalChanges() - c.before
 	}
 	c.s.busy = false
-	if c.cached && c.d.cache != nil {
+	if c.s.cached {
 		_ = c.s.stmt.Reset() // its error was reported by the step
 		_ = c.s.stmt.ClearBindings()
 		return

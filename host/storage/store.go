@@ -8,7 +8,9 @@
 // Databases run in WAL mode and commit without waiting for the disk. A commit makes its log dirty; the syncer makes
 // dirty logs durable, several at once, and then reports. Commits made while it works share its next round. Nobody
 // acknowledges a write before the report, so that an acknowledged write survives kill -9 and power loss, and the event
-// loop never waits for the disk. A failed sync is final: the store takes no more commits.
+// loop waits for the disk only when it opens a database. A failed sync is final: the store takes no more commits.
+//
+// What a process that died has left is made durable before anybody reads it. Package powerloss shows all of this.
 //
 // A Database belongs to the one goroutine of its object's loop; a Store may be used from any.
 package storage
@@ -18,6 +20,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +31,8 @@ import (
 type Options struct {
 	Dir  string
 	Disk Disk // makes files durable; default the machine's disk
+	// VFS is the name of SQLite's file layer; default the machine's. Package powerloss has one for tests.
+	VFS string
 	// NoSync acknowledges commits at once: they survive the death of the process, not of the machine.
 	NoSync bool
 }
@@ -34,9 +40,13 @@ type Options struct {
 // Store is a data directory, held by this process alone.
 type Store struct {
 	dir    string
+	vfs    string
 	syncer *syncer
 	lock   *os.File
 	opened atomic.Int64
+
+	mu   sync.Mutex
+	made map[string]bool // directories that are durable
 }
 
 const marker = "durago.store"
@@ -49,13 +59,14 @@ func Open(o Options) (*Store, error) {
 	if o.Disk == nil {
 		o.Disk = machine{}
 	}
+	if o.VFS == "" {
+		o.VFS = "os"
+	}
+	if err := makeDirs(o.Dir, o.Disk); err != nil {
+		return nil, fmt.Errorf("cannot make the data directory: %w: choose another with --persist-to", err)
+	}
 	entries, err := os.ReadDir(o.Dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
-			return nil, fmt.Errorf("cannot make the data directory: %w: choose another with --persist-to", err)
-		}
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("cannot use the data directory: %w: choose another with --persist-to", err)
 	}
 	ours := len(entries) == 0
@@ -72,7 +83,61 @@ func Open(o Options) (*Store, error) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", o.Dir, ErrInUse), lock.Close())
 	}
-	return &Store{dir: o.Dir, lock: lock, syncer: newSyncer(o.Disk, o.NoSync)}, nil
+	if !o.NoSync { // a directory with objects and no marker would not be ours
+		if err := o.Disk.SyncDir(o.Dir); err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot make the data directory durable: %w", err), lock.Close())
+		}
+	}
+	return &Store{dir: o.Dir, vfs: o.VFS, lock: lock, syncer: newSyncer(o.Disk, o.NoSync), made: map[string]bool{}}, nil
+}
+
+// makeDirs makes a directory and those above it, each durable before the next.
+func makeDirs(dir string, disk Disk) error {
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDirs(parent, disk); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return disk.SyncDir(parent)
+}
+
+// makeDir makes the directory of a namespace, durable, once.
+func (s *Store) makeDir(dir string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made[dir] {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	if !s.syncer.noSync {
+		if err := s.syncer.disk.SyncDir(s.dir); err != nil {
+			return s.syncer.fail(err)
+		}
+	}
+	s.made[dir] = true
+	return nil
+}
+
+// Interrupted are the ids of the objects of a namespace whose databases a process left open when it died.
+func (s *Store) Interrupted(uniqueKey string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, uniqueKey))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), ".sqlite-wal"); ok && len(id) == 64 {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // Close waits for the last syncs and lets the directory go. All databases must be closed.

@@ -34,13 +34,16 @@ func syncPath(path string, sync func(int) error) error {
 	return sync(int(f.Fd()))
 }
 
-// log is what a commit makes dirty: the write-ahead log of a database, and at first the files themselves.
+// log is what a commit makes dirty: the write-ahead log of a database. Nothing else needs a sync of ours. SQLite syncs
+// the log's header, and with it the directory, before the first commit of an opening; and until a checkpoint, which syncs
+// too, the log holds all that was ever written to the database.
 type log struct {
 	path    string // of the database
-	dir     string
-	created bool // its file and directory entry are not durable yet
 	waiting []func(error)
 }
+
+// durable makes durable what the log holds.
+func (l *log) durable(disk Disk) error { return disk.SyncFile(l.path + "-wal") }
 
 // syncer makes dirty logs durable, a round at a time. A round takes all that are dirty when it begins.
 type syncer struct {
@@ -94,7 +97,6 @@ func (s *syncer) add(l *log, report func(error)) {
 
 type round struct {
 	l       *log
-	created bool
 	reports []func(error)
 }
 
@@ -106,8 +108,8 @@ func (s *syncer) run() {
 			s.mu.Lock()
 			work := make([]round, len(s.dirty))
 			for i, l := range s.dirty {
-				work[i] = round{l, l.created, l.waiting}
-				l.waiting, l.created = nil, false
+				work[i] = round{l, l.waiting}
+				l.waiting = nil
 			}
 			s.dirty = s.dirty[:0]
 			s.busy = len(work) > 0
@@ -149,23 +151,25 @@ func (s *syncer) one(r round) {
 	s.mu.Lock()
 	err := s.failed
 	s.mu.Unlock()
-	if err == nil && r.created {
-		err = errors.Join(s.disk.SyncFile(r.l.path), s.disk.SyncDir(r.l.dir))
-	}
 	if err == nil {
-		err = s.disk.SyncFile(r.l.path + "-wal")
+		err = r.l.durable(s.disk)
 	}
 	if err != nil {
-		s.mu.Lock()
-		if s.failed == nil {
-			s.failed = fmt.Errorf("storage: the disk failed to make a write durable: %w", err)
-		}
-		err = s.failed
-		s.mu.Unlock()
+		err = s.fail(err)
 	}
 	for _, report := range r.reports {
 		report(err)
 	}
+}
+
+// fail ends the store: what a failed sync was to make durable may be gone, and a second sync would not tell.
+func (s *syncer) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = fmt.Errorf("storage: the disk failed to make a write durable: %w", err)
+	}
+	return s.failed
 }
 
 func (s *syncer) quiet() bool {

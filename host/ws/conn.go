@@ -85,6 +85,9 @@ func (c *Conn) Serve(h Handler) {
 			if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
 				code, reason, clean = e.Code, e.Text, true
 			}
+			if errors.Is(err, websocket.ErrReadLimit) { // gorilla has told the client
+				code, reason = websocket.CloseMessageTooBig, "Message is too large"
+			}
 			h.Gone(code, reason, clean)
 			break
 		}

@@ -1,0 +1,104 @@
+package bridge_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"durago.example/host/durable"
+	"durago.example/host/hosttest"
+	"durago.example/wasm/abi"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// TestBridge_Call_hostile has a guest send garbage: every operation there is and some that are not, with frames that are
+// random, cut short, or hold lengths beyond the end. Each is answered, and the host serves on.
+func TestBridge_Call_hostile(t *testing.T) {
+	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", Isolates: 1})
+	rng := rand.New(rand.NewPCG(1, 1))
+	b := h.Bridges()[0]
+	ns, ok := h.Namespace("HOME")
+	require.True(t, ok)
+	refused := 0
+	for round := range 40 {
+		status, text := h.Fetch(http.MethodPost, "/count/victim", "") // it is in memory, whatever happened to it before
+		require.Equal(t, http.StatusOK, status, "round %d: %s", round, text)
+		done := make(chan struct{})
+		require.NoError(t, ns.Visit(ns.IDFromName("victim"), nil, func(o *durable.Object) {
+			defer close(done)
+			for range 100 {
+				op := abi.Op(rng.IntN(90))
+				if op == abi.OpTransactionSync {
+					continue // it runs guest code: only from inside a run
+				}
+				token := uint32(rng.IntN(4))
+				if op == abi.OpSQLIntern {
+					token += 1000 // not the texts that the guest itself goes by
+				}
+				if _, ok := b.Call(o.Context, op, token, garbage(rng), nil); !ok {
+					refused++
+				}
+			}
+			o.Break(errors.New("enough")) // some of it was well-formed: an abort, a section that nobody leaves
+		}))
+		<-done
+	}
+	require.Greater(t, refused, 500)
+	status, n := h.Fetch(http.MethodPost, "/count/neighbour", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "1", n)
+}
+
+func garbage(rng *rand.Rand) []byte {
+	b := make([]byte, rng.IntN(40))
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	switch rng.IntN(4) {
+	case 0: // a string that says it is longer than it is
+		return append(binary.LittleEndian.AppendUint32(nil, 1<<31+rng.Uint32N(1<<31)), b...)
+	case 1: // plausible strings
+		return abi.AppendStr(abi.AppendStr(b[:0], "HOME"), strings.Repeat("f", rng.IntN(70)))
+	case 2: // small numbers
+		for i := range b {
+			b[i] &= 3
+		}
+	}
+	return b
+}
+
+// TestBridge_Call_scopes: an operation for a context that is not there is refused.
+func TestBridge_Call_scopes(t *testing.T) {
+	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", Isolates: 1})
+	b := h.Bridges()[0]
+	answers := make(chan string, 1)
+	require.NoError(t, b.Do(func() {
+		answer, ok := b.Call(4711, abi.OpKVGet, 0, []byte("k"), nil)
+		if ok {
+			answers <- "it was performed"
+			return
+		}
+		e, err := abi.ReadError(answer)
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		answers <- e.Message
+	}))
+	select {
+	case got := <-answers:
+		require.Equal(t, "durago: this context is gone", got)
+	case <-time.After(10 * time.Second):
+		t.Fatal("no answer")
+	}
+}

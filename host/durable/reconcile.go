@@ -1,0 +1,70 @@
+package durable
+
+import (
+	"slices"
+
+	"durago.example/host/storage"
+)
+
+// An object's alarm and the scheduler's row are in two databases, and commit one after the other. A process that dies
+// between leaves them different, and an alarm that only its object knows would never fire. The objects that this can have
+// happened to are those whose databases were left open.
+
+// reconciled is how many databases are open at once while that is put right.
+const reconciled = 64
+
+func (s *scheduler) reconcile() error {
+	ids, err := s.ns.e.o.Store.Interrupted(s.ns.UniqueKey)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(ids, reconciled) {
+		if err := s.reconcilePart(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reconcilePart closes the databases, and with that removes the trace, when the table is durable.
+func (s *scheduler) reconcilePart(ids []string) error {
+	durable := make(chan error, len(ids))
+	var failed error
+	waiting := 0
+	for _, id := range ids {
+		d := s.ns.e.o.Store.Database(s.ns.UniqueKey, id)
+		defer d.Close()
+		row := storage.AlarmRow{ID: id}
+		at, ok, err := d.Alarm()
+		if err != nil { // its own events will say so too
+			s.ns.e.o.Log(&Object{ns: s.ns, id: id}, "alarm: "+err.Error())
+			continue
+		}
+		known := s.byID[id]
+		switch {
+		case ok && (known == nil || !known.row.At.Equal(at)):
+			if known != nil {
+				row = known.row
+			}
+			row.At = at
+			s.put(row)
+			err = s.table.Put(row, func(err error) { durable <- err })
+		case !ok && known != nil:
+			s.remove(id)
+			err = s.table.Delete(id, func(err error) { durable <- err })
+		default:
+			continue
+		}
+		if err != nil {
+			failed = err
+			break
+		}
+		waiting++
+	}
+	for range waiting {
+		if err := <-durable; err != nil {
+			failed = err
+		}
+	}
+	return failed
+}

@@ -1,0 +1,190 @@
+package isolate_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"durago.example/host/clock"
+	"durago.example/host/gojs"
+	"durago.example/host/hosttest"
+	"durago.example/host/isolate"
+	"durago.example/wasm/abi"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var plain = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "durago-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "app.wasm")
+	c := exec.Command("go", "build", "-o", out, "../../testdata/guests/plain")
+	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	c.Stderr = os.Stderr
+	if err := c.Run(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(out)
+})
+
+// platform writes down what the isolate says.
+type platform struct {
+	died chan error
+	idle chan struct{}
+}
+
+func (p *platform) Call(_ uint32, _ abi.Op, _ uint32, _, dst []byte) ([]byte, bool) { return dst, true }
+func (p *platform) Idle(uint32) {
+	select {
+	case p.idle <- struct{}{}:
+	default:
+	}
+}
+func (p *platform) Died(cause error) { p.died <- cause }
+
+// guest is an isolate with the plain program.
+type guest struct {
+	*isolate.Isolate
+	t     *testing.T
+	p     *platform
+	clock *clock.Virtual
+	realm *gojs.Realm
+	mu    sync.Mutex
+	lines []string
+}
+
+func start(t *testing.T, cpu time.Duration) *guest {
+	t.Helper()
+	wasm, err := plain()
+	require.NoError(t, err)
+	m, err := isolate.Compile(t.Context(), wasm, isolate.CompileOptions{CacheDir: hosttest.CacheDir(), MemoryLimit: 32 << 20})
+	require.NoError(t, err)
+	g := &guest{t: t, p: &platform{died: make(chan error, 1), idle: make(chan struct{}, 1)}, clock: clock.NewVirtual(hosttest.Epoch)}
+	g.Isolate, err = m.Start(t.Context(), isolate.Options{Clock: g.clock, Platform: g.p, CPULimit: cpu,
+		Install: func(r *gojs.Realm) error { g.realm = r; return nil }, Stdout: func(line string) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.lines = append(g.lines, line)
+		}})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		g.Close()
+		require.NoError(t, m.Close(context.Background()))
+	})
+	return g
+}
+
+// on runs f on the loop and waits.
+func (g *guest) on(f func()) {
+	g.t.Helper()
+	done := make(chan struct{})
+	require.NoError(g.t, g.Do(func() { defer close(done); f() }))
+	<-done
+}
+
+// do has the guest do something and returns how the run ended.
+func (g *guest) do(verb string) (err error) {
+	g.t.Helper()
+	g.on(func() { err = g.Event(abi.EventWake, 1, 1, []byte(verb)) })
+	return err
+}
+
+func (g *guest) output() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Join(g.lines, "\n")
+}
+
+func TestCheck(t *testing.T) {
+	section := func(id byte, body string) string { return string([]byte{id, byte(len(body))}) + body }
+	imports := func(module string) string {
+		return section(2, "\x01"+string([]byte{byte(len(module))})+module+"\x01f\x00\x00")
+	}
+	exports := func(name string) string { return section(7, "\x01"+string([]byte{byte(len(name))})+name+"\x00\x00") }
+	const head = "\x00asm\x01\x00\x00\x00"
+	for name, row := range map[string]struct{ wasm, err string }{
+		"text":               {"hello", "app.wasm is not a WebAssembly module: build it with `durago build`"},
+		"another system":     {head + imports("wasi_snapshot_preview1"), "app.wasm is built for GOOS=wasip1, but objects run as GOOS=js: build it with `durago build`"},
+		"an unknown import":  {head + imports("env"), "app.wasm imports \"env.f\", which this host does not have: build it with `durago build`"},
+		"no objects program": {head + imports("gojs"), "app.wasm has no durago ABI: end its main with objects.Run and build it with `durago build`"},
+		"another version":    {head + exports("durago_abi_9"), "app.wasm speaks ABI 9 and this durago speaks ABI 1: build it again with the durago that runs it"},
+		"ours":               {head + imports("gojs") + exports("durago_abi_1"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := isolate.Check([]byte(row.wasm))
+			if row.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, row.err)
+		})
+	}
+}
+
+// TestIsolate_Died: each way to end says why, and the guest that takes its place works.
+func TestIsolate_Died(t *testing.T) {
+	for verb, cause := range map[string]string{
+		"spin":    "exceeded its CPU limit of 1s",
+		"alloc":   "out of memory",
+		"exit":    "exit code 3",
+		"panic":   "panic: on purpose",
+		"recurse": "out of memory", // Go's stacks are in the guest's memory
+	} {
+		t.Run(verb, func(t *testing.T) {
+			g := start(t, time.Second)
+			err := g.do(verb)
+			require.ErrorContains(t, err, cause)
+			require.Equal(t, err, <-g.p.died)
+			require.Equal(t, err, g.do("nothing"), "the dead run nothing")
+			g.on(func() { require.NoError(t, g.Restart()) })
+			require.NoError(t, g.do("again"))
+			require.Contains(t, g.output(), "done again")
+		})
+	}
+}
+
+func TestIsolate_Close(t *testing.T) {
+	g := start(t, time.Second)
+	g.Close()
+	g.Close()
+	require.ErrorIs(t, g.Do(func() {}), isolate.ErrClosed)
+}
+
+// TestIsolate_realm: what an ordinary Go program does in JavaScript's world.
+func TestIsolate_realm(t *testing.T) {
+	g := start(t, time.Minute)
+	require.Contains(t, g.output(), "hello from js\nand from stderr")
+	require.NoError(t, g.do("values"))
+	require.Contains(t, g.output(), strings.Join([]string{`{"n":1.5,"s":"é😀","b":true,"nothing":null}`, "3 two true true", "3 [7 8 9]",
+		"recovered JavaScript error: "}, "\n"))
+	require.Contains(t, g.output(), "\n5 function\ndone values")
+	require.NoError(t, g.do("promise"))
+	require.Contains(t, g.output(), "resolved\ndone promise")
+
+	values := func() (n int) {
+		require.NoError(t, g.do("callbacks"))
+		g.on(func() { n = g.realm.Values() })
+		t.Logf("%d values", n)
+		return n
+	}
+	before := values()
+	require.Less(t, values(), before+1000, "10,000 callbacks that were released leave nothing")
+
+	require.NoError(t, g.do("sleep"))
+	require.NotContains(t, g.output(), "slept")
+	for g.clock.Step(hosttest.Epoch.Add(time.Minute)) {
+	}
+	g.on(func() {})
+	require.Contains(t, g.output(), "slept\ndone sleep")
+}

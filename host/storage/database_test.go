@@ -1,0 +1,196 @@
+package storage_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/host/storage"
+)
+
+func TestDatabase_transactions(t *testing.T) {
+	d := newDatabase(t)
+	mustRun(t, d, `CREATE TABLE t (x)`)
+	_, err := d.Commit(func(error) {})
+	require.NoError(t, err)
+	content := func() string {
+		got, err := rows(d, `SELECT group_concat(x, '') FROM (SELECT x FROM t ORDER BY x)`)
+		require.NoError(t, err)
+		return got[0]
+	}
+	insert := func(x string) { mustRun(t, d, `INSERT INTO t VALUES ('`+x+`')`) }
+
+	insert("a")
+	require.NoError(t, d.Savepoint())
+	insert("b")
+	require.NoError(t, d.Savepoint())
+	insert("c")
+	committed, err := d.Commit(func(error) {})
+	require.NoError(t, err)
+	require.False(t, committed, "not while a transaction is open")
+	require.Equal(t, 2, d.Savepoints())
+	require.NoError(t, d.Release(true))
+	require.Equal(t, "ab", content())
+	insert("d")
+	require.NoError(t, d.Release(false))
+	require.Equal(t, "abd", content())
+	require.True(t, d.Writing())
+	committed, err = d.Commit(func(error) {})
+	require.NoError(t, err)
+	require.True(t, committed)
+	insert("e")
+	require.NoError(t, d.Rollback())
+	require.False(t, d.Writing())
+	require.Equal(t, "abd", content())
+	committed, err = d.Commit(func(error) { t.Error("there is nothing to report") })
+	require.NoError(t, err)
+	require.False(t, committed)
+	insert("f")
+	require.NoError(t, d.Close())
+	require.Equal(t, "abd", content(), "closing undoes what was not committed")
+}
+
+func TestDatabase_DeleteAll(t *testing.T) {
+	d := newDatabase(t)
+	mustRun(t, d, `CREATE TABLE p (id INTEGER PRIMARY KEY AUTOINCREMENT)`, `CREATE TABLE c (p REFERENCES p)`, `INSERT INTO p VALUES (1)`, `INSERT INTO c VALUES (1)`,
+		`CREATE VIEW v AS SELECT * FROM p`, `CREATE VIRTUAL TABLE f USING fts5(x)`, `CREATE TABLE "odd ""name" (x)`, `CREATE INDEX i ON c (p)`)
+	require.NoError(t, d.Put("k", []byte("v")))
+	at := time.UnixMilli(1_800_000_000_123)
+	require.NoError(t, d.SetAlarm(&at))
+	require.NoError(t, d.Savepoint())
+	require.EqualError(t, d.DeleteAll(), "Cannot call deleteAll() within a transaction")
+	require.NoError(t, d.Release(false))
+	require.NoError(t, d.DeleteAll())
+	got, err := rows(d, `SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'`)
+	require.NoError(t, err)
+	require.Empty(t, got)
+	_, ok, err := d.Get("k")
+	require.NoError(t, err)
+	require.False(t, ok)
+	_, ok, err = d.Alarm()
+	require.NoError(t, err)
+	require.False(t, ok)
+	_, err = d.Commit(func(error) {})
+	require.NoError(t, err)
+	require.NoError(t, d.Put("k", []byte("again")))
+	mustRun(t, d, `CREATE TABLE p (x)`)
+}
+
+func TestDatabase_Alarm(t *testing.T) {
+	d := newDatabase(t)
+	_, ok, err := d.Alarm()
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.False(t, d.Exists(), "asking makes no file")
+	at := time.UnixMilli(1_800_000_000_123)
+	precise := at.Add(999 * time.Microsecond)
+	require.NoError(t, d.SetAlarm(&precise))
+	got, ok, err := d.Alarm()
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.True(t, at.Equal(got), "%v", got)
+	require.NoError(t, d.SetAlarm(nil))
+	_, ok, err = d.Alarm()
+	require.NoError(t, err)
+	require.False(t, ok)
+}
+
+func TestAlarms(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	open := func() (*storage.Store, *storage.Alarms) {
+		s, err := storage.Open(storage.Options{Dir: dir, NoSync: true})
+		require.NoError(t, err)
+		return s, s.Alarms("worker-Class")
+	}
+	s, a := open()
+	loaded, err := a.Load()
+	require.NoError(t, err)
+	require.Empty(t, loaded)
+	reported := 0
+	report := func(err error) { require.NoError(t, err); reported++ }
+	one, two := time.UnixMilli(1_800_000_000_001), time.UnixMilli(1_800_000_000_002)
+	require.NoError(t, a.Put(storage.AlarmRow{ID: "a", At: one, Name: "", Named: true}, report))
+	require.NoError(t, a.Put(storage.AlarmRow{ID: "b", At: one}, report))
+	require.NoError(t, a.Put(storage.AlarmRow{ID: "c", At: one, Name: "n", Named: true}, report))
+	require.NoError(t, a.Put(storage.AlarmRow{ID: "b", At: two}, report))
+	require.NoError(t, a.Delete("c", report))
+	require.NoError(t, a.Delete("nobody", report))
+	require.Equal(t, 6, reported)
+	require.NoError(t, a.Close())
+	require.NoError(t, s.Close())
+	s, a = open()
+	loaded, err = a.Load()
+	require.NoError(t, err)
+	require.Equal(t, []storage.AlarmRow{{ID: "a", At: one, Named: true}, {ID: "b", At: two}}, loaded)
+	require.NoError(t, a.Close())
+	require.NoError(t, s.Close())
+}
+
+func TestOpen(t *testing.T) {
+	t.Run("a directory of somebody else is refused", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o644))
+		_, err := storage.Open(storage.Options{Dir: dir})
+		require.EqualError(t, err, dir+" holds files that are not durago's: choose an empty directory with --persist-to")
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "and not touched")
+	})
+	t.Run("one that is open is refused, and free after", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "a", "b")
+		s, err := storage.Open(storage.Options{Dir: dir})
+		require.NoError(t, err)
+		_, err = storage.Open(storage.Options{Dir: dir})
+		require.ErrorIs(t, err, storage.ErrInUse)
+		require.NoError(t, s.Close())
+		s, err = storage.Open(storage.Options{Dir: dir})
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	})
+	t.Run("any name will do", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "50% of a#b ?mode=memory&x")
+		s, err := storage.Open(storage.Options{Dir: dir, NoSync: true})
+		require.NoError(t, err)
+		d := s.Database("worker-Class", strings.Repeat("1", 64))
+		require.NoError(t, d.Put("k", []byte("v")))
+		_, err = d.Commit(func(error) {})
+		require.NoError(t, err)
+		require.FileExists(t, filepath.Join(dir, "worker-Class", strings.Repeat("1", 64)+".sqlite-wal"))
+		require.NoError(t, d.Close())
+		require.NoError(t, s.Close())
+	})
+}
+
+// failing is a disk whose n-th sync of a file fails, and no other.
+type failing struct{ n int }
+
+func (*failing) SyncDir(string) error { return nil }
+func (f *failing) SyncFile(string) error {
+	if f.n--; f.n == 0 {
+		return errors.New("input/output error")
+	}
+	return nil
+}
+
+func TestStore_failedSync(t *testing.T) {
+	s, err := storage.Open(storage.Options{Dir: filepath.Join(t.TempDir(), "state"), Disk: &failing{n: 2}})
+	require.NoError(t, err)
+	commit := func(id string) error {
+		d := s.Database("worker-Class", strings.Repeat(id, 64))
+		defer func() { require.NoError(t, d.Close()) }()
+		require.NoError(t, d.Put("k", []byte("v")))
+		durable := make(chan error, 1)
+		_, err := d.Commit(func(err error) { durable <- err })
+		require.NoError(t, err)
+		return <-durable
+	}
+	require.NoError(t, commit("1"))
+	require.ErrorContains(t, commit("2"), "the disk failed to make a write durable: input/output error")
+	require.ErrorContains(t, commit("3"), "input/output error", "the next would succeed, but nobody knows what the failed one lost")
+	require.NoError(t, s.Close())
+}

@@ -1,0 +1,232 @@
+package ws_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"durago.example/host/ws"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// gone is how a connection ended.
+type gone struct {
+	code   int
+	reason string
+	clean  bool
+}
+
+// peer is the host's side of one connection.
+type peer struct {
+	conn     *ws.Conn
+	messages chan string
+	gone     chan gone
+	hold     chan struct{} // closed lets messages through
+	served   chan struct{}
+}
+
+func (p *peer) Message(text bool, data []byte) {
+	<-p.hold
+	kind := "binary "
+	if text {
+		kind = ""
+	}
+	p.messages <- kind + string(data)
+}
+
+// Gone answers as an object would that closes with the client's code.
+func (p *peer) Gone(code int, reason string, clean bool) {
+	if clean {
+		answer := code
+		if code == 1005 {
+			answer = 0
+		}
+		p.conn.Close(answer, reason)
+	}
+	p.conn.End()
+	p.gone <- gone{code, reason, clean}
+}
+
+// dial opens a connection over loopback and returns both sides.
+func dial(t *testing.T) (*peer, *websocket.Conn) {
+	t.Helper()
+	peers := make(chan *peer, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := ws.Upgrade(w, r, http.Header{"X-Own": {"yes"}, "Sec-Websocket-Protocol": {"chat"}})
+		if err != nil {
+			return
+		}
+		p := &peer{conn: c, messages: make(chan string, 1024), gone: make(chan gone, 1), hold: make(chan struct{}), served: make(chan struct{})}
+		close(p.hold)
+		peers <- p
+		c.Serve(p)
+		close(p.served)
+	}))
+	t.Cleanup(s.Close)
+	d := websocket.Dialer{Subprotocols: []string{"chat"}}
+	c, resp, err := d.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	require.NoError(t, err)
+	require.Equal(t, "yes", resp.Header.Get("X-Own"))
+	require.Equal(t, "chat", c.Subprotocol())
+	p := <-peers
+	t.Cleanup(func() {
+		_ = c.Close()
+		p.conn.Drop()
+		<-p.served
+	})
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	return p, c
+}
+
+func read(t *testing.T, c *websocket.Conn) string {
+	t.Helper()
+	_, b, err := c.ReadMessage()
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestConn_order(t *testing.T) {
+	p, c := dial(t)
+	const n = 1000
+	for i := range n {
+		p.conn.Send(i%2 == 0, []byte(fmt.Sprint(i)))
+	}
+	for i := range n {
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte(fmt.Sprint(i))))
+	}
+	for i := range n {
+		kind, b, err := c.ReadMessage()
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(i), string(b))
+		require.Equal(t, i%2 == 0, kind == websocket.TextMessage)
+	}
+	for i := range n {
+		require.Equal(t, fmt.Sprint(i), <-p.messages)
+	}
+	require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte{0}))
+	require.Equal(t, "binary \x00", <-p.messages)
+}
+
+func TestConn_AutoRespond(t *testing.T) {
+	p, c := dial(t)
+	_, ok := p.conn.LastAutoResponse()
+	require.False(t, ok)
+	p.conn.AutoRespond(&[2]string{"ping", "pong"})
+	for _, m := range []string{"ping", "ping ", "ping"} {
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte(m)))
+	}
+	require.Equal(t, "pong", read(t, c))
+	require.Equal(t, "pong", read(t, c))
+	require.Equal(t, "ping ", <-p.messages)
+	_, ok = p.conn.LastAutoResponse()
+	require.True(t, ok)
+	require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte("ping")))
+	require.Equal(t, "binary ping", <-p.messages, "only text is answered")
+	p.conn.AutoRespond(nil)
+	require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("ping")))
+	require.Equal(t, "ping", <-p.messages)
+}
+
+// TestConn_slow: a client that does not read loses its socket at the bound, not before, and nobody else waits for it.
+func TestConn_slow(t *testing.T) {
+	slow, _ := dial(t)
+	late, lateClient := dial(t)
+	other, c := dial(t)
+	chunk := make([]byte, 1<<20)
+	for i := range 100 { // the system's buffers take a few MiB, the queue 16
+		slow.conn.Send(false, chunk)
+		if i < 15 {
+			late.conn.Send(false, chunk)
+		}
+		other.conn.Send(true, []byte("tick"))
+		require.Equal(t, "tick", read(t, c))
+	}
+	select {
+	case g := <-slow.gone:
+		require.Equal(t, gone{1006, "WebSocket disconnected without sending Close frame.", false}, g)
+	case <-time.After(10 * time.Second): // a write alone may wait for 30
+		t.Fatal("the slow client was not dropped")
+	}
+	<-slow.served
+	for range 15 {
+		require.Len(t, read(t, lateClient), len(chunk))
+	}
+}
+
+func TestConn_Close(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		do   func(c *websocket.Conn)
+		want gone
+		back int
+	}{
+		{"with a code", func(c *websocket.Conn) {
+			_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4001, "bye"))
+		}, gone{4001, "bye", true}, 4001},
+		{"without a code", func(c *websocket.Conn) { _ = c.WriteMessage(websocket.CloseMessage, nil) }, gone{1005, "", true}, 1005},
+		{"without a handshake", func(c *websocket.Conn) { _ = c.NetConn().Close() },
+			gone{1006, "WebSocket disconnected without sending Close frame.", false}, 0},
+	} {
+		t.Run("by the client "+row.name, func(t *testing.T) {
+			p, c := dial(t)
+			row.do(c)
+			require.Equal(t, row.want, <-p.gone)
+			<-p.served
+			if row.back == 0 {
+				return
+			}
+			_, _, err := c.ReadMessage()
+			var e *websocket.CloseError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.back, e.Code)
+		})
+	}
+	t.Run("by the host, after what is queued", func(t *testing.T) {
+		p, c := dial(t)
+		p.conn.Send(true, []byte("last"))
+		p.conn.Close(1000, "done")
+		require.Equal(t, "last", read(t, c))
+		_, _, err := c.ReadMessage() // gorilla answers
+		var e *websocket.CloseError
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, websocket.CloseError{Code: 1000, Text: "done"}, *e)
+		require.Equal(t, gone{1000, "", true}, <-p.gone)
+		<-p.served
+	})
+	t.Run("dropped", func(t *testing.T) {
+		p, c := dial(t)
+		p.conn.Drop()
+		_, _, err := c.ReadMessage()
+		var e *websocket.CloseError
+		require.True(t, !errors.As(err, &e) || e.Code == 1006, "%v", err)
+		require.Equal(t, 1006, (<-p.gone).code)
+		<-p.served
+		p.conn.Send(true, []byte("nobody hears")) // and nothing happens
+	})
+}
+
+// TestConn_oversize: a message of exactly 32 MiB arrives, one byte more closes with 1009.
+func TestConn_oversize(t *testing.T) {
+	p, c := dial(t)
+	require.NoError(t, c.WriteMessage(websocket.BinaryMessage, make([]byte, ws.MaxMessage)))
+	require.Len(t, <-p.messages, len("binary ")+ws.MaxMessage)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = c.WriteMessage(websocket.BinaryMessage, make([]byte, ws.MaxMessage+1)) })
+	_, _, err := c.ReadMessage()
+	wg.Wait()
+	var e *websocket.CloseError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, 1009, e.Code)
+	require.Equal(t, 1009, (<-p.gone).code)
+	<-p.served
+}
