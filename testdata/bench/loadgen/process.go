@@ -42,6 +42,16 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // PID is the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Ended tells whether the server has ended, and why.
+func (p *Process) Ended() (bool, error) {
+	select {
+	case <-p.done:
+		return true, fmt.Errorf("loadgen: %s: %w\n%s", p.cmd.Path, errors.Join(p.err, errEnded), p.Output())
+	default:
+		return false, nil
+	}
+}
+
 // Output is the end of what the server printed.
 func (p *Process) Output() string { return p.output.String() }
 
