@@ -155,7 +155,7 @@ func (c *crowd) drive(ctx context.Context, r *Result) *meter {
 		if m != nil && time.Since(m.began) >= c.Duration {
 			break
 		}
-		sent := time.Since(c.epoch)
+		var sent time.Duration
 		if c.Rate == 0 {
 			select {
 			case <-c.slots:
