@@ -2,7 +2,7 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKERD_VERSION = 1.20261117.1
-GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/...
+GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/bench/worker/...
 # Everything: ./... leaves testdata out.
 ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
 TOOLS = .tools
@@ -16,7 +16,7 @@ run: ## build the worker and serve it on http://127.0.0.1:8787
 	$(GO) run ./host/cmd/durago run
 
 test: ## every test that needs only Go
-	$(GO) test ./...
+	$(GO) test ./... ./testdata/bench/...
 	cd testdata/consumer && $(GO) test ./...
 
 race: ## the host's tests under the race detector

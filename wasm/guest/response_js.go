@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"durago.example/objects/driver"
@@ -15,7 +16,7 @@ import (
 // maxInline bytes, turns it into a stream with back-pressure.
 type responseWriter struct {
 	e      *event
-	r      *http.Request
+	url    url.URL // as it came, whatever the handler makes of r.URL
 	header http.Header
 	status int
 	buf    []byte
@@ -46,7 +47,7 @@ func (e *event) fetch() (err error) {
 	if err != nil {
 		return err
 	}
-	w := &responseWriter{e: e, r: r, header: http.Header{}}
+	w := &responseWriter{e: e, url: *r.URL, header: http.Header{}}
 	w.buf = w.body[:0]
 	defer func() {
 		if w.state != streaming {
@@ -239,9 +240,10 @@ func (w *responseWriter) Forward(to driver.Stub, r *http.Request) error {
 // unchanged tells whether r still says what the event's frame says.
 func (w *responseWriter) unchanged(r *http.Request) bool {
 	f := abi.NewReader(w.e.frame)
-	if r.Method != view(f.Bytes()) || r.URL.String() != view(f.Bytes()) {
+	if r.Method != view(f.Bytes()) || *r.URL != w.url {
 		return false
 	}
+	f.Bytes()
 	f.U8()
 	n, values := int(f.U16()), 0
 	for _, v := range r.Header {

@@ -1,0 +1,150 @@
+// The peer: Durable Objects in plain JavaScript, the baseline. Routes: ../loadgen/README.md. The Go worker in ../worker
+// does the same per route; a change here belongs there too.
+import { DurableObject } from "cloudflare:workers";
+
+const json = (v, status = 200) =>
+  new Response(JSON.stringify(v), { status, headers: { "content-type": "application/json" } });
+
+// Sliding-window limiter in its constant-space form: two fixed windows, the older one weighted.
+const LIMIT = 1_000_000_000; // never deny during a benchmark; ?limit= overrides
+const WINDOW_MS = 60_000;
+
+function slide(row, now, limit, windowMs) {
+  const start = now - (now % windowMs);
+  let prev = 0, cur = 0;
+  if (row) {
+    if (row.start === start) { prev = row.prev; cur = row.cur; }
+    else if (row.start === start - windowMs) { prev = row.cur; }
+  }
+  const weight = 1 - (now - start) / windowMs;
+  const used = prev * weight + cur;
+  const ok = used + 1 <= limit;
+  if (ok) cur++;
+  return { start, prev, cur, ok, remaining: Math.max(0, Math.floor(limit - used - (ok ? 1 : 0))) };
+}
+
+export class Limiter extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.sql = ctx.storage.sql;
+    this.ready = false;
+  }
+  init() {
+    this.sql.exec(
+      "CREATE TABLE IF NOT EXISTS w(id INTEGER PRIMARY KEY, start INTEGER, prev INTEGER, cur INTEGER)");
+    this.ready = true;
+  }
+  fetch(req) {
+    const u = new URL(req.url);
+    const limit = +(u.searchParams.get("limit") ?? LIMIT);
+    const windowMs = +(u.searchParams.get("window") ?? WINDOW_MS);
+    const now = Date.now();
+    let r;
+    if (u.pathname.startsWith("/limitkv/")) {
+      const kv = this.ctx.storage.kv;
+      r = slide(kv.get("w"), now, limit, windowMs);
+      kv.put("w", { start: r.start, prev: r.prev, cur: r.cur });
+    } else {
+      if (!this.ready) this.init();
+      const row = this.sql.exec("SELECT start, prev, cur FROM w WHERE id = 1").toArray()[0];
+      r = slide(row, now, limit, windowMs);
+      this.sql.exec("INSERT OR REPLACE INTO w(id, start, prev, cur) VALUES (1, ?, ?, ?)",
+        r.start, r.prev, r.cur);
+    }
+    return json({ ok: r.ok, remaining: r.remaining }, r.ok ? 200 : 429);
+  }
+}
+
+export class Counter extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.sql = ctx.storage.sql;
+    this.ready = false;
+    this.born = Date.now();
+    this.calls = 0;
+  }
+  init() {
+    this.sql.exec("CREATE TABLE IF NOT EXISTS c(id INTEGER PRIMARY KEY, n INTEGER NOT NULL)");
+    this.sql.exec(
+      "CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER, body TEXT)");
+    this.ready = true;
+  }
+  async fetch(req) {
+    const u = new URL(req.url);
+    const kind = u.pathname.split("/")[1];
+    this.calls++;
+    if (kind === "touch") return json({ calls: this.calls }); // no storage at all
+    if (kind === "kvcounter") { // sync KV API
+      const n = (this.ctx.storage.kv.get("n") ?? 0) + 1;
+      this.ctx.storage.kv.put("n", n);
+      return json({ n });
+    }
+    if (kind === "akvcounter") { // classic async KV API
+      const n = ((await this.ctx.storage.get("n")) ?? 0) + 1;
+      this.ctx.storage.put("n", n);
+      return json({ n });
+    }
+    if (!this.ready) this.init();
+    if (kind === "insert") {
+      const body = req.method === "POST" ? await req.text() : "";
+      this.sql.exec("INSERT INTO log(at, body) VALUES (?, ?)", Date.now(), body || "hello");
+      const rows = this.sql.exec("SELECT id, at, body FROM log ORDER BY id DESC LIMIT 10").toArray();
+      return json({ rows });
+    }
+    if (req.method === "GET") {
+      const r = this.sql.exec("SELECT n FROM c WHERE id = 1").toArray()[0];
+      return json({ n: r?.n ?? 0 });
+    }
+    this.sql.exec("INSERT INTO c(id, n) VALUES (1, 1) ON CONFLICT(id) DO UPDATE SET n = n + 1");
+    const { n } = this.sql.exec("SELECT n FROM c WHERE id = 1").one();
+    return json({ n });
+  }
+}
+
+// Hibernating WebSocket room: every text message goes to every member, the sender included.
+export class Room extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS wakes(n INTEGER)");
+    ctx.storage.sql.exec("INSERT INTO wakes(n) VALUES (1)"); // one row per construction
+  }
+  fetch(req) {
+    const u = new URL(req.url);
+    if (u.pathname.startsWith("/room/")) {
+      return json({
+        members: this.ctx.getWebSockets().length,
+        constructions: this.ctx.storage.sql.exec("SELECT count(*) AS n FROM wakes").one().n,
+      });
+    }
+    if (req.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      return new Response("expected websocket", { status: 426 });
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+  webSocketMessage(ws, msg) {
+    for (const s of this.ctx.getWebSockets()) {
+      try { s.send(msg); } catch { /* gone */ }
+    }
+  }
+  webSocketClose(ws, code) { try { ws.close(code === 1005 ? 1000 : code); } catch { } }
+  webSocketError() { }
+}
+
+export default {
+  fetch(req, env) {
+    const u = new URL(req.url);
+    const [, kind, name] = u.pathname.split("/");
+    switch (kind) {
+      case "": return new Response("ok\n");
+      case "limit": case "limitkv":
+        return env.LIMITER.get(env.LIMITER.idFromName(name)).fetch(req);
+      case "counter": case "kvcounter": case "akvcounter": case "insert": case "touch":
+        return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(req);
+      case "ws": case "room":
+        return env.ROOM.get(env.ROOM.idFromName(name)).fetch(req);
+    }
+    return new Response("not found\n", { status: 404 });
+  },
+};
