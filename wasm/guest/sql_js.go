@@ -69,62 +69,87 @@ func (q sqlite) Size() (int64, error) {
 
 // appendSQL appends one argument.
 func appendSQL(b []byte, a any) ([]byte, error) {
+	kind, number, data, err := bind(a)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, kind)
+	switch kind {
+	case abi.SQLNumber:
+		b = abi.AppendF64(b, number)
+	case abi.SQLText, abi.SQLBlob:
+		b = abi.AppendStr(b, data)
+	}
+	return b, nil
+}
+
+// bind is an argument as the database takes it; data shares the argument's memory.
+func bind(a any) (kind byte, number float64, data string, err error) {
 	switch v := a.(type) {
 	case nil:
-		return append(b, abi.SQLNull), nil
+		return abi.SQLNull, 0, "", nil
 	case string:
-		return abi.AppendStr(append(b, abi.SQLText), v), nil
+		return abi.SQLText, 0, v, nil
 	case []byte:
-		if v == nil {
-			return append(b, abi.SQLNull), nil
-		}
-		return abi.AppendStr(append(b, abi.SQLBlob), v), nil
+		return bindBytes(v)
 	case float64:
-		return abi.AppendF64(append(b, abi.SQLNumber), v), nil
+		return abi.SQLNumber, v, "", nil
 	case int:
-		return appendInt(b, int64(v))
+		return bindInt(int64(v))
 	case int64:
-		return appendInt(b, v)
-	case bool:
-		if v {
-			return abi.AppendF64(append(b, abi.SQLNumber), 1), nil
-		}
-		return abi.AppendF64(append(b, abi.SQLNumber), 0), nil
+		return bindInt(v)
 	case time.Time:
-		return appendInt(b, v.UnixMilli())
+		return bindInt(v.UnixMilli())
 	}
 	switch v := reflect.ValueOf(a); v.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return appendInt(b, v.Int())
+		return bindInt(v.Int())
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		if v.Uint() > 1<<53 {
-			return nil, fmt.Errorf("%d is beyond 2^53 and would lose digits: bind it as a string", v.Uint())
+		if v.Uint() > maxSafe {
+			return 0, 0, "", tooBig(a)
 		}
-		return appendInt(b, int64(v.Uint()))
+		return abi.SQLNumber, float64(v.Uint()), "", nil
 	case reflect.Float32, reflect.Float64:
-		return abi.AppendF64(append(b, abi.SQLNumber), v.Float()), nil
+		return abi.SQLNumber, v.Float(), "", nil
 	case reflect.String:
-		return abi.AppendStr(append(b, abi.SQLText), v.String()), nil
+		return abi.SQLText, 0, v.String(), nil
 	case reflect.Bool:
-		return appendSQL(b, v.Bool())
+		if v.Bool() {
+			return abi.SQLNumber, 1, "", nil
+		}
+		return abi.SQLNumber, 0, "", nil
 	case reflect.Pointer:
 		if v.IsNil() {
-			return append(b, abi.SQLNull), nil
+			return abi.SQLNull, 0, "", nil
 		}
-		return appendSQL(b, v.Elem().Interface())
+		return bind(v.Elem().Interface())
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return appendSQL(b, v.Bytes())
+			return bindBytes(v.Bytes())
 		}
 	}
-	return nil, fmt.Errorf("cannot bind %T: want nil, bool, a number, string, []byte or time.Time", a)
+	return 0, 0, "", fmt.Errorf("cannot bind %T: want nil, bool, a number, string, []byte or time.Time", a)
 }
 
-func appendInt(b []byte, n int64) ([]byte, error) {
-	if n > 1<<53 || n < -1<<53 {
-		return nil, fmt.Errorf("%d is beyond 2^53 and would lose digits: bind it as a string", n)
+func bindBytes(v []byte) (byte, float64, string, error) {
+	if v == nil {
+		return abi.SQLNull, 0, "", nil
 	}
-	return abi.AppendF64(append(b, abi.SQLNumber), float64(n)), nil
+	return abi.SQLBlob, 0, view(v), nil
+}
+
+// maxSafe is the greatest integer up to which a float64 holds all.
+const maxSafe = 1 << 53
+
+func bindInt(n int64) (byte, float64, string, error) {
+	if n > maxSafe || n < -maxSafe {
+		return 0, 0, "", tooBig(n)
+	}
+	return abi.SQLNumber, float64(n), "", nil
+}
+
+func tooBig(n any) error {
+	return fmt.Errorf("%d is beyond 2^53 and would lose digits: bind it as a string", n)
 }
 
 // cursor holds a chunk of rows; its memory is its own, so that it stays open across other statements.
