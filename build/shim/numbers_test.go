@@ -111,19 +111,19 @@ func TestRuntime_numbers(t *testing.T) {
 	constants := goConstants(t, "../../wasm/abi")
 	for _, row := range []struct {
 		name, prefix string
-		without      string // what the shim never sees
+		without      string // what the shim has no use for, divided by spaces
 	}{
 		{"OP", "Op", "MANIFEST"},
-		{"EVENT", "Event", "MANIFEST"},
+		{"EVENT", "Event", "MANIFEST EXPIRE"},
 		{"BODY", "Body", ""},
 		{"CONTROL", "Control", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			want := withPrefix(constants, row.prefix)
 			require.NotEmpty(t, want)
-			if row.without != "" {
-				require.Contains(t, want, row.without)
-				delete(want, row.without)
+			for _, name := range strings.Fields(row.without) {
+				require.Contains(t, want, name)
+				delete(want, name)
 			}
 			require.Equal(t, want, jsObject(t, js, row.name))
 		})

@@ -74,7 +74,7 @@ var Rules = []Rule{
 
 	{Name: "wazero", Why: "wazero has one room", From: ours, But: []string{"host/isolate/...", "host/gojs"}, To: wazero},
 	{Name: "goja", Why: "goja has the realm and its classes", From: ours, But: []string{"host/gojs", "host/webapi/...", "host/workersapi/..."}, To: goja},
-	{Name: "sqlite", Why: "SQLite has one room", From: ours, But: []string{"host/storage"}, To: sqlite},
+	{Name: "sqlite", Why: "SQLite has one room", From: ours, But: []string{"host/storage/..."}, To: sqlite},
 	{Name: "gorilla", Why: "sockets have one room, and clients of them are for tests",
 		From: ours, But: []string{"host/ws", "host/hosttest", "testdata/bench/...", "testdata/conformance/..."}, To: []string{"github.com/gorilla/..."}},
 	{Name: "kong", Why: "the command line has one room", From: ours, But: []string{"host/cmd/..."}, To: []string{"github.com/alecthomas/..."}},
