@@ -45,13 +45,13 @@ var (
 	wazero = []string{"github.com/tetratelabs/wazero", "github.com/tetratelabs/wazero/..."}
 	goja   = []string{"github.com/dop251/goja", "github.com/dop251/goja/..."}
 	sqlite = []string{"github.com/ncruces/go-sqlite3", "github.com/ncruces/go-sqlite3/..."}
-	ours   = []string{"worker/...", "objects/...", "wasm/...", "host/...", "build/...", "internal/rules", "testdata/..."}
+	ours   = []string{"worker/...", "objects/...", "wasm/...", "host/...", "build/...", "build/rules", "testdata/..."}
 )
 
 // Rules are the project's.
 var Rules = []Rule{
 	{Name: "guest", Why: "guest code runs on Workers too: it knows neither the host nor the build",
-		From: guest, To: []string{"host/...", "build/...", "internal/rules"}, Deep: true},
+		From: guest, To: []string{"host/...", "build/...", "build/rules"}, Deep: true},
 	{Name: "host", Why: "the host runs any program: it knows neither our objects nor our worker",
 		From: []string{"host/..."}, To: []string{"worker/...", "objects/...", "wasm/guest"}, Deep: true},
 	{Name: "build", Why: "the build needs of the host at most what reads a manifest",
@@ -65,7 +65,7 @@ var Rules = []Rule{
 	{Name: "bridge", Why: "one package sees isolate and engine, and the host wires it: an adapter that needs both belongs there",
 		From: []string{"host/..."}, But: []string{"host", "host/bridge", "host/hosttest", "host/cmd/...", "host/isolate/..."}, To: []string{"host/isolate/..."}},
 	{Name: "harness", Why: "the test harness is for tests",
-		From: ours, To: []string{"host/hosttest", "internal/rules"}},
+		From: ours, To: []string{"host/hosttest", "build/rules"}},
 	{Name: "contract", Why: "who calls a class links its contract, not the object and its store",
 		From: []string{"worker/app/...", "objects", "objects/driver", "objects/ratelimit", "objects/websocket", "objects/database", "objects/auth", "objects/images", "objects/ai"},
 		To:   []string{"objects/*/*server"}, Deep: true},
@@ -80,7 +80,7 @@ var Rules = []Rule{
 	{Name: "kong", Why: "the command line has one room", From: ours, But: []string{"host/cmd/..."}, To: []string{"github.com/alecthomas/..."}},
 	{Name: "formats", Why: "configuration formats have one room", From: ours, But: []string{"build/wrangler"},
 		To: []string{"github.com/BurntSushi/...", "github.com/tailscale/..."}},
-	{Name: "tests", Why: "what tests use is for tests", From: ours, But: []string{"host/hosttest", "internal/rules"},
+	{Name: "tests", Why: "what tests use is for tests", From: ours, But: []string{"host/hosttest", "build/rules"},
 		To: []string{"testing", "testing/...", "github.com/stretchr/...", "go.uber.org/goleak", "pgregory.net/...", "github.com/rogpeppe/..."}},
 	{Name: "js", Why: "only files for js/wasm see JavaScript", From: ours, Files: "_js.go",
 		To: []string{"syscall/js", "github.com/syumai/workers", "github.com/syumai/workers/..."}},

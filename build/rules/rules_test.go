@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/build"
-	"durago.example/internal/rules"
+	"durago.example/build/rules"
 )
 
 const root = "../.."
