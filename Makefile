@@ -2,6 +2,8 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKERD_VERSION = 1.20261117.1
+TYPESCRIPT_VERSION = 7.0.2
+WORKERS_TYPES_VERSION = 5.20261117.1
 GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/bench/worker/...
 # Everything: ./... leaves testdata out.
 ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
@@ -34,16 +36,20 @@ bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds
 	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
-	DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd $(GO) test -count=1 -timeout 30m -v ./host/hosttest/... ./worker/... > $(TOOLS)/conformance.log || { grep -a -A8 -E "^ *--- FAIL|hosttest:" $(TOOLS)/conformance.log; exit 1; }
+	DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \
+		$(GO) test -count=1 -timeout 30m -v ./host/hosttest/... ./worker/... > $(TOOLS)/conformance.log \
+		|| { grep -a -A12 -E "^ *--- FAIL|hosttest:|Error Trace" $(TOOLS)/conformance.log; exit 1; }
+	@grep -a -E "^(ok|FAIL)" $(TOOLS)/conformance.log
 	@awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log
 
 deploy: ## build and deploy with wrangler
 	npx wrangler deploy
 
-# workerd is one executable inside an npm package; nothing of Node runs.
+# workerd is one executable inside an npm package; nothing of Node runs but npm. TypeScript checks the declarations.
 $(TOOLS)/workerd: Makefile
 	mkdir -p $(TOOLS)
-	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION)
+	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION) \
+		typescript@$(TYPESCRIPT_VERSION) @cloudflare/workers-types@$(WORKERS_TYPES_VERSION)
 	cp $(TOOLS)/node_modules/@cloudflare/workerd-linux-64/bin/workerd $@
 
 # Installed, not run from its module: under GOOS=js `go run` would compile staticcheck itself for js.

@@ -38,6 +38,7 @@ import (
 type Options struct {
 	Config    string // the wrangler configuration
 	Workerd   bool   // run under workerd; only the options above Isolates are taken
+	Beside    []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package   string // as for durago build
 	Dir       string // of the data; default a new one that the test removes
 	Isolates  int    // default 2
@@ -45,6 +46,7 @@ type Options struct {
 	CPULimit  time.Duration
 	IdleAfter time.Duration // default never: tests evict by hand
 	Disk      storage.Disk
+	NoSync    bool // as --durability process
 	MaxBody   int64
 }
 
@@ -55,6 +57,7 @@ var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 type Host struct {
 	*host.Host        // nil under workerd
 	URL        string // of its HTTP server
+	BesideURL  string // of Options.Beside, under workerd
 	Dir        string // of its data
 	o          Options
 	t          testing.TB
@@ -104,13 +107,13 @@ func Start(t testing.TB, o Options) *Host {
 		h.Dir = filepath.Join(t.TempDir(), "state")
 	}
 	if o.Workerd {
-		h.workerd = startWorkerd(t, c, o.Package, h.Dir)
-		h.URL = h.workerd.main
+		h.workerd = startWorkerd(t, c, o, h.Dir)
+		h.URL, h.BesideURL = h.workerd.main, h.workerd.beside
 		t.Cleanup(h.Stop)
 		return h
 	}
 	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, MaxBody: o.MaxBody,
+		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody,
 		Log: func(l host.Line) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -142,6 +145,14 @@ func Start(t testing.TB, o Options) *Host {
 	h.URL = h.server.URL
 	t.Cleanup(h.Stop)
 	return h
+}
+
+// PID is the process that runs the worker.
+func (h *Host) PID() int {
+	if h.workerd != nil {
+		return h.workerd.cmd.Process.Pid
+	}
+	return os.Getpid()
 }
 
 // Workerd tells whether the worker runs under workerd.

@@ -37,6 +37,7 @@ type workerd struct {
 	cmd    *exec.Cmd
 	main   string // URL of the worker
 	driver string // URL of driver.mjs
+	beside string // URL of Options.Beside
 	exited chan struct{}
 
 	mu  sync.Mutex
@@ -47,17 +48,21 @@ type workerd struct {
 var driverModule []byte
 
 // startWorkerd builds c's program into a directory of the test's and serves it with data in dir.
-func startWorkerd(t testing.TB, c *wrangler.Config, pkg, dir string) *workerd {
+func startWorkerd(t testing.TB, c *wrangler.Config, o Options, dir string) *workerd {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	_, err := build.Build(context.Background(), build.Options{Config: c, Out: out, Workerd: true, Wasm: Wasm(t, c, pkg),
+	_, err := build.Build(context.Background(), build.Options{Config: c, Out: out, Workerd: true, Wasm: Wasm(t, c, o.Package),
 		Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 			return host.ReadManifest(ctx, wasm, CacheDir())
 		}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string][]byte{"driver.mjs": driverModule, "driver.capnp": driverConfig(c)}
+	beside := o.Beside
+	if beside == nil {
+		beside = []byte("export default {};\n")
+	}
+	files := map[string][]byte{"driver.mjs": driverModule, "beside.mjs": beside, "driver.capnp": driverConfig(c)}
 	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(out, name), b, 0o644); err != nil {
 			t.Fatal(err)
@@ -69,36 +74,39 @@ func startWorkerd(t testing.TB, c *wrangler.Config, pkg, dir string) *workerd {
 	return runWorkerd(t, filepath.Join(out, "driver.capnp"), dir)
 }
 
-// driverConfig is workerd.capnp with the driver beside it.
+// driverConfig is workerd.capnp with the driver and another module beside it.
 func driverConfig(c *wrangler.Config) []byte {
-	var b strings.Builder
-	fmt.Fprint(&b, `using Workerd = import "/workerd/workerd.capnp";
+	var bindings strings.Builder
+	for _, x := range c.DurableObjects.Bindings {
+		fmt.Fprintf(&bindings, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = \"main\")),\n", x.Name, x.ClassName)
+	}
+	return fmt.Appendf(nil, `using Workerd = import "/workerd/workerd.capnp";
 using Dist = import "workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "driver", worker = .driver),
-`)
-	fmt.Fprint(&b, build.Services(c, "Dist"))
-	fmt.Fprint(&b, `  ],
+    (name = "beside", worker = .beside),
+%s  ],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (), service = "main"),
     (name = "driver", address = "127.0.0.1:0", http = (), service = "driver"),
+    (name = "beside", address = "127.0.0.1:0", http = (), service = "beside"),
   ],
 );
 const driver :Workerd.Worker = (
-  modules = [
-    (name = "driver.mjs", esModule = embed "driver.mjs"),
-    (name = "value.mjs", esModule = embed "value.mjs"),
-  ],
+  modules = [ (name = "driver.mjs", esModule = embed "driver.mjs"), (name = "value.mjs", esModule = embed "value.mjs") ],
   compatibilityDate = "2026-11-17",
   compatibilityFlags = ["unsafe_module", "experimental"],
   bindings = [
-`)
-	for _, x := range c.DurableObjects.Bindings {
-		fmt.Fprintf(&b, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = \"main\")),\n", x.Name, x.ClassName)
-	}
-	fmt.Fprint(&b, "  ],\n);\n")
-	return []byte(b.String())
+%[2]s  ],
+);
+const beside :Workerd.Worker = (
+  modules = [ (name = "beside.mjs", esModule = embed "beside.mjs") ],
+  compatibilityDate = "2026-11-17",
+  bindings = [
+%[2]s  ],
+);
+`, build.Services(c, "Dist"), bindings.String())
 }
 
 func runWorkerd(t testing.TB, config, dir string) *workerd {
@@ -121,8 +129,9 @@ func runWorkerd(t testing.TB, config, dir string) *workerd {
 		_ = w.cmd.Wait()
 		close(w.exited)
 	}()
-	urls := map[string]*string{"http": &w.main, "driver": &w.driver}
-	for s := bufio.NewScanner(events); (w.main == "" || w.driver == "") && s.Scan(); {
+	urls := map[string]*string{"http": &w.main, "driver": &w.driver, "beside": &w.beside}
+	started := func() bool { return w.main != "" && w.driver != "" && w.beside != "" }
+	for s := bufio.NewScanner(events); !started() && s.Scan(); {
 		var e struct {
 			Event, Socket string
 			Port          int
@@ -131,7 +140,7 @@ func runWorkerd(t testing.TB, config, dir string) *workerd {
 			*urls[e.Socket] = fmt.Sprintf("http://127.0.0.1:%d", e.Port)
 		}
 	}
-	if w.main == "" || w.driver == "" {
+	if !started() {
 		w.stop()
 		t.Fatalf("hosttest: workerd did not start:\n%s", w.Log())
 	}
