@@ -27,6 +27,21 @@ func TestStorage(t *testing.T) {
 	})
 }
 
+// TestStorage_values: values of every kind, and the limits, are the platform's.
+func TestStorage_values(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		h.Fetch("POST", "/keep/a", "")
+		h.Fetch("GET", "/kept/a", "")
+		h.Fetch("POST", "/undefined/a", "")
+		h.Fetch("POST", "/large/a?n=8388627", "")
+		h.Fetch("POST", "/large/a?n=8388628", "")
+		c := h.Dial("/ws/a")
+		h.Record("%s", say(t, c, "attach 16379"))
+		h.Record("%s", say(t, c, "attach 16380"))
+	})
+}
+
 func TestStorage_harness(t *testing.T) {
 	t.Parallel()
 	h := scenario(t)
