@@ -2,6 +2,7 @@ package value
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -12,10 +13,20 @@ import (
 type field struct {
 	name      string
 	index     []int
-	omitEmpty bool
+	omitEmpty bool // leave out a zero value, and a slice or map without elements
+	omitZero  bool // leave out a zero value
 }
 
-func (f *field) omit(v reflect.Value) bool { return f.omitEmpty && v.FieldByIndex(f.index).IsZero() }
+// optional tells whether the property may be absent.
+func (f *field) optional() bool { return f.omitEmpty || f.omitZero }
+
+func (f *field) omit(v reflect.Value) bool {
+	if !f.optional() {
+		return false
+	}
+	v = v.FieldByIndex(f.index)
+	return v.IsZero() || f.omitEmpty && (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0
+}
 
 var fieldCache sync.Map // reflect.Type → []field
 
@@ -23,9 +34,23 @@ func fieldsOf(t reflect.Type) []field {
 	if f, ok := fieldCache.Load(t); ok {
 		return f.([]field)
 	}
-	f := appendFields(nil, t, nil)
+	f := visible(appendFields(nil, t, nil))
 	fieldCache.Store(t, f)
 	return f
+}
+
+// visible leaves out the fields that others of the same name hide: of those that are embedded least deeply, as in
+// encoding/json, the only one stays.
+func visible(all []field) (list []field) {
+	for _, f := range all {
+		hidden := slices.ContainsFunc(all, func(o field) bool {
+			return o.name == f.name && !slices.Equal(o.index, f.index) && len(o.index) <= len(f.index)
+		})
+		if !hidden {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func appendFields(list []field, t reflect.Type, outer []int) []field {
@@ -48,7 +73,7 @@ func appendFields(list []field, t reflect.Type, outer []int) []field {
 			r, n := utf8.DecodeRuneInString(sf.Name)
 			name = string(unicode.ToLower(r)) + sf.Name[n:]
 		}
-		list = append(list, field{name, index, strings.Contains(rest, "omitempty")})
+		list = append(list, field{name, index, strings.Contains(rest, "omitempty"), strings.Contains(rest, "omitzero")})
 	}
 	return list
 }
