@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf8"
 )
 
 // field is one field of a struct as JavaScript sees it.
@@ -70,10 +69,21 @@ func appendFields(list []field, t reflect.Type, outer []int) []field {
 			continue
 		}
 		if name == "" {
-			r, n := utf8.DecodeRuneInString(sf.Name)
-			name = string(unicode.ToLower(r)) + sf.Name[n:]
+			name = camel(sf.Name)
 		}
 		list = append(list, field{name, index, strings.Contains(rest, "omitempty"), strings.Contains(rest, "omitzero")})
 	}
 	return list
+}
+
+// camel is an exported name with its first word in small letters: name, id, urlPath.
+func camel(name string) string {
+	r := []rune(name)
+	for i := range r {
+		if !unicode.IsUpper(r[i]) || i > 0 && i+1 < len(r) && unicode.IsLower(r[i+1]) {
+			break
+		}
+		r[i] = unicode.ToLower(r[i])
+	}
+	return string(r)
 }

@@ -52,8 +52,8 @@
 //   - A nil slice or map is an empty one: only a nil pointer and a nil any are null. A pointer that is not nil is what it
 //     points to. null goes into a pointer, slice, map or any, and is an error elsewhere; undefined leaves anything zero.
 //   - []byte takes an ArrayBuffer or any view; an array of bytes that is no slice is numbers.
-//   - A field's property has the name in its tag `js`, else in its tag `json`, else its own with a small first letter.
-//     "-" leaves it out; omitempty leaves it out while it is zero or an empty slice or map, omitzero while it is zero: it
+//   - A field's property has the name in its tag `js`, else in its tag `json`, else its own with its first word in small
+//     letters: Name is name, ID is id, URLPath is urlPath. "-" leaves it out; omitempty leaves it out while it is zero or an empty slice or map, omitzero while it is zero: it
 //     is absent then, not null. The fields of an embedded struct are those of the outer one, which hide them; an embedded pointer is a property.
 //   - Properties that the struct has no field for are ignored; fields that the object has no property for stay as they
 //     were.

@@ -56,7 +56,7 @@ var types = map[string][]sample{
 	"map[K]T":           {{map[int]string{1: "x"}, "4d014902530178", "3b49022201783a02"}},
 	"struct": {
 		{point{}, "4f02017849000" + "37a65645300", "6f22017849002203" + "7a656422007b02"},
-		{derived{base: base{1, "hidden"}, Name: "n"}, "4f03" + "026944" + "4902" + "046e616d65" + "53016e" + "0474616773" + "4100", "6f" + "22026944" + "4902" + "22046e616d65" + "22016e" + "220474616773" + "4100240000" + "7b03"},
+		{derived{base: base{1, "hidden"}, Name: "n"}, "4f03" + "026964" + "4902" + "046e616d65" + "53016e" + "0474616773" + "4100", "6f" + "22026964" + "4902" + "22046e616d65" + "22016e" + "220474616773" + "4100240000" + "7b03"},
 	},
 	"*T":        {{(*int)(nil), "30", "30"}, {new(int), "4900", "4900"}},
 	"any":       {{[]any{nil}, "410130", "410130240001"}},
@@ -122,7 +122,7 @@ func TestTypes(t *testing.T) {
 		})
 	}
 	require.Equal(t, "{ x: number; y?: number; zed: string; }", value.Describe(reflect.TypeFor[point]()))
-	require.Equal(t, "{ iD: number; name: string; tags: string[]; at?: Date; }", value.Describe(reflect.TypeFor[derived]()))
+	require.Equal(t, "{ id: number; name: string; tags: string[]; at?: Date; }", value.Describe(reflect.TypeFor[derived]()))
 	require.Equal(t, "any", value.Describe(reflect.TypeFor[any]()))
 }
 
