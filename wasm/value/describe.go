@@ -5,14 +5,6 @@ import (
 	"strings"
 )
 
-// described are the types that stand for a class of JavaScript's.
-var described = map[reflect.Type]string{
-	timeType: "Date", bigIntType: "bigint", reflect.PointerTo(bigIntType): "bigint",
-	reflect.TypeFor[Map](): "Map<any, any>", reflect.TypeFor[Set](): "Set<any>", reflect.TypeFor[RegExp](): "RegExp",
-	reflect.TypeFor[Sparse](): "any[]", reflect.TypeFor[*Error](): "Error",
-	reflect.TypeFor[Undefined](): "undefined", reflect.TypeFor[Handle](): "unknown",
-}
-
 // Describe is the TypeScript type of a Go type.
 func Describe(t reflect.Type) string { return describe(t, 0) }
 
@@ -20,8 +12,25 @@ func describe(t reflect.Type, depth int) string {
 	if depth > 8 { // a recursive type
 		return "unknown"
 	}
-	if name, ok := described[t]; ok {
-		return name
+	switch t {
+	case timeType:
+		return "Date"
+	case bigIntType, reflect.PointerTo(bigIntType):
+		return "bigint"
+	case mapType:
+		return "Map<any, any>"
+	case setType:
+		return "Set<any>"
+	case regExpType:
+		return "RegExp"
+	case sparseType:
+		return "any[]"
+	case errorType:
+		return "Error"
+	case undefinedType:
+		return "undefined"
+	case handleType:
+		return "unknown"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

@@ -17,6 +17,14 @@ var (
 	timeType   = reflect.TypeFor[time.Time]()
 	bigIntType = reflect.TypeFor[big.Int]()
 	bytesType  = reflect.TypeFor[[]byte]()
+
+	mapType       = reflect.TypeFor[Map]()
+	setType       = reflect.TypeFor[Set]()
+	regExpType    = reflect.TypeFor[RegExp]()
+	sparseType    = reflect.TypeFor[Sparse]()
+	errorType     = reflect.TypeFor[*Error]()
+	undefinedType = reflect.TypeFor[Undefined]()
+	handleType    = reflect.TypeFor[Handle]()
 )
 
 // Marshal appends v's encoding to b.
@@ -158,7 +166,7 @@ func encodeReflect(b []byte, v reflect.Value, depth int) ([]byte, error) {
 			return AppendBytes(b, v.Bytes()), nil
 		}
 		switch v.Type() {
-		case reflect.TypeFor[Map](), reflect.TypeFor[Set]():
+		case mapType, setType:
 			return encode(b, v.Interface(), depth)
 		}
 		return encodeList(b, v, depth)
@@ -227,7 +235,7 @@ func encodeStruct(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
 	case bigIntType:
 		n := v.Interface().(big.Int)
 		return appendBigInt(b, &n), nil
-	case reflect.TypeFor[RegExp](), reflect.TypeFor[Sparse](), reflect.TypeFor[Handle](), reflect.TypeFor[Undefined]():
+	case regExpType, sparseType, handleType, undefinedType:
 		return encode(b, v.Interface(), depth)
 	}
 	fields := fieldsOf(v.Type())

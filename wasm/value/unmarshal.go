@@ -105,7 +105,7 @@ func (d *decoder) reflect(v reflect.Value) (err error) {
 	if d.at >= len(d.b) {
 		return ErrMalformed
 	}
-	if own[v.Type()] {
+	if isOwn(v.Type()) {
 		return d.own(v)
 	}
 	peek := d.b[d.at]
@@ -217,10 +217,18 @@ func (d *decoder) reflect(v reflect.Value) (err error) {
 	return fmt.Errorf("cannot read %s into %s", names(tag), v.Type())
 }
 
-// own are the types of this package that stand for a class of JavaScript's.
-var own = map[reflect.Type]bool{
-	reflect.TypeFor[Map](): true, reflect.TypeFor[Set](): true, reflect.TypeFor[RegExp](): true, reflect.TypeFor[Sparse](): true,
-	reflect.TypeFor[*Error](): true, reflect.TypeFor[Undefined](): true, reflect.TypeFor[Handle](): true,
+// isOwn tells whether a type is one of this package that stands for a class of JavaScript's.
+func isOwn(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Struct, reflect.Pointer:
+	default:
+		return false
+	}
+	switch t {
+	case mapType, setType, regExpType, sparseType, errorType, undefinedType, handleType:
+		return true
+	}
+	return false
 }
 
 // own decodes into one of those types.
@@ -272,7 +280,7 @@ func setBigInt(v reflect.Value, n *big.Int) error {
 	case v.CanUint() && n.IsUint64() && !v.OverflowUint(n.Uint64()):
 		v.SetUint(n.Uint64())
 	default:
-		return fmt.Errorf("%d does not fit %s", n, v.Type())
+		return fmt.Errorf("%s does not fit %s", n.String(), v.Type())
 	}
 	return nil
 }
