@@ -31,6 +31,8 @@ type Home struct {
 	state *objects.State
 	sql   *objects.SQL
 	calls int
+
+	waiting int // requests that wait for their client to go away
 }
 
 var echo = objects.Method1("echo", (*Home).echo, "value")
@@ -170,7 +172,11 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		n, err := h.increment()
 		fmt.Fprintf(w, "%d", n)
 		return err
+	case "waiting":
+		fmt.Fprint(w, h.waiting)
 	case "sleepctx":
+		h.waiting++
+		defer func() { h.waiting-- }()
 		select {
 		case <-time.After(time.Duration(number(r, "ms")) * time.Millisecond):
 		case <-ctx.Done():
