@@ -29,7 +29,33 @@ type answer struct {
 	err  error
 }
 
+// send delivers a request and calls done once; cancel says that nobody waits for the answer any more.
+type send func(q *bridge.Request, done func(*bridge.Response, error)) (cancel func(), err error)
+
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
+	h.serveVia(w, r, b.Front)
+}
+
+// ObjectHandler serves one object's own fetch handler, past the worker's: for tests and operators, not for strangers.
+func (h *Host) ObjectHandler(binding, name string) (http.Handler, error) {
+	ns := h.bindings[binding]
+	if ns == nil {
+		return nil, fmt.Errorf("no Durable Object namespace is bound as %s", binding)
+	}
+	id := ns.IDFromName(name)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.serveVia(w, r, func(q *bridge.Request, done func(*bridge.Response, error)) (func(), error) {
+			e := &durable.Event{Payload: q, Done: func(v any, err error) {
+				resp, _ := v.(*bridge.Response)
+				done(resp, err)
+			}}
+			return func() { _ = ns.On(id, e.Cancel) }, ns.Visit(id, &name, func(o *durable.Object) { o.Deliver(e) })
+		})
+	}), nil
+}
+
+func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 	body := &countedBody{}
 	q, err := h.request(w, r, body)
 	if err != nil {
@@ -46,9 +72,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		})
 	}
-	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
 	answered := make(chan answer, 1)
-	cancel, err := b.Front(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
+	cancel, err := send(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
 	if err != nil {
 		http.Error(w, "the worker is shutting down", http.StatusServiceUnavailable)
 		return
