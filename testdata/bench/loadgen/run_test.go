@@ -179,8 +179,10 @@ func TestProcess_Stop(t *testing.T) {
 	p, err := loadgen.Start(exec.Command("sh", "-c", "sleep 100 & echo up; wait"))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return p.Output() == "up\n" }, 5*time.Second, time.Millisecond)
+	began := time.Now()
 	p.Stop()
 	p.Stop()
+	require.Less(t, time.Since(began), 5*time.Second, "all of the group was asked, so that nothing had to be killed")
 	require.Error(t, exec.Command("kill", "-0", fmt.Sprintf("-%d", p.PID())).Run(), "nothing of the group is left")
 }
 
