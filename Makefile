@@ -37,7 +37,7 @@ bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \
-		$(GO) test -count=1 -timeout 30m -v ./host/hosttest/... ./worker/... > $(TOOLS)/conformance.log \
+		$(GO) test -count=1 -timeout 30m -v ./host/hosttest/... ./host/storage/v8/... ./worker/... > $(TOOLS)/conformance.log \
 		|| { grep -a -A12 -E "^ *--- FAIL|hosttest:|Error Trace" $(TOOLS)/conformance.log; exit 1; }
 	@grep -a -E "^(ok|FAIL)" $(TOOLS)/conformance.log
 	@awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log

@@ -44,6 +44,14 @@ function uv(v) {
   u8[n++] = v;
 }
 
+// The zigzag of an integer beyond 2^52 is no safe integer itself: its lowest digit goes apart.
+function zigzag(v) {
+  const m = v < 0 ? -v - 1 : v;
+  const low = (m % 64) * 2 + (v < 0 ? 1 : 0);
+  tag(m < 64 ? low : low | 128);
+  if (m >= 64) uv(Math.floor(m / 64));
+}
+
 function float(v) {
   room(8);
   dv.setFloat64(n, v, true);
@@ -84,7 +92,7 @@ function tag(t) {
 function number(v) {
   if (Number.isSafeInteger(v) && !Object.is(v, -0)) {
     tag(T.INT);
-    uv(v < 0 ? -v * 2 - 1 : v * 2);
+    zigzag(v);
   } else {
     tag(T.FLOAT);
     float(v);
@@ -188,7 +196,7 @@ function object(v, depth) {
     return str(v.flags);
   }
   if (v instanceof Error) return error(v, depth);
-  if (v instanceof Boolean || v instanceof Number || v instanceof String) {
+  if (v instanceof Boolean || v instanceof Number || v instanceof String || v instanceof BigInt) {
     tag(T.BOXED);
     return write(v.valueOf(), depth);
   }
@@ -197,14 +205,16 @@ function object(v, depth) {
 }
 
 function array(v, depth) {
-  const keys = Object.keys(v);
-  if (keys.length === v.length) {
+  let indexes = Object.keys(v);
+  if (indexes.length !== v.length || (indexes.length > 0 && indexes[v.length - 1] !== String(v.length - 1))) {
+    indexes = indexes.filter((k) => String(k >>> 0) === k && k >>> 0 < v.length); // the others are properties with names
+  }
+  if (indexes.length === v.length) {
     tag(T.ARRAY);
     uv(v.length);
     for (const e of v) write(e, depth);
     return;
   }
-  const indexes = keys.filter((k) => String(k >>> 0) === k);
   tag(T.SPARSE);
   uv(v.length);
   uv(indexes.length);
@@ -226,7 +236,7 @@ function error(v, depth) {
   tag(T.ERROR);
   str(String(v.name));
   str(String(v.message));
-  str("");
+  str(Object.prototype.propertyIsEnumerable.call(v, "stack") ? String(v.stack) : ""); // one that storage has kept
   if (v.cause === undefined) tag(0);
   else {
     tag(1);
@@ -234,7 +244,9 @@ function error(v, depth) {
   }
   count++; // the object of own properties takes an index too
   tag(T.OBJECT);
-  properties(v, Object.keys(v).filter((k) => k !== "name" && k !== "message" && k !== "cause"), depth);
+  const own = Object.keys(v).filter((k) => !["name", "message", "stack", "cause", "errors"].includes(k));
+  if (Object.hasOwn(v, "errors")) own.push("errors"); // an AggregateError's is not enumerable
+  properties(v, own, depth);
 }
 
 // encode returns the bytes of v; they are the caller's.
@@ -271,6 +283,12 @@ function readUV() {
     if (c < 128) return v;
     if (scale > 2 ** 56) throw malformed();
   }
+}
+
+function readZigzag() {
+  const low = readByte();
+  const m = ((low & 127) >> 1) + (low < 128 ? 0 : readUV() * 64);
+  return low % 2 === 0 ? m : -1 - m;
 }
 
 function readCount(size) {
@@ -321,10 +339,8 @@ function read(depth) {
       return true;
     case T.FALSE:
       return false;
-    case T.INT: {
-      const v = readUV();
-      return v % 2 === 0 ? v / 2 : -(v + 1) / 2;
-    }
+    case T.INT:
+      return readZigzag();
     case T.FLOAT:
       return readFloat();
     case T.STRING:
@@ -386,7 +402,8 @@ function read(depth) {
     case T.ERROR: {
       const name = readStr();
       const e = keep(new (ERRORS[name] ?? Error)(readStr()));
-      readStr();
+      const stack = readStr();
+      if (stack !== "") e.stack = stack;
       if (e.name !== name) Object.defineProperty(e, "name", { value: name, configurable: true, writable: true });
       if (readByte() === 1) e.cause = read(depth + 1);
       Object.assign(e, read(depth + 1));

@@ -42,6 +42,7 @@ type Bridge struct {
 	manifest   []byte
 	sweep      clock.Timer // looks for events that take too long
 	gone       []uint32    // contexts whose end the guest has not been told
+	scratch    []byte      // of the value that is on its way to storage
 }
 
 var (

@@ -71,7 +71,11 @@ func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, er
 			dst = abi.AppendStr(dst, t)
 		}
 	case abi.OpSocketAttach:
-		if n := len(frame); n > maxAttachment {
+		n, err := storedSize(frame, maxAttachment)
+		if err != nil {
+			return dst, cloneError(err)
+		}
+		if n > maxAttachment {
 			return dst, attachmentTooLarge(n)
 		}
 		ws.Attachment = append([]byte(nil), frame...)
@@ -97,7 +101,7 @@ func message(text bool, data []byte) []byte {
 	return append([]byte(nil), data...)
 }
 
-// maxAttachment bounds what is kept with a socket, encoded.
+// maxAttachment bounds what is kept with a socket, in bytes as V8 would write it.
 const maxAttachment = 16_384
 
 func attachmentTooLarge(n int) error {

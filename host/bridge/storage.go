@@ -140,11 +140,11 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 	r := abi.NewReader(frame)
 	switch op {
 	case abi.OpKVGet:
-		v, ok, err := db.Get(string(frame))
-		return append(abi.AppendBool(dst, ok), v...), s.critical(err)
+		dst, err := s.get(dst, string(frame))
+		return dst, s.critical(err)
 	case abi.OpKVPut:
 		key := r.Str()
-		return dst, s.critical(db.Put(key, slices.Clone(r.Rest())))
+		return dst, s.critical(s.store(key, r.Rest()))
 	case abi.OpKVDelete:
 		ok, err := db.Delete(string(frame))
 		return abi.AppendBool(dst, ok), s.critical(err)
@@ -154,7 +154,10 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 			return dst, err
 		}
 		entries, err := db.List(o)
-		return appendEntries(dst, entries), s.critical(err)
+		if err != nil {
+			return dst, s.critical(err)
+		}
+		return appendEntries(dst, entries)
 	case abi.OpTransactionSync:
 		return s.transactionSync(token, dst)
 	case abi.OpTransaction:
@@ -200,12 +203,18 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 			return abi.AppendU32(nil, deleted), r.Err()
 		}
 		slices.SortFunc(found, func(a, b storage.Entry) int { return strings.Compare(a.Key, b.Key) })
-		return appendEntries(nil, found), r.Err()
+		if r.Err() != nil {
+			return nil, r.Err()
+		}
+		return appendEntries(nil, found)
 	case abi.OpPut:
 		r.U8()
 		for n := r.Count(8); n > 0; n-- {
 			key, v := r.Str(), r.Bytes()
-			if err := db.Put(key, v); err != nil {
+			if isUndefined(v) { // of several entries put() leaves those out
+				continue
+			}
+			if err := s.store(key, v); err != nil {
 				return nil, err
 			}
 		}
@@ -217,7 +226,10 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 			return nil, err
 		}
 		entries, err := db.List(o)
-		return appendEntries(nil, entries), err
+		if err != nil {
+			return nil, err
+		}
+		return appendEntries(nil, entries)
 	case abi.OpAlarmGet:
 		at, ok, err := s.object.Alarm()
 		return millis(at, ok), err
@@ -282,12 +294,4 @@ func readListOptions(r *abi.Reader) (o storage.ListOptions, err error) {
 	}
 	o.Reverse = flags&abi.ListReverse != 0
 	return o, r.Err()
-}
-
-func appendEntries(b []byte, entries []storage.Entry) []byte {
-	b = abi.AppendU32(b, uint32(len(entries)))
-	for _, e := range entries {
-		b = abi.AppendStr(abi.AppendStr(b, e.Key), e.Value)
-	}
-	return b
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/storage"
@@ -152,6 +153,51 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
 	})
+	t.Run("one that workerd has made is taken", func(t *testing.T) {
+		dir := workerdDir(t, nil)
+		s, err := storage.Open(storage.Options{Dir: dir})
+		require.NoError(t, err)
+		v, ok, err := s.Database("key", strings.Repeat("1", 64)).Get("k")
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, "v", string(v))
+		require.NoError(t, s.Close())
+		s, err = storage.Open(storage.Options{Dir: dir})
+		require.NoError(t, err, "and is ours from then on")
+		require.NoError(t, s.Close())
+	})
+	for name, path := range map[string]string{
+		"a file beside the namespaces":   "thesis.txt",
+		"a file in a namespace":          "key/thesis.txt",
+		"a database of another name":     "key/app.sqlite",
+		"a folder in a namespace":        "key/sub/" + strings.Repeat("1", 64) + ".sqlite",
+		"a database that is none":        "key/" + strings.Repeat("2", 64) + ".sqlite",
+		"a folder without any databases": "-",
+	} {
+		t.Run(name+" is refused", func(t *testing.T) {
+			dir := workerdDir(t, map[string]string{path: "mine"})
+			if path == "-" {
+				dir = t.TempDir()
+				require.NoError(t, os.Mkdir(filepath.Join(dir, "key"), 0o755))
+			}
+			_, err := storage.Open(storage.Options{Dir: dir})
+			require.ErrorContains(t, err, "holds files that are not durago's")
+			require.NoFileExists(t, filepath.Join(dir, "durago.store"))
+		})
+	}
+	t.Run("one that workerd has open is refused, and stays workerd's", func(t *testing.T) {
+		dir := workerdDir(t, nil)
+		conn, err := sqlite3.Open("file:" + filepath.Join(dir, "key", "metadata.sqlite"))
+		require.NoError(t, err)
+		require.NoError(t, conn.Exec(`PRAGMA journal_mode=WAL; SELECT * FROM sqlite_master`))
+		_, err = storage.Open(storage.Options{Dir: dir})
+		require.ErrorIs(t, err, storage.ErrInUse)
+		require.NoFileExists(t, filepath.Join(dir, "durago.store"))
+		require.NoError(t, conn.Close())
+		s, err := storage.Open(storage.Options{Dir: dir})
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	})
 	t.Run("any name will do", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "50% of a#b ?mode=memory&x")
 		s, err := storage.Open(storage.Options{Dir: dir, NoSync: true})
@@ -164,6 +210,31 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, d.Close())
 		require.NoError(t, s.Close())
 	})
+}
+
+// workerdDir is a directory as workerd leaves it, with an object, its alarm table and other files.
+func workerdDir(t *testing.T, files map[string]string) string {
+	dir := t.TempDir()
+	s, err := storage.Open(storage.Options{Dir: dir, NoSync: true})
+	require.NoError(t, err)
+	d := s.Database("key", strings.Repeat("1", 64))
+	require.NoError(t, d.Put("k", []byte("v")))
+	_, err = d.Commit(func(error) {})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	a := s.Alarms("key")
+	require.NoError(t, a.Put(storage.AlarmRow{ID: strings.Repeat("1", 64), At: time.UnixMilli(1)}, func(error) {}))
+	require.NoError(t, a.Close())
+	require.NoError(t, s.Close())
+	require.NoError(t, os.Remove(filepath.Join(dir, "durago.store")))
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		if name != "-" {
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		}
+	}
+	return dir
 }
 
 // failing is a disk whose n-th sync of a file fails, and no other.

@@ -73,3 +73,9 @@ func (d *Database) wrap(err error, prepared string) error {
 	}
 	return out
 }
+
+// isBusy tells whether another process has the database open.
+func isBusy(err error) bool {
+	var e *Error
+	return errors.Is(err, sqlite3.BUSY) || errors.As(err, &e) && sqlite3.ErrorCode(e.extended) == sqlite3.BUSY
+}

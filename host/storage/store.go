@@ -54,7 +54,8 @@ const marker = "durago.store"
 // ErrInUse says that another process holds the directory.
 var ErrInUse = errors.New("the data directory is in use by another process: stop it, or choose another with --persist-to")
 
-// Open takes the directory, and makes it if there is none. A directory with other things in it is refused.
+// Open takes the directory, and makes it if there is none. One that workerd has made is taken too, unless a workerd
+// runs on it: ErrInUse. A directory with other things in it is refused.
 func Open(o Options) (*Store, error) {
 	if o.Disk == nil {
 		o.Disk = machine{}
@@ -73,8 +74,14 @@ func Open(o Options) (*Store, error) {
 	for _, e := range entries {
 		ours = ours || e.Name() == marker
 	}
+	taken := false
 	if !ours {
-		return nil, fmt.Errorf("%s holds files that are not durago's: choose an empty directory with --persist-to", o.Dir)
+		if taken, err = ofWorkerd(o.Dir, entries); err != nil {
+			return nil, fmt.Errorf("cannot use the data directory: %w: choose another with --persist-to", err)
+		}
+		if !taken {
+			return nil, fmt.Errorf("%s holds files that are not durago's: choose an empty directory with --persist-to", o.Dir)
+		}
 	}
 	lock, err := os.OpenFile(filepath.Join(o.Dir, marker), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -88,7 +95,13 @@ func Open(o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("cannot make the data directory durable: %w", err), lock.Close())
 		}
 	}
-	return &Store{dir: o.Dir, vfs: o.VFS, lock: lock, syncer: newSyncer(o.Disk, o.NoSync), made: map[string]bool{}}, nil
+	s := &Store{dir: o.Dir, vfs: o.VFS, lock: lock, syncer: newSyncer(o.Disk, o.NoSync), made: map[string]bool{}}
+	if taken {
+		if err := s.checkIdle(entries); err != nil { // it stays workerd's
+			return nil, errors.Join(err, os.Remove(lock.Name()), s.Close())
+		}
+	}
+	return s, nil
 }
 
 // makeDirs makes a directory and those above it, each durable before the next.

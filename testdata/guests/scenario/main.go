@@ -107,6 +107,9 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 	case strings.HasPrefix(s, "sleep "):
 		ms, _ := strconv.Atoi(s[6:])
 		time.Sleep(time.Duration(ms) * time.Millisecond)
+	case strings.HasPrefix(s, "attach "):
+		n, _ := strconv.Atoi(s[7:])
+		return attach(ws, n)
 	case s == "all":
 		list, err := h.state.WebSockets()
 		if err != nil {
@@ -274,6 +277,8 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		v, ok, err := peek.Get(kv)
 		fmt.Fprintf(w, "%v %v", ok, v)
 		return err
+	case "keep", "kept", "undefined", "large", "alarmat", "remember", "remembered":
+		return h.values(verb, w, r)
 	case "body":
 		b, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%d bytes", len(b))

@@ -1,0 +1,130 @@
+package hosttest_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/build/wrangler"
+	"durago.example/host/hosttest"
+	"durago.example/host/storage"
+)
+
+// exchanged is how many objects a directory of TestExchange holds.
+const exchanged = 12
+
+// TestExchange: what one runtime has written into a directory and left cleanly, the other serves: values of every kind, SQL
+// rows, alarms, names. Then it goes back, with more written.
+func TestExchange(t *testing.T) {
+	if hosttest.WorkerdPath() == "" {
+		t.Skip("DURAGO_WORKERD names no workerd: make conformance has one")
+	}
+	for name, firstIsWorkerd := range map[string]bool{"from workerd": true, "from the host": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Dir: filepath.Join(t.TempDir(), "state")}
+			compared := 0
+			compare := func(want, got []string) {
+				t.Helper()
+				require.Equal(t, want, got)
+				compared += len(want)
+			}
+			stay := func(workerd bool, f func(h *hosttest.Host)) {
+				o.Workerd = workerd
+				h := hosttest.Start(t, o)
+				f(h)
+				h.Stop()
+			}
+			var first, second []string
+			var alarms []storage.AlarmRow
+			stay(firstIsWorkerd, func(h *hosttest.Host) {
+				for i := range exchanged {
+					fill(t, h, i)
+				}
+				first = everything(t, h)
+			})
+			alarms = alarmTable(t, o, firstIsWorkerd)
+			require.Len(t, alarms, exchanged)
+			stay(!firstIsWorkerd, func(h *hosttest.Host) {
+				compare(first, everything(t, h))
+				for i := range exchanged {
+					answer(t, h, "POST", fmt.Sprintf("/count/object%d", i), "")
+					answer(t, h, "POST", fmt.Sprintf("/keep/object%d", i), "")
+				}
+				second = everything(t, h)
+				require.NotEqual(t, first, second)
+			})
+			require.Equal(t, alarms, alarmTable(t, o, !firstIsWorkerd), "the scheduler's table, with the names")
+			stay(firstIsWorkerd, func(h *hosttest.Host) { compare(second, everything(t, h)) })
+			if firstIsWorkerd {
+				stay(false, func(h *hosttest.Host) {
+					for i := range exchanged {
+						ran, _ := h.Object("HOME", fmt.Sprint("object", i)).RunAlarm() // it fails at some, as it is told to
+						require.True(t, ran, "an alarm that workerd has set")
+					}
+				})
+			}
+			t.Logf("conformance: %d answers and %d alarms here, 0 unlisted differences, 0 listed", compared, len(alarms))
+		})
+	}
+}
+
+func answer(t *testing.T, h *hosttest.Host, method, path, body string) string {
+	t.Helper()
+	status, text := h.Fetch(method, path, body)
+	require.Equal(t, 200, status, "%s: %s", path, text)
+	return text
+}
+
+// fill writes the i-th object.
+func fill(t *testing.T, h *hosttest.Host, i int) {
+	t.Helper()
+	name := fmt.Sprint("object", i)
+	answer(t, h, "POST", "/keep/"+name, "")
+	for range i%3 + 1 {
+		answer(t, h, "POST", "/count/"+name, "")
+	}
+	answer(t, h, "POST", "/remember/"+name, strings.Repeat("é€", i))
+	answer(t, h, "POST", fmt.Sprintf("/alarm/%s?ms=%d", name, int64(1000+i)*time.Hour.Milliseconds()), "")
+}
+
+// everything is what all objects hold.
+func everything(t *testing.T, h *hosttest.Host) (all []string) {
+	t.Helper()
+	for i := range exchanged {
+		name := fmt.Sprint("object", i)
+		lines := strings.Split(strings.TrimSpace(answer(t, h, "GET", "/kept/"+name, "")), "\n")
+		require.Greater(t, len(lines), 20)
+		all = append(all, lines...)
+		for _, route := range []string{"/n/", "/remembered/", "/alarmat/"} {
+			all = append(all, name+route+" "+answer(t, h, "GET", route+name, ""))
+		}
+	}
+	return all
+}
+
+// alarmTable reads the scheduler's table of a directory that nobody has open.
+func alarmTable(t *testing.T, o hosttest.Options, workerd bool) []storage.AlarmRow {
+	t.Helper()
+	c, err := wrangler.Load(o.Config)
+	require.NoError(t, err)
+	s, err := storage.Open(storage.Options{Dir: o.Dir})
+	require.NoError(t, err, "left by workerd: %v", workerd)
+	var rows []storage.AlarmRow
+	for _, class := range c.Classes() {
+		a := s.Alarms(class.UniqueKey)
+		list, err := a.Load()
+		require.NoError(t, err)
+		require.NoError(t, a.Close())
+		rows = append(rows, list...)
+	}
+	require.NoError(t, s.Close())
+	for _, r := range rows {
+		require.True(t, r.Named && strings.HasPrefix(r.Name, "object"), "%+v", r)
+	}
+	return rows
+}
