@@ -5,6 +5,14 @@ import (
 	"strings"
 )
 
+// described are the types that stand for a class of JavaScript's.
+var described = map[reflect.Type]string{
+	timeType: "Date", bigIntType: "bigint", reflect.PointerTo(bigIntType): "bigint",
+	reflect.TypeFor[Map](): "Map<any, any>", reflect.TypeFor[Set](): "Set<any>", reflect.TypeFor[RegExp](): "RegExp",
+	reflect.TypeFor[Sparse](): "any[]", reflect.TypeFor[*Error](): "Error",
+	reflect.TypeFor[Undefined](): "undefined", reflect.TypeFor[Handle](): "unknown",
+}
+
 // Describe is the TypeScript type of a Go type.
 func Describe(t reflect.Type) string { return describe(t, 0) }
 
@@ -12,11 +20,8 @@ func describe(t reflect.Type, depth int) string {
 	if depth > 8 { // a recursive type
 		return "unknown"
 	}
-	switch {
-	case t == timeType:
-		return "Date"
-	case t == bigIntType || t.Kind() == reflect.Pointer && t.Elem() == bigIntType:
-		return "bigint"
+	if name, ok := described[t]; ok {
+		return name
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -45,7 +50,7 @@ func describe(t reflect.Type, depth int) string {
 		for _, f := range fieldsOf(t) {
 			b.WriteString(property(f.name))
 			ft := t.FieldByIndex(f.index).Type
-			if f.omitEmpty {
+			if f.optional() {
 				b.WriteString("?")
 				if ft.Kind() == reflect.Pointer {
 					ft = ft.Elem()

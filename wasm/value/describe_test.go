@@ -30,6 +30,7 @@ func TestDescribe(t *testing.T) {
 			A int
 			B *string `json:"b,omitempty"`
 		}{},
+		"{ id: number; urlPath: number; ok2: number; a1: number; x: number; }": struct{ ID, URLPath, OK2, A1, X int }{},
 		`{ "max-tokens": number; $x: number; "2": number; }`: struct {
 			Max   int `json:"max-tokens"`
 			X     int `js:"$x"`

@@ -2,20 +2,30 @@ package value
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf8"
 )
 
 // field is one field of a struct as JavaScript sees it.
 type field struct {
 	name      string
 	index     []int
-	omitEmpty bool
+	omitEmpty bool // leave out a zero value, and a slice or map without elements
+	omitZero  bool // leave out a zero value
 }
 
-func (f *field) omit(v reflect.Value) bool { return f.omitEmpty && v.FieldByIndex(f.index).IsZero() }
+// optional tells whether the property may be absent.
+func (f *field) optional() bool { return f.omitEmpty || f.omitZero }
+
+func (f *field) omit(v reflect.Value) bool {
+	if !f.optional() {
+		return false
+	}
+	v = v.FieldByIndex(f.index)
+	return v.IsZero() || f.omitEmpty && (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0
+}
 
 var fieldCache sync.Map // reflect.Type → []field
 
@@ -23,9 +33,23 @@ func fieldsOf(t reflect.Type) []field {
 	if f, ok := fieldCache.Load(t); ok {
 		return f.([]field)
 	}
-	f := appendFields(nil, t, nil)
+	f := visible(appendFields(nil, t, nil))
 	fieldCache.Store(t, f)
 	return f
+}
+
+// visible leaves out the fields that others of the same name hide: of those that are embedded least deeply, as in
+// encoding/json, the only one stays.
+func visible(all []field) (list []field) {
+	for _, f := range all {
+		hidden := slices.ContainsFunc(all, func(o field) bool {
+			return o.name == f.name && !slices.Equal(o.index, f.index) && len(o.index) <= len(f.index)
+		})
+		if !hidden {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func appendFields(list []field, t reflect.Type, outer []int) []field {
@@ -45,10 +69,21 @@ func appendFields(list []field, t reflect.Type, outer []int) []field {
 			continue
 		}
 		if name == "" {
-			r, n := utf8.DecodeRuneInString(sf.Name)
-			name = string(unicode.ToLower(r)) + sf.Name[n:]
+			name = camel(sf.Name)
 		}
-		list = append(list, field{name, index, strings.Contains(rest, "omitempty")})
+		list = append(list, field{name, index, strings.Contains(rest, "omitempty"), strings.Contains(rest, "omitzero")})
 	}
 	return list
+}
+
+// camel is an exported name with its first word in small letters: name, id, urlPath.
+func camel(name string) string {
+	r := []rune(name)
+	for i := range r {
+		if !unicode.IsUpper(r[i]) || i > 0 && i+1 < len(r) && unicode.IsLower(r[i+1]) {
+			break
+		}
+		r[i] = unicode.ToLower(r[i])
+	}
+	return string(r)
 }

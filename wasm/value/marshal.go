@@ -13,27 +13,6 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// Go types and values:
-//
-//	bool                        boolean
-//	int…, uint…                 number; beyond 2^53 an error
-//	float32, float64            number
-//	string                      string
-//	[]byte                      ArrayBuffer; any view is accepted
-//	time.Time                   Date
-//	*big.Int                    BigInt
-//	slice, array                array
-//	map[string]T                object, keys in order
-//	map[K]T of another K        Map
-//	struct                      object: fields by `js` tag, else `json` tag, else name with a small first letter;
-//	                            `,omitempty`, `-`; embedded structs are part of the outer one
-//	pointer                     null, or what it points to
-//	any                         as it is: nil, bool, float64, string, []byte, []any, map[string]any, time.Time,
-//	                            *big.Int, Map, Set, RegExp, Sparse, *Error, Handle, Undefined
-//
-// Unknown incoming fields are ignored and absent ones stay zero. null goes into a pointer, slice, map or any; undefined
-// leaves any kind zero.
-
 var (
 	timeType   = reflect.TypeFor[time.Time]()
 	bigIntType = reflect.TypeFor[big.Int]()
@@ -63,9 +42,6 @@ func encode(b []byte, v any, depth int) ([]byte, error) {
 	case string:
 		return AppendString(b, v), nil
 	case []byte:
-		if v == nil {
-			return AppendNull(b), nil
-		}
 		return AppendBytes(b, v), nil
 	case RegExp:
 		return appendStr(appendStr(append(b, TagRegExp), v.Source), v.Flags), nil
@@ -178,9 +154,6 @@ func encodeReflect(b []byte, v reflect.Value, depth int) ([]byte, error) {
 		}
 		return encodeReflect(b, v.Elem(), depth+1)
 	case reflect.Slice:
-		if v.IsNil() {
-			return AppendNull(b), nil
-		}
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			return AppendBytes(b, v.Bytes()), nil
 		}
@@ -220,9 +193,6 @@ func encodeList(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
 }
 
 func encodeMap(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
-	if v.IsNil() {
-		return AppendNull(b), nil
-	}
 	keys := v.MapKeys()
 	if v.Type().Key().Kind() == reflect.String {
 		sort.Slice(keys, func(i, j int) bool { return keys[i].String() < keys[j].String() })

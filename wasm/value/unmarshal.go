@@ -3,6 +3,7 @@ package value
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"slices"
 
@@ -104,6 +105,9 @@ func (d *decoder) reflect(v reflect.Value) (err error) {
 	if d.at >= len(d.b) {
 		return ErrMalformed
 	}
+	if own[v.Type()] {
+		return d.own(v)
+	}
 	peek := d.b[d.at]
 	if v.Kind() == reflect.Pointer && v.Type().Elem() != bigIntType && peek != TagNull && peek != TagUndefined {
 		if d.depth > abi.MaxDepth {
@@ -187,6 +191,9 @@ func (d *decoder) reflect(v reflect.Value) (err error) {
 			v.Set(reflect.ValueOf(*n))
 			return d.err
 		}
+		if v.CanInt() || v.CanUint() {
+			return setBigInt(v, n)
+		}
 	case TagArray, TagSet:
 		n := d.count(1)
 		return d.list(v, n, tag)
@@ -208,6 +215,28 @@ func (d *decoder) reflect(v reflect.Value) (err error) {
 		return d.err
 	}
 	return fmt.Errorf("cannot read %s into %s", names(tag), v.Type())
+}
+
+// own are the types of this package that stand for a class of JavaScript's.
+var own = map[reflect.Type]bool{
+	reflect.TypeFor[Map](): true, reflect.TypeFor[Set](): true, reflect.TypeFor[RegExp](): true, reflect.TypeFor[Sparse](): true,
+	reflect.TypeFor[*Error](): true, reflect.TypeFor[Undefined](): true, reflect.TypeFor[Handle](): true,
+}
+
+// own decodes into one of those types.
+func (d *decoder) own(v reflect.Value) error {
+	tag := d.b[d.at]
+	switch x := reflect.ValueOf(d.any()); {
+	case d.err != nil:
+		return d.err
+	case x.IsValid() && x.Type() == v.Type():
+		v.Set(x)
+	case tag == TagUndefined, tag == TagNull && v.Kind() != reflect.Struct:
+		v.SetZero()
+	default:
+		return fmt.Errorf("cannot read %s into %s", names(tag), v.Type())
+	}
+	return nil
 }
 
 func setNumber(v reflect.Value, f float64, whole int64) error {
@@ -233,6 +262,19 @@ func setNumber(v reflect.Value, f float64, whole int64) error {
 		return fmt.Errorf("%d does not fit %s", whole, v.Type())
 	}
 	return fmt.Errorf("cannot read a number into %s", v.Type())
+}
+
+// setBigInt stores a BigInt in an integer: what JavaScript sends where a number would lose digits.
+func setBigInt(v reflect.Value, n *big.Int) error {
+	switch {
+	case v.CanInt() && n.IsInt64() && !v.OverflowInt(n.Int64()):
+		v.SetInt(n.Int64())
+	case v.CanUint() && n.IsUint64() && !v.OverflowUint(n.Uint64()):
+		v.SetUint(n.Uint64())
+	default:
+		return fmt.Errorf("%d does not fit %s", n, v.Type())
+	}
+	return nil
 }
 
 func (d *decoder) list(v reflect.Value, n int, tag byte) error {

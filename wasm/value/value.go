@@ -18,6 +18,48 @@
 //
 // A Date, RegExp, boxed primitive, buffer, view, array, object, Map, Set, Error and handle are objects and take the
 // next index when they begin. Nesting is bounded by abi.MaxDepth in every encoder and decoder.
+//
+// # What a Go value is in JavaScript and in storage
+//
+// The columns are the type in Go, in the declarations that the build writes, the tags above, and the tags of V8's
+// format, which storage holds (package host/storage/v8). A test compares each row.
+//
+//	bool                   boolean                 T F  T F
+//	int … uint64           number                  I    I N
+//	float32, float64       number                  I N  I N
+//	string                 string                  S    " c
+//	[]byte                 ArrayBuffer             B    B
+//	time.Time              Date                    D    D
+//	big.Int, *big.Int      bigint                  G    Z
+//	[]T, [n]T              T[]                     A    A
+//	map[string]T           Record<string, T>       O    o
+//	map[K]T                Map<K, T>               M    ;
+//	struct                 { field: T; }           O    o
+//	*T                     T | null                0    0
+//	any                    any                     0    0
+//	Map                    Map<any, any>           M    ;
+//	Set                    Set<any>                Z    '
+//	RegExp                 RegExp                  R    R
+//	Sparse                 any[]                   a    a
+//	*Error                 Error                   E    \
+//	Undefined              undefined               _    _
+//
+// Of these:
+//
+//   - An integer beyond ±2^53 is an error, both ways, as a JavaScript number would lose digits: use *big.Int, or a
+//     string. An integer takes a BigInt that fits it. A number with a fraction, or that does not fit, is an error.
+//   - A Time is whole milliseconds; the zero Time is the invalid Date, and so is what JavaScript has no Date for.
+//   - A nil slice or map is an empty one: only a nil pointer and a nil any are null. A pointer that is not nil is what it
+//     points to. null goes into a pointer, slice, map or any, and is an error elsewhere; undefined leaves anything zero.
+//   - []byte takes an ArrayBuffer or any view; an array of bytes that is no slice is numbers.
+//   - A field's property has the name in its tag `js`, else in its tag `json`, else its own with its first word in small
+//     letters: Name is name, ID is id, URLPath is urlPath. "-" leaves it out; omitempty leaves it out while it is zero or an empty slice or map, omitzero while it is zero: it
+//     is absent then, not null. The fields of an embedded struct are those of the outer one, which hide them; an embedded pointer is a property.
+//   - Properties that the struct has no field for are ignored; fields that the object has no property for stay as they
+//     were.
+//   - A map's keys are in order. In storage, keys that are array indexes come first, as JavaScript has them.
+//   - Into any go nil, bool, float64, string, []byte, []any, map[string]any, time.Time, *big.Int and the types of this
+//     package. Views come as their bytes, boxed primitives as what is in them.
 package value
 
 import (
