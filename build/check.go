@@ -42,6 +42,14 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 			add("the program exports the class %s, but %s does not declare it: add it to new_sqlite_classes of a migration", k.Name, c.File)
 		}
 	}
+	for _, x := range m.Routes {
+		if _, err := abi.ParseRoute(x.Pattern); err != nil {
+			add("%v", err)
+		}
+		if !slices.ContainsFunc(c.DurableObjects.Bindings, func(b wrangler.Binding) bool { return b.Name == x.Binding }) {
+			add("the route %q goes to the binding %s, which %s does not have: add it to durable_objects.bindings", x.Pattern, x.Binding, c.File)
+		}
+	}
 	if !m.Fetch {
 		add("the program has no Fetch handler: set Program.Fetch")
 	}

@@ -42,6 +42,9 @@ func TestCheck(t *testing.T) {
 			want: "w.toml declares the class A, but the program does not export it: add it to Program.Classes, or remove it from the migrations\n" +
 				"w.toml declares the class B, but the program does not export it: add it to Program.Classes, or remove it from the migrations\n" +
 				"the program has no Fetch handler: set Program.Fetch"},
+		{name: "routes", m: abi.Manifest{Fetch: true, Routes: []abi.ManifestRoute{{Pattern: "/room", Binding: "ROOM"}}},
+			want: "the route \"/room\" names no object: want something like \"/room/{name}\" or \"POST /limit/{key}\"\n" +
+				"the route \"/room\" goes to the binding ROOM, which w.toml does not have: add it to durable_objects.bindings"},
 		{name: "queue", m: abi.Manifest{Fetch: true, Queue: true}, want: "durago does not deliver queues yet: remove Program.Queue"},
 		{name: "services", m: abi.Manifest{Fetch: true, Services: []string{"Admin"}}, want: "durago does not offer named entrypoints yet: remove Admin from Program.Services"},
 		{name: "crons", m: abi.Manifest{Fetch: true}, crons: []string{"* * * * *"},

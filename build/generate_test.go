@@ -51,7 +51,7 @@ func everythingManifest() *abi.Manifest {
 		}},
 		{Name: "$Quiet1"},
 		{Name: "Unbound", Message: true},
-	}}
+	}, Routes: []abi.ManifestRoute{{Pattern: "POST /room/{name}/{rest...}", Binding: "ROOM"}, {Pattern: "/it's\"/{name}", Binding: "ROOM"}}}
 }
 
 // TestGenerate compares with testdata/golden; go test ./build -update writes the files anew.

@@ -13,6 +13,7 @@ import (
 	"durago.example/host/bridge"
 	"durago.example/host/durable"
 	"durago.example/host/ws"
+	"durago.example/wasm/abi"
 )
 
 // next spreads requests over the isolates.
@@ -29,7 +30,63 @@ type answer struct {
 	err  error
 }
 
+// send delivers a request and calls done once; cancel says that nobody waits for the answer any more.
+type send func(q *bridge.Request, done func(*bridge.Response, error)) (cancel func(), err error)
+
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	for i := range h.routes {
+		if name, ok := h.routes[i].Match(r.Method, r.URL.EscapedPath()); ok {
+			h.serveObject(w, r, h.routes[i].ns, name)
+			return
+		}
+	}
+	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
+	h.serveVia(w, r, b.Front)
+}
+
+// ObjectHandler serves one object's own fetch handler, past the worker's: for tests and operators, not for strangers.
+func (h *Host) ObjectHandler(binding, name string) (http.Handler, error) {
+	ns := h.bindings[binding]
+	if ns == nil {
+		return nil, fmt.Errorf("no Durable Object namespace is bound as %s", binding)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.serveObject(w, r, ns, name) }), nil
+}
+
+// route is one of the program's routes.
+type route struct {
+	abi.Route
+	ns *durable.Namespace
+}
+
+// readRoutes takes the program's routes apart.
+func (h *Host) readRoutes() error {
+	for _, x := range h.manifest.Routes {
+		r, err := abi.ParseRoute(x.Pattern)
+		if err != nil {
+			return err
+		}
+		ns := h.bindings[x.Binding]
+		if ns == nil {
+			return fmt.Errorf("the route %q goes to the binding %s, which is not declared: add it to durable_objects.bindings", x.Pattern, x.Binding)
+		}
+		h.routes = append(h.routes, route{r, ns})
+	}
+	return nil
+}
+
+func (h *Host) serveObject(w http.ResponseWriter, r *http.Request, ns *durable.Namespace, name string) {
+	id := ns.IDFromName(name)
+	h.serveVia(w, r, func(q *bridge.Request, done func(*bridge.Response, error)) (func(), error) {
+		e := &durable.Event{Payload: q, Done: func(v any, err error) {
+			resp, _ := v.(*bridge.Response)
+			done(resp, err)
+		}}
+		return func() { _ = ns.On(id, e.Cancel) }, ns.Visit(id, &name, func(o *durable.Object) { o.Deliver(e) })
+	})
+}
+
+func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 	body := &countedBody{}
 	q, err := h.request(w, r, body)
 	if err != nil {
@@ -46,9 +103,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		})
 	}
-	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
 	answered := make(chan answer, 1)
-	cancel, err := b.Front(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
+	cancel, err := send(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
 	if err != nil {
 		http.Error(w, "the worker is shutting down", http.StatusServiceUnavailable)
 		return

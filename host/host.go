@@ -71,6 +71,7 @@ type Host struct {
 	bindings   map[string]*durable.Namespace
 	kv         *kv.Store
 	manifest   abi.Manifest
+	routes     []route
 	next       next
 }
 
@@ -163,6 +164,9 @@ func (h *Host) startEngine() error {
 			return fmt.Errorf("the binding %s names the class %s, which is not declared: add it to new_sqlite_classes of a migration", binding, class)
 		}
 		h.bindings[binding] = n
+	}
+	if err := h.readRoutes(); err != nil {
+		return err
 	}
 	return h.engine.Start()
 }

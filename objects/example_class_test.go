@@ -75,6 +75,7 @@ func ExampleRun() {
 	})
 	objects.Run(objects.Program{
 		Classes: []*objects.Class{objects.NewClass("Visits", NewVisits, Record)},
+		Routes:  []objects.Route{{Pattern: "/visits/{name}", Binding: "VISITS"}}, // straight to the object
 		Fetch:   mux,
 		Scheduled: func(ctx context.Context, event objects.ScheduledEvent) error {
 			fmt.Println("the pattern", event.Cron, "was due at", event.Time)

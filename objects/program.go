@@ -15,7 +15,9 @@ import (
 type Program struct {
 	// Classes are the Durable Object classes, each under its name.
 	Classes []*Class
-	// Fetch answers requests to the worker itself. See
+	// Routes are tried in order, before Fetch.
+	Routes []Route
+	// Fetch answers the other requests to the worker. See
 	// https://developers.cloudflare.com/workers/runtime-apis/handlers/fetch/.
 	Fetch http.Handler
 	// Scheduled answers cron triggers. See
@@ -79,6 +81,9 @@ func (p *Program) manifest() ([]byte, error) {
 	m := abi.Manifest{ABI: abi.Version, Fetch: p.Fetch != nil, Scheduled: p.Scheduled != nil, Queue: p.Queue != nil}
 	for _, c := range p.Classes {
 		m.Classes = append(m.Classes, c.describe())
+	}
+	for _, r := range p.Routes {
+		m.Routes = append(m.Routes, abi.ManifestRoute(r))
 	}
 	for _, s := range p.Services {
 		m.Services = append(m.Services, s.class.name)

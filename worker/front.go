@@ -7,20 +7,18 @@ import (
 	"durago.example/objects"
 )
 
-// front routes requests to objects: one limiter for each key, one counter for each name.
+// routes reach objects past the front: one limiter for each key, one counter for each name.
+var routes = []objects.Route{
+	{Pattern: "/limit/{key}", Binding: "RATE_LIMITER"},
+	{Pattern: "/counter/{name}", Binding: "COUNTER"},
+}
+
+// front answers what no route takes.
 func front() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", home)
-	mux.HandleFunc("/limit/{key}", func(w http.ResponseWriter, r *http.Request) { forward(w, r, "RATE_LIMITER", r.PathValue("key")) })
-	mux.HandleFunc("/counter/{name}", func(w http.ResponseWriter, r *http.Request) { forward(w, r, "COUNTER", r.PathValue("name")) })
 	mux.HandleFunc("/greeting/{name}", greeting)
 	return mux
-}
-
-func forward(w http.ResponseWriter, r *http.Request, binding, name string) {
-	if err := objects.NamespaceOf(r.Context(), binding).GetByName(name).Forward(w, r); err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-	}
 }
 
 func home(w http.ResponseWriter, _ *http.Request) {

@@ -13,6 +13,7 @@ func main() {
 			counter.Class,
 			ratelimitserver.Class("RateLimiterServer", nil),
 		},
-		Fetch: front(),
+		Routes: routes,
+		Fetch:  front(),
 	})
 }

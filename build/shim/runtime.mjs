@@ -1451,9 +1451,47 @@ function object(className, { alarm = false } = {}) {
   return GoObject;
 }
 
-function entrypoint({ fetch: hasFetch = true, scheduled = false } = {}) {
+// entrypoint is the worker's default export. Routes go to objects without Go running for them here.
+function entrypoint({ fetch: hasFetch = true, scheduled = false, routes = [] } = {}) {
   const handlers = {};
-  if (hasFetch) handlers.fetch = (request, env, ctx) => new Context("front", ctx, env).fetch(request);
+  const front = (request, env, ctx) => new Context("front", ctx, env).fetch(request);
+  if (hasFetch) {
+    handlers.fetch =
+      routes.length === 0
+        ? front
+        : (request, env, ctx) => {
+            const to = route(routes, request);
+            return to === undefined ? front(request, env, ctx) : env[to.binding].getByName(to.name).fetch(request);
+          };
+  }
   if (scheduled) handlers.scheduled = (controller, env, ctx) => new Context("front", ctx, env).scheduled(controller);
   return handlers;
+}
+
+// route finds the object that a request is for, as Route.Match of wasm/abi does.
+export function route(routes, { method, url }) {
+  const from = url.indexOf("/", url.indexOf("://") + 3);
+  const path = url.slice(from + 1).split(/[?#]/, 1)[0].split("/");
+  for (const [want, segments, rest, binding] of routes) {
+    if (want !== "" && want !== method && !(want === "GET" && method === "HEAD")) continue;
+    if (rest ? path.length <= segments.length : path.length !== segments.length) continue;
+    let name;
+    const fits = segments.every((segment, k) => {
+      const got = unescaped(path[k]);
+      if (got === undefined || got === "" || got === "/") return false;
+      if (segment === null) name = got;
+      return segment === null || segment === got;
+    });
+    if (fits) return { binding, name };
+  }
+  return undefined;
+}
+
+function unescaped(segment) {
+  if (!segment.includes("%")) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
 }

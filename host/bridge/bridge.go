@@ -196,6 +196,8 @@ func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 		}
 		switch p := e.Payload.(type) {
 		case *Request:
+			ev := b.lastEvent + 1
+			e.OnCancel(func() { b.cancel(s, ev) })
 			b.send(s, abi.EventFetch, s.requestFrame(nil, p), p, e.Done)
 		case Call:
 			b.send(s, abi.EventRPC, append(abi.AppendStr(nil, p.Method), p.Args...), nil, e.Done)
@@ -211,6 +213,15 @@ func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 			b.send(s, abi.EventSocketClose, abi.AppendStr(abi.AppendBool(f, p.Clean), p.Reason), nil, e.Done)
 		default:
 			e.Done(nil, fmt.Errorf("bridge: unknown payload %T", p))
+		}
+	})
+}
+
+// cancel tells the guest that nobody waits for an event any more.
+func (b *Bridge) cancel(s *scope, ev uint32) {
+	b.soon(func() {
+		if b.events[ev] != nil && b.iso.Dead() == nil {
+			b.post(s, abi.EventCancel, ev, nil)
 		}
 	})
 }

@@ -41,8 +41,11 @@ func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte)
 		return dst, nil
 	}
 	s := b.scopes[ctx]
-	if s == nil {
+	switch {
+	case s == nil:
 		return dst, errors.New("durago: this context is gone")
+	case ctx != b.iso.Current(): // nothing would go wrong here, but it would on Workers
+		return dst, errors.New("durago: an operation was called for another context")
 	}
 	switch {
 	case op <= abi.OpFail:

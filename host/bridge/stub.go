@@ -92,8 +92,9 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 		})
 	case abi.OpStubFetch:
 		q := s.readRequest(&r, frame)
-		t.send(s, q, func(v any, err error) {
+		s.abortable(token, t, t.send(s, q, func(v any, err error) {
 			_ = s.b.Do(func() {
+				delete(s.aborts, token)
 				resp, ok := v.(*Response)
 				if err == nil && !ok {
 					err = typeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
@@ -104,7 +105,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 				}
 				s.complete(token, s.responseFrame(nil, resp), nil)
 			})
-		})
+		}))
 	case abi.OpForward:
 		e := s.b.events[r.U32()]
 		if e == nil || e.request == nil {
@@ -122,8 +123,9 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 				}
 			}
 		}
-		t.send(s, q, func(v any, err error) {
+		s.abortable(token, t, t.send(s, q, func(v any, err error) {
 			_ = s.b.Do(func() {
+				delete(s.aborts, token)
 				if err == nil && s.b.scopes[s.id] == s {
 					done := e.done
 					e.done = func(any, error) {}
@@ -131,7 +133,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 				}
 				s.complete(token, nil, err)
 			})
-		})
+		}))
 	}
 	return dst, r.Err()
 }
@@ -147,24 +149,34 @@ var reservedMethods = map[string]bool{"fetch": true, "connect": true, "alarm": t
 	"webSocketError": true, "dup": true, "constructor": true}
 
 // send delivers a payload to the stub's object once the caller's writes are durable. done is called on the object's loop.
-func (t *stub) send(s *scope, payload any, done func(any, error)) {
+func (t *stub) send(s *scope, payload any, done func(any, error)) *durable.Event {
+	e := &durable.Event{Payload: payload}
 	if c, ok := payload.(Call); ok && reservedMethods[c.Method] {
 		done(nil, typeError("'"+c.Method+"' is a reserved method and cannot be called over RPC."))
-		return
+		return e
 	}
 	s.output(func(err error) {
 		if err != nil {
 			done(nil, err)
 			return
 		}
-		if err := t.ns.Visit(t.id, t.name, func(o *durable.Object) { t.deliver(o, payload, done) }); err != nil {
+		if err := t.ns.Visit(t.id, t.name, func(o *durable.Object) { t.deliver(o, e, done) }); err != nil {
 			done(nil, err)
 		}
 	})
+	return e
+}
+
+// abortable has the event cancelled when the guest gives the operation up, or ends.
+func (s *scope) abortable(token uint32, t *stub, e *durable.Event) {
+	if s.aborts == nil {
+		s.aborts = map[uint32]context.CancelFunc{}
+	}
+	s.aborts[token] = func() { _ = t.ns.On(t.id, e.Cancel) }
 }
 
 // deliver runs on the object's loop.
-func (t *stub) deliver(o *durable.Object, payload any, done func(any, error)) {
+func (t *stub) deliver(o *durable.Object, e *durable.Event, done func(any, error)) {
 	if t.object != nil && t.object.Broken() != nil && t.broken == nil {
 		t.broken = t.object.Broken()
 	}
@@ -173,19 +185,19 @@ func (t *stub) deliver(o *durable.Object, payload any, done func(any, error)) {
 		return
 	}
 	t.object = o
-	o.Deliver(&durable.Event{Payload: payload, Done: func(v any, err error) {
+	_, rpc := e.Payload.(Call)
+	e.Done = func(v any, err error) {
 		if e, ok := err.(*durable.Error); ok && !e.Reset {
 			c := *e
 			c.Remote = true
-			if c.ObjectID == "" {
-				if _, rpc := payload.(Call); rpc {
-					c.ObjectID = o.ID()
-				}
+			if c.ObjectID == "" && rpc {
+				c.ObjectID = o.ID()
 			}
 			err = &c
 		}
 		done(v, err)
-	}})
+	}
+	o.Deliver(e)
 }
 
 // fetch sends a request to the network.

@@ -46,7 +46,25 @@ type Guest interface {
 type Event struct {
 	Payload any
 	Done    func(result any, err error)
+
+	cancelled bool
+	onCancel  func()
 }
+
+// Cancel says that nobody waits for the event any more: one that has not been delivered is not, and the guest is told
+// of one that has. On the object's loop only.
+func (e *Event) Cancel() {
+	if e.cancelled {
+		return
+	}
+	e.cancelled = true
+	if e.onCancel != nil {
+		e.onCancel()
+	}
+}
+
+// OnCancel has f called if the event is cancelled after its delivery.
+func (e *Event) OnCancel(f func()) { e.onCancel = f }
 
 // Payloads that the engine itself makes.
 type (
@@ -191,6 +209,9 @@ func (n *Namespace) object(loop int, id string, name *string) *Object {
 	}
 	return o
 }
+
+// On runs f on the loop that owns an id.
+func (n *Namespace) On(id string, f func()) error { return n.e.o.Loops[n.place(id)].Do(f) }
 
 // LoopOf is the loop that owns an id.
 func (n *Namespace) LoopOf(id string) int { return n.place(id) }

@@ -131,6 +131,10 @@ func (o *Object) drain() {
 }
 
 func (o *Object) deliver(e *Event) {
+	if e.cancelled {
+		e.Done(nil, errCancelled)
+		return
+	}
 	o.inflight++
 	done := e.Done
 	once := false
@@ -173,6 +177,8 @@ func (o *Object) settle() {
 		})
 	})
 }
+
+var errCancelled = &Error{Name: "AbortError", Message: "The operation was aborted", Retryable: true}
 
 // ErrBusy says that an object cannot leave memory because something is under way.
 var ErrBusy = errors.New("the object has events or work under way")

@@ -29,7 +29,7 @@ type Options struct {
 	Stdout    io.Writer
 	Stderr    io.Writer
 
-	// Budget is called when the guest's loops have counted their budget down (see host/isolate/prepare).
+	// Budget is called now and then by the guest's loops (see host/isolate/prepare).
 	Budget func()
 	// Deadline is told when the Go runtime wants to be resumed, in time from now; false withdraws it.
 	Deadline func(d time.Duration, set bool)

@@ -1,8 +1,13 @@
 package hosttest_test
 
 import (
+	"io"
+	"net/http"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,5 +31,68 @@ func TestBodies(t *testing.T) {
 		h.Fetch("POST", "/ffetch/a?path=/echo/a", "small")
 		_, got := h.Fetch("GET", "/stream/a?n=3&ms=1", "")
 		require.Equal(t, "chunk 0\nchunk 1\nchunk 2\n", got)
+	})
+}
+
+// TestBodies_pressure: what a slow client does not read the object does not write, and what the object does not read
+// the client does not send; in between lie the buffers of the sockets.
+func TestBodies_pressure(t *testing.T) {
+	t.Parallel()
+	const mb, between = 64, 24
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		resp := h.Do("GET", "/flood/a?mb=64", "")
+		defer resp.Body.Close()
+		_, err := io.ReadFull(resp.Body, make([]byte, 1<<20))
+		require.NoError(t, err)
+		var last string
+		settled := func() bool { // the same twice in a row: it has come to rest
+			now := <-get(t, h, "/flooded/a")
+			rest := now == last
+			last = now
+			return rest
+		}
+		require.Eventually(t, settled, 10*time.Second, 100*time.Millisecond)
+		n, err := strconv.Atoi(last)
+		require.NoError(t, err)
+		require.Less(t, n, between)
+		rest, err := io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		require.EqualValues(t, (mb-1)<<20, rest)
+		h.Record("down: all %d MiB arrive, no more than %d under way", mb, between)
+
+		var sent atomic.Int64
+		answer := make(chan string, 1)
+		go func() {
+			r, w := io.Pipe()
+			go func() {
+				block := make([]byte, 64<<10)
+				for sent.Load() < mb<<20 {
+					if _, err := w.Write(block); err != nil {
+						return
+					}
+					sent.Add(int64(len(block)))
+				}
+				_ = w.Close()
+			}()
+			resp, err := http.Post(h.URL+"/swallow/b", "application/octet-stream", r)
+			if err != nil {
+				answer <- err.Error()
+				return
+			}
+			defer resp.Body.Close()
+			b, _ := io.ReadAll(resp.Body)
+			answer <- string(b)
+		}()
+		before := int64(-1)
+		require.Eventually(t, func() bool {
+			now := sent.Load()
+			rest := now > 0 && now == before
+			before = now
+			return rest
+		}, 10*time.Second, 200*time.Millisecond)
+		require.Less(t, before, int64(between<<20))
+		<-get(t, h, "/tell/b")
+		require.Equal(t, "67108864 bytes", <-answer)
+		h.Record("up: all %d MiB arrive, no more than %d under way", mb, between)
 	})
 }

@@ -12,6 +12,11 @@ function failure(e) {
 export default {
   async fetch(request, env) {
     const url = new URL(request.url);
+    const [, verb, binding, name, ...path] = url.pathname.split("/");
+    if (verb === "object") {
+      const target = new URL("/" + path.join("/") + url.search, request.url);
+      return env[decodeURIComponent(binding)].getByName(decodeURIComponent(name)).fetch(new Request(target, request));
+    }
     const stub = env[url.searchParams.get("binding")].getByName(url.searchParams.get("name"));
     try {
       if (url.pathname === "/evict") {

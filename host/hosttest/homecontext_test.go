@@ -141,6 +141,35 @@ func resetting(ctx context.Context, network, addr string) (net.Conn, error) {
 	return c, err
 }
 
+// TestCancel: a client that goes away cancels the context of the object's handler, through the front.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		client := &http.Client{Transport: &http.Transport{DialContext: resetting}}
+		defer client.CloseIdleConnections()
+		for _, path := range []string{"/sleepctx/a?ms=600000", "/ffetch/a?path=/sleepctx/a?ms=600000"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			gone := make(chan error, 1)
+			go func() {
+				r, err := http.NewRequestWithContext(ctx, "GET", h.URL+path, nil)
+				if err == nil {
+					var resp *http.Response
+					if resp, err = client.Do(r); err == nil {
+						err = resp.Body.Close()
+					}
+				}
+				gone <- err
+			}()
+			waiting := func(n string) func() bool { return func() bool { return <-get(t, h, "/waiting/a") == n } }
+			require.Eventually(t, waiting("1"), 5*time.Second, 5*time.Millisecond)
+			cancel()
+			require.ErrorIs(t, <-gone, context.Canceled)
+			require.Eventually(t, waiting("0"), 5*time.Second, 5*time.Millisecond)
+			h.Record("%s: cancelled", path)
+		}
+	})
+}
+
 // TestHomeContext_cancelled: clients go away from requests that sleep; no goroutine stays.
 func TestHomeContext_cancelled(t *testing.T) {
 	t.Parallel()

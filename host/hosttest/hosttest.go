@@ -11,7 +11,7 @@
 // # Two runtimes
 //
 // Each runs a scenario on the host and, where the environment variable DURAGO_WORKERD names a workerd executable, on
-// that too, and compares what the scenario saw. Fetch, Do, Dial, Call, Evict, Hibernate, Wait and Restart are the verbs that both
+// that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict, Hibernate, Wait and Restart are the verbs that both
 // have; the others are the host's own.
 package hosttest
 
@@ -141,7 +141,7 @@ func Start(t testing.TB, o Options) *Host {
 	if h.Host, err = host.New(context.Background(), ho); err != nil {
 		t.Fatal(err)
 	}
-	h.server = httptest.NewServer(h.Handler())
+	h.server = httptest.NewServer(h.objects(h.Handler()))
 	h.URL = h.server.URL
 	t.Cleanup(h.Stop)
 	return h

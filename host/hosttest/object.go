@@ -96,6 +96,58 @@ func (o *Object) call(ctx context.Context, method string, args []byte) ([]byte, 
 	})
 }
 
+// Fetch sends a request to the object itself, past the worker's front. path begins with a slash.
+func (o *Object) Fetch(method, path, body string) (status int, answer string) {
+	o.h.t.Helper()
+	r, err := http.NewRequestWithContext(o.h.t.Context(), method, o.url()+path, strings.NewReader(body))
+	if err != nil {
+		o.h.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		o.h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer = read(o.h.t, resp)
+	o.h.transcript.add("%s/%s: %s %s → %d %s", o.binding, o.name, method, path, resp.StatusCode, answer)
+	return resp.StatusCode, answer
+}
+
+// Dial opens a WebSocket to the object itself; the test's end closes it.
+func (o *Object) Dial(path string) *websocket.Conn {
+	o.h.t.Helper()
+	return dial(o.h.t, o.url()+path)
+}
+
+// url is where the harness serves the object alone.
+func (o *Object) url() string {
+	if o.h.workerd != nil {
+		return o.h.workerd.driver + "/object/" + url.PathEscape(o.binding) + "/" + url.PathEscape(o.name)
+	}
+	return o.h.URL + objectPrefix + url.PathEscape(o.binding) + "/" + url.PathEscape(o.name)
+}
+
+// objectPrefix is where the harness's server has objects, on a path that only tests use.
+const objectPrefix = "/cdn-cgi/hosttest/object/"
+
+// objects serves single objects below objectPrefix, and the worker elsewhere.
+func (h *Host) objects(worker http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", worker)
+	mux.HandleFunc(objectPrefix+"{binding}/{name}/{path...}", func(w http.ResponseWriter, r *http.Request) {
+		one, err := h.ObjectHandler(r.PathValue("binding"), r.PathValue("name"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		q := r.Clone(r.Context())
+		q.URL.Path, q.URL.RawPath = "/"+r.PathValue("path"), ""
+		q.RequestURI = q.URL.RequestURI()
+		one.ServeHTTP(w, q)
+	})
+	return mux
+}
+
 // Evict takes the object out of memory; its sockets stay, so that this is hibernation too. It fails while something is
 // under way.
 func (o *Object) Evict() error {
@@ -170,14 +222,19 @@ func (o *Object) SQL(query string) ([]string, error) {
 // Dial opens a WebSocket to a path of the worker; the test's end closes it.
 func (h *Host) Dial(path string) *websocket.Conn {
 	h.t.Helper()
-	c, resp, err := websocket.DefaultDialer.DialContext(h.t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+path, nil)
+	return dial(h.t, h.URL+path)
+}
+
+func dial(t testing.TB, url string) *websocket.Conn {
+	t.Helper()
+	c, resp, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http"), nil)
 	if err != nil {
 		if resp != nil {
 			b, _ := io.ReadAll(resp.Body)
-			h.t.Fatalf("hosttest: dial %s: %v: %s", path, err, b)
+			t.Fatalf("hosttest: dial %s: %v: %s", url, err, b)
 		}
-		h.t.Fatalf("hosttest: dial %s: %v", path, err)
+		t.Fatalf("hosttest: dial %s: %v", url, err)
 	}
-	h.t.Cleanup(func() { _ = c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

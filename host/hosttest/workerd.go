@@ -86,6 +86,7 @@ const config :Workerd.Config = (
   services = [
     (name = "driver", worker = .driver),
     (name = "beside", worker = .beside),
+    (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
 %s  ],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (), service = "main"),

@@ -113,6 +113,9 @@ func (i *Isolate) Restart() error {
 	return nil
 }
 
+// Current is the context that the guest runs for, 0 between runs. Loop only.
+func (i *Isolate) Current() uint32 { return i.current }
+
 // Dead is why the guest can run no more, or nil.
 func (i *Isolate) Dead() error { return i.dead }
 

@@ -1,34 +1,20 @@
 package isolate
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero/sys"
-
-	"durago.example/host/isolate/prepare"
 )
 
 // A run's time is that of the machine's clock, not of the injected one: it bounds work, not waiting.
 
-// budget is how many loop iterations pass between two looks at the clock: about a millisecond's.
-const budget = 1 << 18
+func (i *Isolate) begin() { i.began = time.Now() }
 
-func (i *Isolate) begin() {
-	i.began = time.Now()
-	i.refill()
-}
-
-func (i *Isolate) refill() {
-	binary.LittleEndian.PutUint32(i.mem.base[prepare.Budget:], budget)
-}
-
-// spend is called by the guest's loops when the budget is used up.
+// spend is called by the guest's loops now and then.
 func (i *Isolate) spend() {
-	i.refill()
 	if time.Since(i.began) > i.o.CPULimit {
 		i.spent = true
 		panic(errors.New("CPU limit"))

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -136,11 +137,13 @@ func raiseFileLimit() error {
 
 // close stops every server and removes what the run wrote.
 func (b *bench) close() {
+	var stopping sync.WaitGroup
 	for _, s := range append(b.servers, b.bare) {
 		if s != nil {
-			s.stop()
+			stopping.Go(s.stop)
 		}
 	}
+	stopping.Wait()
 	if b.work != "" {
 		_ = os.RemoveAll(b.work)
 	}

@@ -5,10 +5,17 @@ type Manifest struct {
 	ABI       int             `json:"abi"`
 	Go        string          `json:"go"`
 	Classes   []ManifestClass `json:"classes"`
+	Routes    []ManifestRoute `json:"routes,omitempty"`
 	Fetch     bool            `json:"fetch"`
 	Scheduled bool            `json:"scheduled"`
 	Queue     bool            `json:"queue"`
 	Services  []string        `json:"services,omitempty"` // names of entrypoints
+}
+
+// ManifestRoute sends requests straight to an object; ParseRoute reads the pattern.
+type ManifestRoute struct {
+	Pattern string `json:"pattern"`
+	Binding string `json:"binding"`
 }
 
 // ManifestClass is one class: its RPC methods, and which events it handles.

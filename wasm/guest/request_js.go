@@ -49,12 +49,28 @@ func parseURL(s string) (*url.URL, error) {
 	return url.Parse(s)
 }
 
+// headerNames are the canonical forms of names that came before: finding one costs less than making it anew.
+var headerNames = map[string]string{}
+
+const maxHeaderNames = 256
+
+func headerName(b []byte) string {
+	if s, ok := headerNames[string(b)]; ok {
+		return s
+	}
+	s := http.CanonicalHeaderKey(string(b))
+	if len(headerNames) < maxHeaderNames && len(b) <= 64 {
+		headerNames[string(b)] = s
+	}
+	return s
+}
+
 func readHeader(r *abi.Reader) http.Header {
 	n := int(r.U16())
 	h := make(http.Header, n)
 	values := make([]string, 0, min(n, r.Len()/8))
 	for range n {
-		name, v := http.CanonicalHeaderKey(view(r.Bytes())), view(r.Bytes())
+		name, v := headerName(r.Bytes()), view(r.Bytes())
 		if r.Err() != nil {
 			break
 		}

@@ -5,18 +5,46 @@ import (
 	"fmt"
 )
 
-// check follows each loop header: it counts Budget down and calls a host function at zero.
+// check follows each loop header: it counts a global down, and at zero refills it and calls a host function. A global
+// costs one load and one store of the module's context; a word of linear memory would cost three bounds checks more,
+// and Go enters a loop with each function it calls.
 //
-//	i32.const Budget; i32.const Budget; i32.load; i32.const 1; i32.sub; i32.store
-//	i32.const Budget; i32.load; i32.eqz; if; i32.const 0; call host; end
-func check(host uint32) []byte {
-	b := []byte{0x41, 0xc0, 0x00, 0x41, 0xc0, 0x00, 0x28, 0x02, 0x00, 0x41, 0x01, 0x6b, 0x36, 0x02, 0x00,
-		0x41, 0xc0, 0x00, 0x28, 0x02, 0x00, 0x45, 0x04, 0x40, 0x41, 0x00, 0x10}
+//	global.get g; i32.const 1; i32.sub; global.set g
+//	global.get g; i32.eqz; if; i32.const Budget; global.set g; i32.const 0; call host; end
+func check(global, host uint32) []byte {
+	g := binary.AppendUvarint(nil, uint64(global))
+	b := append([]byte{0x23}, g...)
+	b = append(append(b, 0x41, 0x01, 0x6b, 0x24), g...)
+	b = append(append(b, 0x23), g...)
+	b = append(b, 0x45, 0x04, 0x40)
+	b = append(appendConst(b, Budget), 0x24)
+	b = append(b, g...)
+	b = append(b, 0x41, 0x00, 0x10)
 	return append(binary.AppendUvarint(b, uint64(host)), 0x0b)
 }
 
-func rewriteCode(r *reader, host uint32) []byte {
-	c := check(host)
+// appendConst appends i32.const v, for a v of at least 0.
+func appendConst(b []byte, v uint32) []byte {
+	b = append(b, 0x41)
+	for ; v >= 0x40; v >>= 7 {
+		b = append(b, byte(v)|0x80)
+	}
+	return append(b, byte(v))
+}
+
+// appendGlobal adds a mutable i32 to a global section's body, which is nil if there was none.
+func appendGlobal(body []byte) []byte {
+	n, rest := uint32(0), []byte(nil)
+	if body != nil {
+		r := &reader{b: body}
+		n, rest = r.u32(), body[r.at:]
+	}
+	out := append(binary.AppendUvarint(nil, uint64(n)+1), rest...)
+	return append(appendConst(append(out, 0x7f, 0x01), Budget), 0x0b)
+}
+
+func rewriteCode(r *reader, global, host uint32) []byte {
+	c := check(global, host)
 	n := r.u32()
 	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/64), uint64(n))
 	var f []byte

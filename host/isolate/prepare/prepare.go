@@ -13,9 +13,9 @@ import (
 	"fmt"
 )
 
-// Budget is the address of the word that loops count down, in the first page, which Go leaves unused. At zero they call
-// HostFunction with a stack pointer of zero, which Go itself never does.
-const Budget = 64
+// Budget is how many loop iterations pass between two calls of HostFunction, with a stack pointer of zero, which Go
+// itself never passes: about a millisecond's.
+const Budget = 1 << 18
 
 // HostFunction is the import that a used-up budget calls: one that every Go program has.
 const HostFunction = "gojs.runtime.resetMemoryDataView"
@@ -28,6 +28,7 @@ type Module struct {
 	Exports  map[string]bool
 
 	functions map[string]uint32 // index of each imported function
+	globals   uint32            // imported ones, then all
 }
 
 // Segment is data that belongs at Offset before the program starts.
@@ -42,6 +43,7 @@ var ErrNotWasm = errors.New("not a WebAssembly module")
 // Section ids.
 const (
 	sectionImport    = 2
+	sectionGlobal    = 6
 	sectionExport    = 7
 	sectionCode      = 10
 	sectionData      = 11
@@ -68,13 +70,28 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 		}
 	}()
 	m = &Module{Imports: map[string]bool{}, Exports: map[string]bool{}, functions: map[string]uint32{}}
-	out := append(make([]byte, 0, len(wasm)+len(wasm)/64), wasm[:8]...)
+	out := append(make([]byte, 0, len(wasm)+len(wasm)/32), wasm[:8]...)
+	add := func(id byte, body []byte) {
+		if rewrite {
+			out = append(out, id)
+			out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
+		}
+	}
 	r := &reader{b: wasm, at: 8}
+	counted := false // the global that loops count down is there
 	for r.at < len(wasm) {
 		id := r.byte()
 		body := r.bytes(r.u32())
 		s := &reader{b: body}
+		if id > sectionGlobal && !counted {
+			add(sectionGlobal, appendGlobal(nil))
+			counted = true
+		}
 		switch id {
+		case sectionGlobal:
+			m.globals += (&reader{b: body}).u32()
+			body = appendGlobal(body)
+			counted = true
 		case sectionImport:
 			m.readImports(s)
 		case sectionExport:
@@ -85,7 +102,7 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 				if !ok {
 					return nil, fmt.Errorf("prepare: the module does not import %s: it is no Go program", HostFunction)
 				}
-				body = rewriteCode(s, host)
+				body = rewriteCode(s, m.globals, host)
 			}
 		case sectionData:
 			if rewrite {
@@ -97,10 +114,7 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 				continue
 			}
 		}
-		if rewrite {
-			out = append(out, id)
-			out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
-		}
+		add(id, body)
 	}
 	m.Wasm = out
 	return m, nil
@@ -124,6 +138,7 @@ func (m *Module) readImports(r *reader) {
 		case 3: // global
 			r.byte()
 			r.byte()
+			m.globals++
 		default:
 			panic(malformed(fmt.Sprintf("import of kind %d", kind)))
 		}

@@ -29,6 +29,10 @@ type count struct {
 	N int `json:"n"`
 }
 
+type calls struct {
+	Calls int `json:"calls"`
+}
+
 // ServeHTTP does what the first part of the path says.
 func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.calls++
@@ -37,7 +41,7 @@ func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch {
 	case kind == "touch":
-		v = map[string]int{"calls": c.calls}
+		v = calls{c.calls}
 	case kind == "kvcounter":
 		v, err = c.countKV()
 	case kind == "akvcounter":

@@ -13,6 +13,7 @@ import (
 func main() {
 	objects.Run(objects.Program{
 		Classes: []*objects.Class{limiterClass, counterClass, roomClass},
+		Routes:  routes,
 		Fetch:   http.HandlerFunc(front),
 	})
 }

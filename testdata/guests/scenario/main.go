@@ -31,6 +31,9 @@ type Home struct {
 	state *objects.State
 	sql   *objects.SQL
 	calls int
+
+	flooded int // bytes that flood has written
+	waiting int // requests that wait for their client to go away
 }
 
 var echo = objects.Method1("echo", (*Home).echo, "value")
@@ -173,7 +176,11 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		n, err := h.increment()
 		fmt.Fprintf(w, "%d", n)
 		return err
+	case "waiting":
+		fmt.Fprint(w, h.waiting)
 	case "sleepctx":
+		h.waiting++
+		defer func() { h.waiting-- }()
 		select {
 		case <-time.After(time.Duration(number(r, "ms")) * time.Millisecond):
 		case <-ctx.Done():
@@ -282,6 +289,24 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 			w.(http.Flusher).Flush()
 			pause(number(r, "ms"))
 		}
+	case "flood": // the object writes as fast as the client reads
+		block := make([]byte, 64<<10)
+		for h.flooded = 0; h.flooded < number(r, "mb")<<20; h.flooded += len(block) {
+			if _, err := w.Write(block); err != nil {
+				return err
+			}
+		}
+	case "flooded":
+		fmt.Fprint(w, h.flooded>>20)
+	case "swallow": // it reads nothing until told
+		<-hub
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%d bytes", n)
+		return err
+	case "tell":
+		hub <- "read"
+	case "out":
+		return out(ctx, w, r)
 	case "echo":
 		_, err := io.Copy(w, r.Body)
 		return err
@@ -294,6 +319,24 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		http.NotFound(w, r)
 	}
 	return nil
+}
+
+// out sends a request to the network and passes the answer on.
+func out(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
+	q, err := http.NewRequestWithContext(ctx, r.Method, r.URL.Query().Get("url"), r.Body)
+	if err != nil {
+		return err
+	}
+	q.Header.Set("X-From", "durago")
+	resp, err := objects.Fetch(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	w.Header().Set("X-Seen", resp.Header.Get("X-Seen"))
+	w.WriteHeader(resp.StatusCode)
+	_, err = io.Copy(w, resp.Body)
+	return err
 }
 
 // ball crosses objects and requests: whoever waits for it is woken by another's event.
@@ -459,6 +502,8 @@ func front(w http.ResponseWriter, r *http.Request) {
 			return err
 		})
 		fmt.Fprintf(w, "%d wakes", n)
+	case "fout":
+		err = out(ctx, w, r)
 	case "fmix":
 		err = frontMix(w, r, stub)
 	case "goroutines":

@@ -17,4 +17,4 @@ export class $Quiet1 extends worker.object("$Quiet1", { alarm: false }) {
 export class Unbound extends worker.object("Unbound", { alarm: false }) {
 }
 
-export default worker.entrypoint({ fetch: true, scheduled: true });
+export default worker.entrypoint({ fetch: true, scheduled: true, routes: [["POST", ["room", null], true, "ROOM"], ["", ["it's\"", null], false, "ROOM"]] });

@@ -5,4 +5,4 @@ import { call, start } from "./runtime.mjs";
 
 const worker = start(app);
 
-export default worker.entrypoint({ fetch: true, scheduled: false });
+export default worker.entrypoint({ fetch: true, scheduled: false, routes: [] });

@@ -1,0 +1,90 @@
+//go:build !js
+
+package main_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/host/hosttest"
+	"durago.example/worker/counter"
+)
+
+// blocks are the fenced blocks of the README in one language.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	b, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	var out []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(b), -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// TestREADME_curl runs the README's curls as written, but for the port.
+func TestREADME_curl(t *testing.T) {
+	h := start(t)
+	line := regexp.MustCompile(`^curl (?:-X (\w+) )?http://127\.0\.0\.1:8787(\S*)$`)
+	ran := 0
+	for _, block := range blocks(t, "sh") {
+		lines := strings.Split(block, "\n")
+		for i, l := range lines {
+			m := line.FindStringSubmatch(l)
+			if m == nil {
+				require.NotContains(t, l, "curl ")
+				continue
+			}
+			method := m[1]
+			if method == "" {
+				method = "GET"
+			}
+			_, answer := h.Fetch(method, m[2], "")
+			require.Equal(t, lines[i+1], "# "+strings.TrimSpace(answer), l)
+			ran++
+		}
+	}
+	require.GreaterOrEqual(t, ran, 4)
+}
+
+// TestREADME_code holds that the README's object is the real one, where it is not left out.
+func TestREADME_code(t *testing.T) {
+	source, err := os.ReadFile("counter/counter.go")
+	require.NoError(t, err)
+	rest := string(source)
+	for part := range strings.SplitSeq(blocks(t, "go")[0], "…\n") {
+		for paragraph := range strings.SplitSeq(strings.Trim(part, "\n\t"), "\n\n") {
+			_, after, found := strings.Cut(rest, strings.Trim(paragraph, "\n\t"))
+			require.True(t, found, "worker/counter/counter.go does not go on with:\n%s", paragraph)
+			rest = after
+		}
+	}
+}
+
+// TestREADME_test is the README's test.
+func TestREADME_test(t *testing.T) {
+	t.Parallel()
+	h := hosttest.Start(t, hosttest.Options{Config: "../wrangler.toml"})
+	o := h.Object("COUNTER", "a")
+	n, err := counter.Increment.Call(t.Context(), o, 2)
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+
+	require.NoError(t, counter.ResetIn.Call(t.Context(), o, 60_000))
+	require.NoError(t, o.Evict())
+	h.Advance(time.Minute)
+	n, err = counter.Get.Call(t.Context(), o)
+	require.NoError(t, err)
+	require.Zero(t, n)
+
+	own, err := os.ReadFile("readme_test.go")
+	require.NoError(t, err)
+	body := regexp.MustCompile(`(?s)\th := .*\n}`).FindString(blocks(t, "go")[2])
+	require.NotEmpty(t, body)
+	require.Contains(t, string(own), strings.TrimSuffix(body, "\n}"))
+}
