@@ -46,6 +46,8 @@ func TestExchange(t *testing.T) {
 					fill(t, h, i)
 				}
 				first = everything(t, h)
+				_, err := storage.Open(storage.Options{Dir: o.Dir})
+				require.ErrorIs(t, err, storage.ErrInUse, "while it runs nobody else may have it")
 			})
 			alarms = alarmTable(t, o, firstIsWorkerd)
 			require.Len(t, alarms, exchanged)
