@@ -395,7 +395,7 @@ func (h *Home) transaction(w http.ResponseWriter, r *http.Request) error {
 		case "fail":
 			return errors.New("undo")
 		case "park":
-			pause(1)
+			pause(1000)
 		case "wait":
 			return h.state.Storage().Sync(r.Context())
 		}
