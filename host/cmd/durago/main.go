@@ -43,6 +43,27 @@ import (
 	"durago.example/wasm/abi"
 )
 
+// untilSignal is a context that the first SIGINT or SIGTERM cancels. By then a second one has its usual effect again,
+// which signal.NotifyContext does not promise: whoever sees the first take effect may send the second.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		defer close(done)
+		defer cancel()
+		defer signal.Stop(signals)
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-done
+	}
+}
+
 // configFlag is what every command about a worker takes.
 type configFlag struct {
 	Config  string `short:"c" type:"path" placeholder:"FILE" help:"The wrangler configuration; default: searched for as wrangler does."`
@@ -66,9 +87,8 @@ const (
 )
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // so that a second signal has its usual effect
 	var c cli
 	parser, err := kong.New(&c, kong.Name("durago"), kong.Description("Durable Objects in Go: build, check, run."),
 		kong.BindTo(ctx, (*context.Context)(nil)))
