@@ -36,12 +36,15 @@ func number(t *testing.T, variable string, otherwise int) int {
 	return n
 }
 
-// TestJournal_powerLoss_catches breaks the rules that the test above is there to hold.
+// TestJournal_powerLoss_catches breaks the rules that the test above is there to hold. It begins with a seed that is near
+// one that finds the fault: from 1 on, three of them take a thousand power losses and more.
 func TestJournal_powerLoss_catches(t *testing.T) {
-	for _, f := range []fault{notSynced, releasedEarly, reusedEarly, noFence, noMarker, lateTombstone, perHandle, noChecksum, earlyGate, cutNotSynced, headAtOnce} {
+	for f, first := range map[fault]uint64{notSynced: 1, releasedEarly: 1, reusedEarly: 380, noFence: 1, noMarker: 1, lateTombstone: 30,
+		perHandle: 15, noChecksum: 1, earlyGate: 1, cutNotSynced: 190, headAtOnce: 1} {
 		t.Run(strings.ReplaceAll(string(f), " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			var all tally
-			for seed := uint64(1); seed < 2000; seed++ {
+			for seed := first; seed < first+2000; seed++ {
 				if err := live(t, seed, f, &all); err != nil {
 					t.Logf("found by seed %d, after %d power losses: %v", seed, all.losses, err)
 					return

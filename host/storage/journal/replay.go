@@ -131,15 +131,18 @@ func (r *replayer) sync() error {
 }
 
 // refuseForeign finds a log that another program has begun since. Rule 9. Ours has salts that the journal knows,
-// because a head is written to a log only once its record is durable.
+// because a head is written to a log only once its record is durable. Of a log that the journal removes nothing is known.
 func (r *replayer) refuseForeign(records []record) error {
 	known := map[string][]salts{}
 	seen := map[*named]bool{}
-	removed := map[string]bool{} // what is there may be what was to go
+	removed := map[string]bool{} // what is there may be, half written, what was to go; it goes now
 	for i := range records {
 		c := &records[i]
-		if c.kind == remove {
+		switch c.kind {
+		case remove:
 			removed[c.name.path+"-wal"] = true
+		case unlink:
+			removed[c.name.path] = true
 		}
 		if c.kind != write && c.kind != truncate && c.kind != unlink {
 			continue

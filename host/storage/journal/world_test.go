@@ -65,8 +65,26 @@ type world struct {
 // The world is the journal's disk, without the syncs that a fault leaves out.
 
 func (w *world) OpenFile(path string, create bool) (journal.File, error) {
-	return w.disk.OpenFile(path, create)
+	f, err := w.disk.OpenFile(path, create)
+	if err == nil && strings.HasSuffix(path, ".segment") {
+		f = segment{f, w}
+	}
+	return f, err
 }
+
+// segment looks closely at the moment when one is used again.
+type segment struct {
+	journal.File
+	w *world
+}
+
+func (s segment) WriteAt(p []byte, off int64) (int, error) {
+	if off == 0 && !s.w.opening && s.w.rng.IntN(10) == 0 {
+		s.w.disk.CutAfter(2 + s.w.rng.IntN(5))
+	}
+	return s.File.WriteAt(p, off)
+}
+
 func (w *world) Remove(path string) error  { return w.disk.Remove(path) }
 func (w *world) SyncAll(path string) error { return w.disk.SyncAll(path) }
 
@@ -368,6 +386,9 @@ func (w *world) remove(m *model) error {
 	path := w.disk.Path(m.path)
 	m.states = append(m.states, nil)
 	w.all.removed++
+	if w.rng.IntN(4) == 0 { // and closely at this
+		w.disk.CutAfter(1 + w.rng.IntN(8))
+	}
 	if w.fault == lateTombstone {
 		if err := errors.Join(w.disk.Remove(path+"-wal"), w.disk.Remove(path)); err != nil {
 			return err
