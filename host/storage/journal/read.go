@@ -40,7 +40,7 @@ func parse(b []byte, sum func([]byte) uint32) (*stored, error) {
 	end := s.base
 	for b = b[block:]; len(b) >= batchHead; {
 		n := int64(le.Uint32(b[40:]))
-		if le.Uint32(b) != batchMagic || le.Uint64(b[8:]) != s.seq || batchHead+n > int64(len(b)) || sum(b[8:batchHead+n]) != le.Uint32(b[4:]) {
+		if le.Uint32(b) != batchMagic || le.Uint64(b[8:]) != s.seq || le.Uint64(b[48:]) != s.epoch || batchHead+n > int64(len(b)) || sum(b[8:batchHead+n]) != le.Uint32(b[4:]) {
 			break
 		}
 		t := batch{end: le.Uint64(b[16:]), needed: le.Uint64(b[24:]), durable: le.Uint64(b[32:])}

@@ -13,11 +13,12 @@ import (
 // them: a file has a number for the length of a segment.
 //
 //	head of a segment   magic 4, sum 4, version 4, 0 4, seq 8, base position 8, needed 8, epoch 8
-//	head of a batch     magic 4, sum 4, seq 8, end position 8, needed 8, durable 8, length 4, 0 4, 0 16
+//	head of a batch     magic 4, sum 4, seq 8, end position 8, needed 8, durable 8, length 4, 0 4, epoch 8, 0 8
 //	record              kind 1, flags 1, 0 2, file 4, offset 8, length 4, bytes
 //	name                a record whose bytes are incarnation 8, salts 8, path
 //
-// A sum is CRC-32C of all that follows it, of a segment's head up to its last field. A position counts the bytes of all
+// The number of a segment that was lost with its head is given again, perhaps to the same file: a batch belongs to a
+// segment if the epoch is the same too. A sum is CRC-32C of all that follows it, of a segment's head up to its last field. A position counts the bytes of all
 // records before, without names.
 const (
 	segmentMagic = 0x44_4A_53_31

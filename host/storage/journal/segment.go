@@ -147,6 +147,7 @@ func (j *Journal) writeBatch(b []byte, end uint64) error {
 	le.PutUint64(b[24:], needed)
 	le.PutUint64(b[32:], durable)
 	le.PutUint32(b[40:], uint32(len(b)-batchHead))
+	le.PutUint64(b[48:], j.epoch)
 	le.PutUint32(b[4:], j.o.sum(b[8:]))
 	b = append(b, make([]byte, blocks(len(b))-int64(len(b)))...)
 	if _, err := s.f.WriteAt(b, s.off); err != nil {
