@@ -41,7 +41,7 @@ func (d *Disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, v
 		d.link(path, &file{})
 	}
 	journal := flags&(vfs.OPEN_WAL|vfs.OPEN_MAIN_JOURNAL|vfs.OPEN_SUPER_JOURNAL) != 0
-	return &handle{File: f, disk: d, path: path, inode: d.files[path], syncDir: journal && flags&vfs.OPEN_CREATE != 0}, flags, nil
+	return &handle{File: f, tracked: tracked{d, d.files[path]}, path: path, syncDir: journal && flags&vfs.OPEN_CREATE != 0}, flags, nil
 }
 
 // Delete removes a file.
@@ -76,9 +76,8 @@ func (d *Disk) FullPathname(name string) (string, error) { return d.base.FullPat
 // handle is an open file. Locks and sizes are the machine's; there is no shared memory, as in exclusive mode.
 type handle struct {
 	vfs.File
-	disk    *Disk
+	tracked
 	path    string
-	inode   *file
 	syncDir bool
 }
 
@@ -89,36 +88,9 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	return h.File.ReadAt(p, off)
 }
 
-func (h *handle) WriteAt(p []byte, off int64) (int, error) {
-	d := h.disk
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	effect, err := d.step()
-	if effect {
-		h.inode.writes = append(h.inode.writes, write{off, append([]byte{}, p...)})
-		if n, e := h.File.WriteAt(p, off); e != nil {
-			return n, e
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
+func (h *handle) WriteAt(p []byte, off int64) (int, error) { return h.writeAt(h.File, p, off) }
 
-func (h *handle) Truncate(size int64) error {
-	d := h.disk
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	effect, err := d.step()
-	if effect {
-		h.inode.writes = append(h.inode.writes, write{at: size})
-		if e := h.File.Truncate(size); e != nil {
-			return e
-		}
-	}
-	return err
-}
+func (h *handle) Truncate(size int64) error { return h.truncate(h.File, size) }
 
 func (h *handle) Sync(vfs.SyncFlag) error {
 	d := h.disk

@@ -1,0 +1,104 @@
+package journal
+
+import "slices"
+
+// What the tests drive by hand, and how they break it.
+
+// Recover opens a journal without its goroutines, which syncs one file at a time.
+func Recover(o Options) (*Journal, error) {
+	o.width = 1
+	return recoverAll(o)
+}
+
+// WithoutChecksums has every sum be right.
+func (o *Options) WithoutChecksums() { o.sum = func([]byte) uint32 { return 0 } }
+
+// Flush makes everything durable and reports it.
+func (j *Journal) Flush() error {
+	err := j.flush()
+	j.deliver()
+	return err
+}
+
+// Release releases all segments but so many.
+func (j *Journal) Release(keep uint64) error {
+	j.mu.Lock()
+	upTo := j.seq - min(keep, j.seq)
+	j.mu.Unlock()
+	return j.release(upTo)
+}
+
+// Abandon leaves the journal as a process does that dies.
+func (j *Journal) Abandon() {
+	j.unregister()
+	_ = j.closeSegments()
+}
+
+// Segments is how many segments there are, and how many of them are needed.
+func (j *Journal) Segments() (all, needed int) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return len(j.live) + len(j.free), len(j.live)
+}
+
+// BreakRelease has segments be used again before the disk knows that they are not needed.
+func (j *Journal) BreakRelease() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fixed = j.needed
+}
+
+// BreakMarkers forgets which databases need a marker.
+func (j *Journal) BreakMarkers() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	clear(j.unmarked)
+}
+
+// BreakPositions forgets what earlier handles have written.
+func (j *Journal) BreakPositions() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, f := range j.files {
+		f.last = 0
+	}
+}
+
+// BreakHeads writes the heads of logs that are kept back.
+func (j *Journal) BreakHeads() {
+	j.mu.Lock()
+	var all []*file
+	for _, f := range j.files {
+		f.headAt = 0
+		all = append(all, f)
+	}
+	j.mu.Unlock()
+	for _, f := range all {
+		_ = j.settle(f)
+	}
+}
+
+// Append appends a record.
+func (j *Journal) Append(path string, k byte, off int64, p []byte) {
+	_, _ = j.append(path, kind(k), off, p)
+}
+
+// Seal makes the sums of a segment right.
+func Seal(b []byte) []byte {
+	o := Options{Root: "."}
+	if len(b) < block || o.complete() != nil {
+		return b
+	}
+	b = slices.Clone(b)
+	le.PutUint32(b, segmentMagic)
+	le.PutUint32(b[4:], o.sum(b[8:segmentHead]))
+	for rest := b[block:]; len(rest) >= batchHead; {
+		n := int64(le.Uint32(rest[40:])) + batchHead
+		if n > int64(len(rest)) {
+			break
+		}
+		le.PutUint32(rest[4:], o.sum(rest[8:n]))
+		rest = rest[min(blocks(int(n)), int64(len(rest))):]
+	}
+	return b
+}

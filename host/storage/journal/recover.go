@@ -1,0 +1,184 @@
+package journal
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// recoverAll opens a journal without its goroutines. Rule 5.
+func recoverAll(o Options) (_ *Journal, err error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	j := &Journal{o: o, dir: filepath.Join(o.Root, Directory), files: map[string]*file{}, dirs: map[string]*file{},
+		pins: map[uint64]int{}, unmarked: map[string]bool{}, writing: make(turn, 1), releasing: make(turn, 1),
+		wake: make(chan struct{}, 1), keep: make(chan struct{}, 1), stop: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("journal: %w", err), j.closeSegments())
+		}
+	}()
+	if err := os.Mkdir(j.dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	if err := o.Disk.SyncDir(o.Root); err != nil {
+		return nil, err
+	}
+	all, err := j.readSegments()
+	if err != nil {
+		return nil, err
+	}
+	h, err := assemble(all)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.replay(h); err != nil {
+		return nil, err
+	}
+	if err := j.fence(h, all); err != nil {
+		return nil, err
+	}
+	return j, j.register()
+}
+
+func (j *Journal) readSegments() (all []*stored, err error) {
+	paths, err := segmentFiles(j.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		f, err := j.o.Disk.OpenFile(path, false)
+		if err != nil {
+			return nil, err
+		}
+		s := &segment{path: path, f: f}
+		j.free = append(j.free, s) // until it is seen to be needed
+		// What a process that was killed wrote must not be replayed and then be lost from here.
+		if err := j.o.Disk.SyncFile(path); err != nil {
+			return nil, err
+		}
+		b, err := readAll(f)
+		if err != nil {
+			return nil, err
+		}
+		s.filled = int64(len(b))
+		one, err := parse(b, j.o.sum)
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			one.segment = s
+			s.seq = one.seq
+			all = append(all, one)
+		}
+		var n int
+		if _, err := fmt.Sscanf(filepath.Base(path), "%04d.segment", &n); err == nil {
+			j.slots = max(j.slots, n)
+		}
+	}
+	return all, nil
+}
+
+// replay does again, in order, what the records say, and makes it durable.
+func (j *Journal) replay(h *history) error {
+	r := &replayer{disk: j.o.Disk, path: j.absolute, open: map[string]File{}, dirs: map[string]bool{}}
+	if err := r.refuseForeign(h.records); err != nil {
+		return err
+	}
+	err := r.databases(h.records)
+	for i := 0; i < len(h.records) && err == nil; i++ {
+		err = r.log(&h.records[i])
+	}
+	if err = errors.Join(err, r.close()); err != nil {
+		return err
+	}
+	if err := r.sync(); err != nil {
+		return err
+	}
+	if h.last == 0 {
+		return nil
+	}
+	// What a process that was killed left in the page cache the journal need not know; whoever reads it may act on it.
+	return j.o.Disk.SyncAll(j.o.Root)
+}
+
+// fence makes a new first segment durable. Until then the old ones would be replayed again.
+func (j *Journal) fence(h *history, all []*stored) error {
+	for _, s := range all {
+		if s.seq >= h.needed {
+			j.free = slices.DeleteFunc(j.free, func(f *segment) bool { return f == s.segment })
+			j.live = append(j.live, s.segment)
+		}
+	}
+	slices.SortFunc(j.live, func(a, b *segment) int { return cmp.Compare(a.seq, b.seq) })
+	j.lastSeq = h.last
+	j.position, j.durable, j.written = h.end, h.end, h.end
+	j.epoch = max(h.epoch+1, uint64(j.o.Now().UnixMicro()))
+	j.needed, j.fixed = h.last+1, h.needed
+	s, err := j.take()
+	if err != nil {
+		return err
+	}
+	if err := j.begin(s); err != nil {
+		return err
+	}
+	return j.sync()
+}
+
+func (j *Journal) closeSegments() error {
+	var err error
+	for _, s := range slices.Concat(j.live, j.free) {
+		err = errors.Join(err, s.f.Close())
+	}
+	j.live, j.free = nil, nil
+	return err
+}
+
+// dissolve removes the journal, the newest segment last: it says that the others are not needed.
+func (j *Journal) dissolve() error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	err := j.release(j.seq)
+	if err == nil && j.needed < j.seq {
+		err = fmt.Errorf("segment %d is still needed, of %d", j.needed, j.seq)
+	}
+	if err == nil {
+		err = j.roll()
+	}
+	if err == nil {
+		err = j.sync()
+	}
+	if err != nil {
+		return j.Fail(err)
+	}
+	for _, s := range slices.Concat(j.free, j.live) {
+		if s != j.current {
+			err = errors.Join(err, j.o.Disk.Remove(s.path))
+		}
+	}
+	if err = errors.Join(err, j.o.Disk.SyncDir(j.dir)); err != nil {
+		return j.Fail(err)
+	}
+	err = errors.Join(j.o.Disk.Remove(j.current.path), j.o.Disk.SyncDir(j.dir), j.o.Disk.Remove(j.dir), j.o.Disk.SyncDir(j.o.Root))
+	if err != nil {
+		return j.Fail(err)
+	}
+	return nil
+}
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// readHead reads the salts of a log. ok is false if it has no head that is whole.
+func readHead(f io.ReaderAt) (s salts, ok bool) {
+	var head [walHead]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return s, false
+	}
+	return salts(head[16:24]), wholeHead(head[:])
+}

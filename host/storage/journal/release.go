@@ -1,0 +1,165 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"sync"
+)
+
+// releaseOld makes the segments free that are older than those to keep.
+func (j *Journal) releaseOld() error {
+	j.mu.Lock()
+	seq, keep, needed := j.seq, uint64(j.o.Keep), j.needed
+	j.mu.Unlock()
+	if seq < keep+needed {
+		return nil
+	}
+	if err := j.release(seq - keep); err != nil {
+		return j.Fail(err)
+	}
+	return nil
+}
+
+// release syncs every file that has a record in a segment up to the given one, and then says which is needed. Rule 2.
+func (j *Journal) release(upTo uint64) error {
+	j.releasing.Lock()
+	defer j.releasing.Unlock()
+	files, dirs := j.claim(j.files, upTo), j.claim(j.dirs, upTo)
+	err := each(j.o.width, files, j.syncFile)
+	if err == nil {
+		err = each(j.o.width, dirs, func(d *file) error { return j.o.Disk.SyncDir(j.absolute(d.path)) })
+	}
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.clean(j.files, files)
+	j.clean(j.dirs, dirs)
+	j.needed = max(j.needed, j.firstNeeded())
+	return nil
+}
+
+// syncFile makes a file durable. One that is not there is being removed, and no record says so yet: with its name it may
+// come back, half written, so that its records stay.
+func (j *Journal) syncFile(f *file) error {
+	if err := j.settle(f); err != nil {
+		return err
+	}
+	path := j.absolute(f.path)
+	w, err := j.o.Disk.OpenFile(path, false)
+	if errors.Is(err, os.ErrNotExist) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		f.again = f.first
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(j.o.Disk.SyncFile(path), w.Close())
+}
+
+func (j *Journal) claim(all map[string]*file, upTo uint64) (claimed []*file) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, path := range sortedKeys(all) {
+		if f := all[path]; f.first != 0 && f.first <= upTo {
+			f.syncing, f.again = true, 0
+			claimed = append(claimed, f)
+		}
+	}
+	return claimed
+}
+
+// clean notes that files have been synced, and forgets those of which nothing is left to know.
+func (j *Journal) clean(all map[string]*file, claimed []*file) {
+	for _, f := range claimed {
+		f.syncing = false
+		if f.first != 0 && f.head == nil { // not removed meanwhile, and all of it there
+			f.first = f.again
+		}
+		f.again = 0
+	}
+	for path, f := range all {
+		// Rule 3: one with a record that is not durable is still to be waited for.
+		if f.first == 0 && f.handles == 0 && f.last <= j.durable {
+			delete(all, path)
+		}
+	}
+}
+
+func (j *Journal) firstNeeded() uint64 {
+	first := max(j.seq, 1)
+	for _, all := range []map[string]*file{j.files, j.dirs} {
+		for _, f := range all {
+			if f.first != 0 {
+				first = min(first, f.first)
+			}
+		}
+	}
+	for seq := range j.pins {
+		first = min(first, seq)
+	}
+	for _, o := range j.gone {
+		first = min(first, o.first)
+	}
+	return first
+}
+
+// settle writes the head of a log that was kept back, if its record is durable.
+func (j *Journal) settle(f *file) error {
+	j.heads.Lock()
+	defer j.heads.Unlock()
+	j.mu.Lock()
+	head := f.head
+	if head == nil || f.headAt > j.durable {
+		j.mu.Unlock()
+		return nil
+	}
+	j.mu.Unlock()
+	w, err := j.o.Disk.OpenFile(j.absolute(f.path), false)
+	if errors.Is(err, os.ErrNotExist) { // removed, which is in the journal
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	f.headed = true // or half of one
+	j.mu.Unlock()
+	_, err = w.WriteAt(head, 0)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f.head = nil
+	f.touch(j.seq)
+	return nil
+}
+
+// each calls do for all, several at once, and returns the errors.
+func each(width int, files []*file, do func(*file) error) error {
+	var mu sync.Mutex
+	var failed error
+	var wg sync.WaitGroup
+	next := make(chan *file)
+	for range min(width, len(files)) {
+		wg.Go(func() {
+			for f := range next {
+				if err := do(f); err != nil {
+					mu.Lock()
+					failed = errors.Join(failed, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, f := range files {
+		next <- f
+	}
+	close(next)
+	wg.Wait()
+	return failed
+}
