@@ -23,12 +23,14 @@ func (b *Bridge) expire() {
 	b.sweep = nil
 	now := b.o.Clock.Now()
 	for id, e := range b.events {
-		if e.pipe != nil || now.Sub(e.began) < wallLimit { // a response that streams may take its time
+		// A response that streams may take its time, and a critical section has a limit of its own.
+		if e.pipe != nil || e.kind == abi.EventBlock || now.Sub(e.began) < wallLimit {
 			continue
 		}
 		b.post(e.s, abi.EventExpire, id, nil)
 		if b.events[id] == e { // it could not even do that
 			delete(b.events, id)
+			e.s.live--
 			e.done(nil, &durable.Error{Name: "Error", Message: "the handler did not finish in time"})
 		}
 	}

@@ -1,6 +1,8 @@
 package hosttest_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -116,4 +118,39 @@ func TestFailure_never(t *testing.T) {
 	require.Contains(t, h.Log(), "the handler did not finish in time: it waits for the object that it forwarded to")
 	_, n := h.Fetch("POST", "/count/a", "")
 	require.Equal(t, "1", n)
+}
+
+// TestFailure_sweep: looking every minute for handlers that never finish harms nothing that is under way just then.
+func TestFailure_sweep(t *testing.T) {
+	t.Parallel()
+	t.Run("a critical section", func(t *testing.T) {
+		t.Parallel()
+		h := scenario(t)
+		h.Fetch("POST", "/count/a", "") // a look follows in a minute
+		h.Advance(45 * time.Second)
+		answer := get(t, h, "/block/b?ms=20000")
+		require.Eventually(t, h.Object("HOME", "b").InMemory, 5*time.Second, time.Millisecond)
+		h.Advance(25 * time.Second)
+		require.Eventually(t, func() bool { return len(answer) > 0 }, 5*time.Second, time.Millisecond, "the section does not end")
+		require.Equal(t, "2", <-answer)
+	})
+	t.Run("a handler that goes on after its client has gone", func(t *testing.T) {
+		t.Parallel()
+		h := scenario(t)
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error, 1)
+		go func() {
+			r, err := http.NewRequestWithContext(ctx, "GET", h.URL+"/stubborn/a", nil)
+			if err == nil {
+				_, err = http.DefaultClient.Do(r)
+			}
+			left <- err
+		}()
+		require.Eventually(t, func() bool { _, n := h.Fetch("GET", "/waiting/a", ""); return n == "1" }, 5*time.Second, time.Millisecond)
+		leave()
+		require.ErrorIs(t, <-left, context.Canceled)
+		require.Eventually(t, func() bool { _, n := h.Fetch("GET", "/waiting/a", ""); return n == "2" }, 5*time.Second, time.Millisecond)
+		h.Advance(20 * time.Minute)
+		require.NotContains(t, h.Log(), "the isolate ended")
+	})
 }

@@ -266,9 +266,12 @@ func (s *scope) answer(ev uint32, op abi.Op, frame []byte) {
 	_, _ = s.do(op, ev, frame)
 }
 
-func (e *event) cancel() {
+func (e *event) cancel() { e.end(context.Canceled) }
+
+// end ends the event's context, once.
+func (e *event) end(reason error) {
 	if e.err == nil {
-		e.err = context.Canceled
+		e.err = reason
 		if e.done != nil {
 			close(e.done)
 		}

@@ -41,8 +41,5 @@ func (e *event) expire() {
 	}
 	_, _ = call(e.scope.id, abi.OpFail, e.label.event, appendError(nil,
 		&driver.Error{Name: "Error", Message: "the handler did not finish in time: it waits for " + what}, ""))
-	e.err = context.DeadlineExceeded
-	if e.done != nil {
-		close(e.done)
-	}
+	e.end(context.DeadlineExceeded)
 }

@@ -237,6 +237,11 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		fmt.Fprintf(w, "%v", err)
 	case "never":
 		select {}
+	case "stubborn": // it notices that its client has gone, and goes on
+		h.waiting++
+		<-ctx.Done()
+		h.waiting++
+		select {}
 	case "forever":
 		<-ctx.Done()
 		return ctx.Err()
