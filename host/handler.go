@@ -34,8 +34,9 @@ type answer struct {
 type send func(q *bridge.Request, done func(*bridge.Response, error)) (cancel func(), err error)
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.EscapedPath()
 	for i := range h.routes {
-		if name, ok := h.routes[i].Match(r.Method, r.URL.EscapedPath()); ok {
+		if name, ok := h.routes[i].Match(r.Method, path); ok {
 			h.serveObject(w, r, h.routes[i].ns, name)
 			return
 		}

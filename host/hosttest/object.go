@@ -130,10 +130,9 @@ func (o *Object) url() string {
 // objectPrefix is where the harness's server has objects, on a path that only tests use.
 const objectPrefix = "/cdn-cgi/hosttest/object/"
 
-// objects serves single objects below objectPrefix, and the worker elsewhere.
+// objects serves single objects below objectPrefix, and the worker elsewhere, whose paths it leaves as they are.
 func (h *Host) objects(worker http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", worker)
 	mux.HandleFunc(objectPrefix+"{binding}/{name}/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		one, err := h.ObjectHandler(r.PathValue("binding"), r.PathValue("name"))
 		if err != nil {
@@ -145,7 +144,13 @@ func (h *Host) objects(worker http.Handler) http.Handler {
 		q.RequestURI = q.URL.RequestURI()
 		one.ServeHTTP(w, q)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, objectPrefix) {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		worker.ServeHTTP(w, r)
+	})
 }
 
 // Evict takes the object out of memory; its sockets stay, so that this is hibernation too. It fails while something is
