@@ -17,6 +17,7 @@ import (
 	"durago.example/host/gojs"
 	"durago.example/host/hosttest"
 	"durago.example/host/isolate"
+	"durago.example/testdata/guests/language"
 	"durago.example/wasm/abi"
 )
 
@@ -187,4 +188,17 @@ func TestIsolate_realm(t *testing.T) {
 	}
 	g.on(func() {})
 	require.Contains(t, g.output(), "slept\ndone sleep")
+}
+
+// TestIsolate_language: what Go computes natively it computes as a guest, through everything that prepare changes.
+func TestIsolate_language(t *testing.T) {
+	g := start(t, time.Minute)
+	require.NoError(t, g.do("language"))
+	require.Contains(t, g.output(), "done language")
+	got := strings.Split(g.output(), "\n")
+	want := language.Lines()
+	require.Greater(t, len(got), len(want))
+	for i, line := range want {
+		require.Equal(t, line, got[len(got)-1-len(want)+i])
+	}
 }

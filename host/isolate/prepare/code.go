@@ -2,132 +2,204 @@ package prepare
 
 import (
 	"encoding/binary"
-	"fmt"
+	"runtime"
+	"slices"
+	"sync"
 )
 
-// check follows each loop header: it counts a global down, and at zero refills it and calls a host function. A global
-// costs one load and one store of the module's context; a word of linear memory would cost three bounds checks more,
-// and Go enters a loop with each function it calls.
+// Instructions of our own, which are written out last.
+const (
+	opCount = 0xfe // counts the budget down
+	opPanic = 0xff // calls b with return address a, and does not return
+)
+
+// coder rewrites a run of functions. Several work side by side.
+type coder struct {
+	m       *Module
+	count   []byte
+	out     []byte
+	panics  []site
+	f       []byte // the function in hand
+	list    []instruction
+	other   []instruction
+	address addressing
+}
+
+// site is a place in out with the index of a function that panics, which is not known before all code has been seen.
+type site struct {
+	at   int
+	call uint32 // what the function calls in its place
+}
+
+// count is what opCount stands for: it counts a global down, and at zero refills it and calls a host function.
 //
 //	global.get g; i32.const 1; i32.sub; global.set g
 //	global.get g; i32.eqz; if; i32.const Budget; global.set g; i32.const 0; call host; end
-func check(global, host uint32) []byte {
-	g := binary.AppendUvarint(nil, uint64(global))
-	b := append([]byte{0x23}, g...)
-	b = append(append(b, 0x41, 0x01, 0x6b, 0x24), g...)
-	b = append(append(b, 0x23), g...)
-	b = append(b, 0x45, 0x04, 0x40)
-	b = append(appendConst(b, Budget), 0x24)
-	b = append(b, g...)
-	b = append(b, 0x41, 0x00, 0x10)
-	return append(binary.AppendUvarint(b, uint64(host)), 0x0b)
-}
-
-// appendConst appends i32.const v, for a v of at least 0.
-func appendConst(b []byte, v uint32) []byte {
-	b = append(b, 0x41)
-	for ; v >= 0x40; v >>= 7 {
-		b = append(b, byte(v)|0x80)
+func count(global, host uint32) []byte {
+	g := uint64(global)
+	var b []byte
+	for _, i := range []instruction{
+		{op: opGlobalGet, a: g}, {op: opI32Const, a: 1}, {op: opI32Sub}, {op: opGlobalSet, a: g},
+		{op: opGlobalGet, a: g}, {op: opI32Eqz}, {op: opIf, a: blockVoid}, {op: opI32Const, a: Budget}, {op: opGlobalSet, a: g},
+		{op: opI32Const}, {op: opCall, a: uint64(host)}, {op: opEnd},
+	} {
+		b = i.encode(b)
 	}
-	return append(b, byte(v))
+	return b
 }
 
-// appendGlobal adds a mutable i32 to a global section's body, which is nil if there was none.
-func appendGlobal(body []byte) []byte {
-	n, rest := uint32(0), []byte(nil)
-	if body != nil {
-		r := &reader{b: body}
-		n, rest = r.u32(), body[r.at:]
+// rewriteCode returns the section's new body, and how many functions it has more.
+func (m *Module) rewriteCode(body []byte, host uint32) (_ []byte, more int) {
+	r := &reader{b: body}
+	n := int(r.u32())
+	if n > len(m.functionTypes) {
+		panic(malformed("more code than functions"))
 	}
-	out := append(binary.AppendUvarint(nil, uint64(n)+1), rest...)
-	return append(appendConst(append(out, 0x7f, 0x01), Budget), 0x0b)
+	first := len(m.functionTypes) - n
+	bodies := make([][]byte, n)
+	for k := range bodies {
+		bodies[k] = r.bytes(r.u32())
+	}
+	coders := make([]*coder, min(runtime.GOMAXPROCS(0), 1+n/64))
+	failed := make([]any, len(coders))
+	var wg sync.WaitGroup
+	for k := range coders {
+		from, to := n*k/len(coders), n*(k+1)/len(coders)
+		c := &coder{m: m, count: count(m.globals, host)}
+		coders[k] = c
+		wg.Go(func() {
+			defer func() { failed[k] = recover() }()
+			for f := from; f < to; f++ {
+				c.function(&reader{b: bodies[f]}, m.signature(uint64(first+f)))
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range failed {
+		if r != nil {
+			panic(r)
+		}
+	}
+	calls := resolve(coders, len(m.functionTypes))
+	out := binary.AppendUvarint(make([]byte, 0, len(body)), uint64(n+len(calls)))
+	for _, c := range coders {
+		out = append(out, c.out...)
+	}
+	for _, call := range calls {
+		out = appendBody(out, panicBody(call))
+	}
+	return out, len(calls)
 }
 
-func rewriteCode(r *reader, global, host uint32) []byte {
-	c := check(global, host)
-	n := r.u32()
-	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/64), uint64(n))
-	var f []byte
-	for ; n > 0; n-- {
-		f = rewriteFunction(f[:0], &reader{b: r.bytes(r.u32())}, c)
-		out = append(binary.AppendUvarint(out, uint64(len(f))), f...)
+// resolve numbers the functions that panic, from first, and returns what they call, in their order.
+func resolve(coders []*coder, first int) (calls []uint32) {
+	for _, c := range coders {
+		for _, s := range c.panics {
+			if !slices.Contains(calls, s.call) {
+				calls = append(calls, s.call)
+			}
+		}
+	}
+	slices.Sort(calls)
+	for _, c := range coders {
+		for _, s := range c.panics {
+			k, _ := slices.BinarySearch(calls, s.call)
+			copy(c.out[s.at:], wideIndex(uint32(first+k)))
+		}
+	}
+	return calls
+}
+
+// wideIndex is an index in five bytes, whatever it is.
+func wideIndex(v uint32) []byte {
+	return []byte{byte(v) | 0x80, byte(v>>7) | 0x80, byte(v>>14) | 0x80, byte(v>>21) | 0x80, byte(v >> 28)}
+}
+
+func appendBody(out, f []byte) []byte {
+	return append(binary.AppendUvarint(out, uint64(len(f))), f...)
+}
+
+// function appends a function, rewritten.
+func (c *coder) function(r *reader, s signature) {
+	head := r.at
+	groups := r.u32()
+	locals := uint64(s.in)
+	for range groups {
+		locals += uint64(r.u32())
+		r.byte()
+	}
+	declared := r.b[head:r.at]
+	list := simplify(decode(c.list[:0], r))
+	c.list = list
+	loop := -1
+	if d, ok := findDispatch(list); ok {
+		straight, back, ok := straighten(c.other[:0], list, d)
+		c.other = straight
+		if ok {
+			list, loop = straight, d.loop
+			if back == 0 {
+				list[loop].op = opBlock
+			}
+		}
+	}
+	list = c.countLoops(list, loop)
+	list = cut(list)
+	list, added, _ := c.address.share(c.m, list, locals, loop)
+	out, panics := c.f[:0], len(c.panics)
+	if added > 0 {
+		d := &reader{b: declared}
+		d.u32()
+		out = append(binary.AppendUvarint(out, uint64(groups)+1), declared[d.at:]...)
+		out = append(binary.AppendUvarint(out, uint64(added)), typeI32)
+	} else {
+		out = append(out, declared...)
+	}
+	for k := range list {
+		switch i := &list[k]; i.op {
+		case opCount:
+			out = append(out, c.count...)
+		case opPanic:
+			out = (&instruction{op: opI64Const, a: i.a}).encode(out)
+			c.panics = append(c.panics, site{len(out) + 1, i.b})
+			out = append(append(out, opCall), wideIndex(0)...)
+		default:
+			out = i.encode(out)
+		}
+	}
+	c.f = out
+	c.out = binary.AppendUvarint(c.out, uint64(len(out)))
+	for k := range c.panics[panics:] {
+		c.panics[panics+k].at += len(c.out)
+	}
+	c.out = append(c.out, out...)
+}
+
+// countLoops has each loop but one count.
+func (c *coder) countLoops(list []instruction, but int) []instruction {
+	n := 0
+	for at := range list {
+		if list[at].op == opLoop && at != but {
+			n++
+		}
+	}
+	if n == 0 {
+		return list
+	}
+	out := make([]instruction, 0, len(list)+n)
+	for at := range list {
+		out = append(out, list[at])
+		if list[at].op == opLoop && at != but {
+			out = append(out, instruction{op: opCount})
+		}
 	}
 	return out
 }
 
-func rewriteFunction(out []byte, r *reader, check []byte) []byte {
-	for n := r.u32(); n > 0; n-- { // locals
-		r.u32()
-		r.byte()
+// appendGlobal adds a mutable i32 to a global section's body, which is nil if there was none.
+func appendGlobal(body []byte) []byte {
+	if body == nil {
+		body = []byte{0}
 	}
-	from := 0
-	for r.at < len(r.b) {
-		if instruction(r) {
-			out = append(append(out, r.b[from:r.at]...), check...)
-			from = r.at
-		}
-	}
-	return append(out, r.b[from:]...)
-}
-
-// instruction steps over one instruction and tells whether it was a loop header. An opcode that the Go toolchain does
-// not use is refused rather than guessed at.
-func instruction(r *reader) (loop bool) {
-	switch op := r.byte(); {
-	case op == 0x00 || op == 0x01 || op == 0x05 || op == 0x0b || op == 0x0f || op == 0x1a || op == 0x1b:
-	case op == 0x02 || op == 0x04: // block, if
-		r.s64()
-	case op == 0x03: // loop
-		r.s64()
-		return true
-	case op == 0x0c || op == 0x0d || op == 0x10: // br, br_if, call
-		r.u32()
-	case op == 0x0e: // br_table
-		for n := r.u32(); n > 0; n-- {
-			r.u32()
-		}
-		r.u32()
-	case op == 0x11: // call_indirect
-		r.u32()
-		r.u32()
-	case op == 0x1c: // select of a type
-		r.bytes(r.u32())
-	case op >= 0x20 && op <= 0x26: // locals, globals, tables
-		r.u32()
-	case op >= 0x28 && op <= 0x3e: // loads and stores
-		r.u32()
-		r.u32()
-	case op == 0x3f || op == 0x40: // memory.size, memory.grow
-		r.byte()
-	case op == 0x41 || op == 0x42: // constants
-		r.s64()
-	case op == 0x43:
-		r.bytes(4)
-	case op == 0x44:
-		r.bytes(8)
-	case op >= 0x45 && op <= 0xc4: // numeric
-	case op == 0xfc:
-		extended(r)
-	default:
-		panic(malformed(fmt.Sprintf("unknown instruction %#x", op)))
-	}
-	return false
-}
-
-func extended(r *reader) {
-	switch op := r.u32(); {
-	case op <= 7: // saturating conversions
-	case op == 8: // memory.init
-		r.u32()
-		r.byte()
-	case op == 9 || op == 13: // data.drop, elem.drop
-		r.u32()
-	case op == 10 || op == 12 || op == 14: // memory.copy, table.init, table.copy
-		r.u32()
-		r.u32()
-	case op == 11 || op >= 15 && op <= 17: // memory.fill, table.grow, size, fill
-		r.u32()
-	default:
-		panic(malformed(fmt.Sprintf("unknown instruction 0xfc %d", op)))
-	}
+	init := append((&instruction{op: opI32Const, a: Budget}).encode([]byte{typeI32, 1}), opEnd)
+	return appendVector(body, 1, init...)
 }

@@ -1,13 +1,20 @@
 // Package prepare rewrites a Go js/wasm module for the host, deterministically, so that the compilation cache works.
 //
-// Two things change. The data section is taken out: a Go module has some 57,000 segments, and copying them in by hand
-// costs a tenth of what instantiation would. And each loop counts a budget down and calls the host when it is used up.
-// There the host looks at the clock, to end a program that loops for ever; and Go's scheduler gets hold of the thread,
-// which it cannot while compiled wasm runs: without that, a garbage collection would wait for the loop, and everything
-// else, a watchdog included, for the collection.
+// Three things change. The data section is taken out: a Go module has some 57,000 segments, and copying them in by hand
+// costs a tenth of what instantiation would. Loops count a budget down and call the host when it is used up: there the
+// host looks at the clock, to end a program that loops for ever; and Go's scheduler gets hold of the thread, which it
+// cannot while compiled wasm runs: without that, a garbage collection would wait for the loop, and everything else, a
+// watchdog included, for the collection.
+//
+// And the code is put so that wazero compiles it well. What Go's compiler writes is made of a few fixed sequences (see
+// cmd/internal/obj/wasm): a switch that every jump goes through, a stack pointer that every call moves, a conversion at
+// each use of a pointer. V8 sees through them; wazero writes six bytes of machine code for each byte of it, nine tenths of
+// that to check addresses it has checked before. The passes are a file each: simplify, jumps, panics, address. Each
+// recognizes exact sequences and leaves alone what it does not know, so that a new Go release costs speed, not sense.
 package prepare
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,9 +34,15 @@ type Module struct {
 	Imports  map[string]bool // "module.name"
 	Exports  map[string]bool
 
-	functions map[string]uint32 // index of each imported function
-	globals   uint32            // imported ones, then all
+	functions     map[string]uint32 // index of each imported function
+	globals       uint32            // imported ones, then all
+	memory        uint64            // bytes at the start
+	types         []signature
+	functionTypes []uint32 // imported ones first
 }
+
+// signature is how many values a function takes and returns.
+type signature struct{ in, out int }
 
 // Segment is data that belongs at Offset before the program starts.
 type Segment struct {
@@ -42,7 +55,10 @@ var ErrNotWasm = errors.New("not a WebAssembly module")
 
 // Section ids.
 const (
+	sectionType      = 1
 	sectionImport    = 2
+	sectionFunction  = 3
+	sectionMemory    = 5
 	sectionGlobal    = 6
 	sectionExport    = 7
 	sectionCode      = 10
@@ -70,54 +86,103 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 		}
 	}()
 	m = &Module{Imports: map[string]bool{}, Exports: map[string]bool{}, functions: map[string]uint32{}}
-	out := append(make([]byte, 0, len(wasm)+len(wasm)/32), wasm[:8]...)
-	add := func(id byte, body []byte) {
-		if rewrite {
-			out = append(out, id)
-			out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
+	sections := m.read(wasm, rewrite)
+	if !rewrite {
+		return m, nil
+	}
+	host, ok := m.functions[HostFunction]
+	if !ok {
+		return nil, fmt.Errorf("prepare: the module does not import %s: it is no Go program", HostFunction)
+	}
+	more := 0 // functions
+	for k := range sections {
+		if sections[k].id == sectionCode {
+			sections[k].body, more = m.rewriteCode(sections[k].body, host)
 		}
 	}
-	r := &reader{b: wasm, at: 8}
+	m.Wasm = append(make([]byte, 0, len(wasm)), wasm[:8]...)
 	counted := false // the global that loops count down is there
+	for _, s := range sections {
+		if s.id > sectionGlobal && !counted {
+			m.add(sectionGlobal, appendGlobal(nil))
+			counted = true
+		}
+		switch s.id {
+		case sectionType:
+			s.body = appendVector(s.body, 1, 0x60, 1, typeI64, 0) // of a function that panics
+		case sectionFunction:
+			s.body = appendVector(s.body, more, bytes.Repeat(binary.AppendUvarint(nil, uint64(len(m.types))), more)...)
+		case sectionGlobal:
+			s.body = appendGlobal(s.body)
+			counted = true
+		case sectionData:
+			m.readData(&reader{b: s.body})
+			continue
+		case sectionDataCount:
+			continue
+		}
+		m.add(s.id, s.body)
+	}
+	return m, nil
+}
+
+func (m *Module) add(id byte, body []byte) {
+	m.Wasm = append(binary.AppendUvarint(append(m.Wasm, id), uint64(len(body))), body...)
+}
+
+// appendVector adds n elements to a vector.
+func appendVector(body []byte, n int, elements ...byte) []byte {
+	r := &reader{b: body}
+	count := r.u32()
+	return append(append(binary.AppendUvarint(nil, uint64(count)+uint64(n)), body[r.at:]...), elements...)
+}
+
+type section struct {
+	id   byte
+	body []byte
+}
+
+// read reads imports and exports, and if the module is to be rewritten all sections but code and data.
+func (m *Module) read(wasm []byte, all bool) (list []section) {
+	r := &reader{b: wasm, at: 8}
 	for r.at < len(wasm) {
 		id := r.byte()
 		body := r.bytes(r.u32())
+		list = append(list, section{id, body})
 		s := &reader{b: body}
-		if id > sectionGlobal && !counted {
-			add(sectionGlobal, appendGlobal(nil))
-			counted = true
-		}
-		switch id {
-		case sectionGlobal:
-			m.globals += (&reader{b: body}).u32()
-			body = appendGlobal(body)
-			counted = true
-		case sectionImport:
+		switch {
+		case id == sectionImport:
 			m.readImports(s)
-		case sectionExport:
+		case id == sectionExport:
 			m.readExports(s)
-		case sectionCode:
-			if rewrite {
-				host, ok := m.functions[HostFunction]
-				if !ok {
-					return nil, fmt.Errorf("prepare: the module does not import %s: it is no Go program", HostFunction)
-				}
-				body = rewriteCode(s, m.globals, host)
+		case !all:
+		case id == sectionType:
+			m.readTypes(s)
+		case id == sectionFunction:
+			for n := s.u32(); n > 0; n-- {
+				m.functionTypes = append(m.functionTypes, s.u32())
 			}
-		case sectionData:
-			if rewrite {
-				m.readData(s)
-				continue
+		case id == sectionMemory:
+			if s.u32() > 0 {
+				s.byte()
+				m.memory = uint64(s.u32()) << 16
 			}
-		case sectionDataCount:
-			if rewrite {
-				continue
-			}
+		case id == sectionGlobal:
+			m.globals += s.u32()
 		}
-		add(id, body)
 	}
-	m.Wasm = out
-	return m, nil
+	return list
+}
+
+func (m *Module) readTypes(r *reader) {
+	for n := r.u32(); n > 0; n-- {
+		if r.byte() != 0x60 {
+			panic(malformed("a type that is no function's"))
+		}
+		in := r.bytes(r.u32())
+		out := r.bytes(r.u32())
+		m.types = append(m.types, signature{len(in), len(out)})
+	}
 }
 
 func (m *Module) readImports(r *reader) {
@@ -127,7 +192,7 @@ func (m *Module) readImports(r *reader) {
 		m.Imports[module+"."+name] = true
 		switch kind := r.byte(); kind {
 		case 0: // function
-			r.u32()
+			m.functionTypes = append(m.functionTypes, r.u32())
 			m.functions[module+"."+name] = index
 			index++
 		case 1: // table
@@ -167,6 +232,21 @@ func (m *Module) readData(r *reader) {
 		}
 		m.Segments = append(m.Segments, Segment{offset, r.bytes(r.u32())})
 	}
+}
+
+// signature is that of a function.
+func (m *Module) signature(f uint64) signature {
+	if f >= uint64(len(m.functionTypes)) {
+		panic(malformed("a function that is not there"))
+	}
+	return m.typed(uint64(m.functionTypes[f]))
+}
+
+func (m *Module) typed(t uint64) signature {
+	if t >= uint64(len(m.types)) {
+		panic(malformed("a type that is not there"))
+	}
+	return m.types[t]
 }
 
 type malformed string

@@ -9,6 +9,8 @@ import (
 	"syscall/js"
 	"time"
 	"unsafe"
+
+	"durago.example/testdata/guests/language"
 )
 
 var (
@@ -46,6 +48,10 @@ func main() {
 
 func do(verb string) {
 	switch verb {
+	case "language":
+		for _, line := range language.Lines() {
+			fmt.Println(line)
+		}
 	case "spin":
 		for i := 0; i >= 0; i++ {
 			cut ^= i
