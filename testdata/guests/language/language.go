@@ -132,7 +132,7 @@ func division() any {
 
 type shape interface{ area() float64 }
 type square struct{ side float64 }
-type circle struct{ radius, x, y float64 }
+type circle struct{ radius float64 }
 
 func (s square) area() float64  { return s.side * s.side }
 func (c *circle) area() float64 { return math.Floor(3 * c.radius * c.radius) }
@@ -753,13 +753,13 @@ func copies() any {
 }
 
 //go:noinline
-func many(a, b int, c string, d float64, e error, f [3]int) (int, string, float64, error, [3]int, *int) {
+func many(a, b int, c string, d float64, e error, f [3]int) (int, string, float64, [3]int, *int, error) {
 	f[a%3] += b
-	return b, c + "!", d * 2, fmt.Errorf("%d: %w", a, e), f, &f[1]
+	return b, c + "!", d * 2, f, &f[1], fmt.Errorf("%d: %w", a, e)
 }
 
 func results() any {
-	a, b, c, d, e, p := many(4, 5, "six", 7, errors.ErrUnsupported, [3]int{1, 2, 3})
+	a, b, c, d, p, err := many(4, 5, "six", 7, errors.ErrUnsupported, [3]int{1, 2, 3})
 	*p *= 10
-	return []any{a, b, c, d, errors.Is(d, errors.ErrUnsupported), e, *p}
+	return []any{a, b, c, d, *p, err, errors.Is(err, errors.ErrUnsupported)}
 }
