@@ -42,7 +42,8 @@ type Bridge struct {
 	manifest   []byte
 	sweep      clock.Timer // looks for events that take too long
 	gone       []uint32    // contexts whose end the guest has not been told
-	scratch    []byte      // of the value that is on its way to storage
+	batch      batch
+	scratch    []byte // of the value that is on its way to storage
 }
 
 var (
@@ -67,7 +68,7 @@ func New(ctx context.Context, o Options) (*Bridge, error) {
 
 func (b *Bridge) clear() {
 	b.scopes, b.events, b.statements = map[uint32]*scope{}, map[uint32]*event{}, map[uint32]string{}
-	b.gone = nil
+	b.gone, b.batch.s, b.batch.events = nil, nil, nil
 }
 
 // Do runs f on the loop.
@@ -112,7 +113,8 @@ type event struct {
 	s       *scope
 	request *Request
 	done    func(result any, err error)
-	pipe    *pipe // the body that the guest still writes, after the answer
+	pipe    *pipe          // the body that the guest still writes, after the answer
+	source  *durable.Event // what may be delivered again if its handler never began
 }
 
 func (b *Bridge) newScope(o *durable.Object) *scope {
@@ -133,25 +135,36 @@ func (b *Bridge) revive() error {
 
 // send delivers an event to the guest and keeps what its answer goes to.
 func (b *Bridge) send(s *scope, kind abi.Event, frame []byte, r *Request, done func(any, error)) {
+	b.post(s, kind, b.expect(s, kind, r, done).id, frame)
+}
+
+// expect makes the event whose answer goes to done.
+func (b *Bridge) expect(s *scope, kind abi.Event, r *Request, done func(any, error)) *event {
 	b.lastEvent++
 	e := &event{id: b.lastEvent, kind: kind, began: b.o.Clock.Now(), s: s, request: r, done: done}
 	b.events[e.id] = e
 	s.live++
 	b.watch()
-	b.post(s, kind, e.id, frame)
+	return e
 }
 
 // post delivers an event. The guest is not on the stack.
 func (b *Bridge) post(s *scope, kind abi.Event, ev uint32, frame []byte) {
+	b.flush()
+	b.tell()
+	b.current = s
+	_ = b.iso.Event(kind, s.id, ev, frame) // a death is told to Died
+	b.current = nil
+}
+
+// tell tells the guest which contexts have ended.
+func (b *Bridge) tell() {
 	for _, id := range b.gone {
 		if b.iso.Notify(abi.EventGone, id, 0, nil) != nil {
 			break
 		}
 	}
 	b.gone = b.gone[:0]
-	b.current = s
-	_ = b.iso.Event(kind, s.id, ev, frame) // a death is told to Died
-	b.current = nil
 }
 
 // soon runs f now, or when the guest is off the stack.
@@ -183,34 +196,29 @@ func (b *Bridge) Start(o *durable.Object, done func(error)) {
 // Deliver gives an event of an object to the guest.
 func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 	b.soon(func() {
+		b.room(o.Context)
 		s := b.scopes[o.Context]
-		if s == nil || b.iso.Dead() != nil { // the isolate died since: the object is made anew first
-			b.Start(o, func(err error) {
-				if err != nil {
-					e.Done(nil, err)
-					return
-				}
-				b.Deliver(o, e)
-			})
+		if s == nil || b.iso.Dead() != nil { // the isolate has died since: the object is made anew first
+			o.Return(e)
 			return
 		}
 		switch p := e.Payload.(type) {
 		case *Request:
 			ev := b.lastEvent + 1
 			e.OnCancel(func() { b.cancel(s, ev) })
-			b.send(s, abi.EventFetch, s.requestFrame(nil, p), p, e.Done)
+			b.gather(s, abi.EventFetch, s.requestFrame(nil, p), p, e)
 		case Call:
-			b.send(s, abi.EventRPC, append(abi.AppendStr(nil, p.Method), p.Args...), nil, e.Done)
+			b.gather(s, abi.EventRPC, append(abi.AppendStr(nil, p.Method), p.Args...), nil, e)
 		case durable.Alarm:
 			o.BeginAlarm()
 			f := abi.AppendF64(nil, float64(p.Scheduled.UnixMilli()))
 			b.send(s, abi.EventAlarm, abi.AppendU32(f, uint32(p.Retries)), nil, e.Done)
 		case durable.SocketMessage:
 			f := abi.AppendBool(abi.AppendU32(nil, p.Socket), p.Text)
-			b.send(s, abi.EventSocketMessage, append(f, p.Data...), nil, e.Done)
+			b.gather(s, abi.EventSocketMessage, append(f, p.Data...), nil, e)
 		case durable.SocketClosed:
 			f := abi.AppendU16(abi.AppendU32(nil, p.Socket), uint16(p.Code))
-			b.send(s, abi.EventSocketClose, abi.AppendStr(abi.AppendBool(f, p.Clean), p.Reason), nil, e.Done)
+			b.gather(s, abi.EventSocketClose, abi.AppendStr(abi.AppendBool(f, p.Clean), p.Reason), nil, e)
 		default:
 			e.Done(nil, fmt.Errorf("bridge: unknown payload %T", p))
 		}
@@ -259,10 +267,14 @@ func (s *scope) end(reason error) {
 		}
 	}
 	s.release(reason)
+	if b.batch.s == s {
+		b.batch.s = nil // what was gathered runs when the guest is told, below
+	}
 	if b.iso.Dead() != nil {
 		return
 	}
 	b.soon(func() {
+		b.flush()
 		if b.iso.Dead() == nil {
 			_ = b.iso.Event(abi.EventGone, s.id, 0, nil)
 		}
@@ -313,12 +325,13 @@ func (b *Bridge) Idle(ctx uint32) {
 }
 
 // Died fails everything that was under way. An object with writes that were not committed is reset; the others are made
-// anew by their next event.
+// anew by their next event, or by one that had been given to the guest and had not begun.
 func (b *Bridge) Died(cause error) {
 	failure := &durable.Error{Name: "Error", Message: "the isolate ended: " + cause.Error()}
 	b.log(b.current, abi.LogError, 0, failure.Message)
 	scopes := b.scopes
 	b.scopes = map[uint32]*scope{}
+	again := b.unbegun()
 	for id, e := range b.events {
 		delete(b.events, id)
 		e.done(nil, failure)
@@ -336,6 +349,9 @@ func (b *Bridge) Died(cause error) {
 		} else {
 			s.object.Lost()
 		}
+	}
+	for _, e := range again {
+		e.s.object.Return(e.source)
 	}
 }
 

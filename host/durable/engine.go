@@ -49,6 +49,8 @@ type Event struct {
 
 	cancelled bool
 	onCancel  func()
+	order     uint64 // of its delivery; 0 before
+	returned  bool
 }
 
 // Cancel says that nobody waits for the event any more: one that has not been delivered is not, and the guest is told

@@ -3,6 +3,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"durago.example/host/clock"
@@ -20,14 +21,15 @@ type Object struct {
 	// Context is the guest's own number for the object while it is started.
 	Context uint32
 
-	started  bool // the guest has it
-	starting bool // its constructor runs
-	broken   *Error
-	queue    []*Event // events that wait for the constructor or for a critical section
-	inflight int      // events that the guest has not answered
-	work     int      // other work that keeps it in memory
-	sections []*Section
-	idle     clock.Timer
+	started   bool // the guest has it
+	starting  bool // its constructor runs
+	broken    *Error
+	queue     []*Event // events that wait for the constructor or for a critical section
+	inflight  int      // events that the guest has not answered
+	delivered uint64   // events, ever
+	work      int      // other work that keeps it in memory
+	sections  []*Section
+	idle      clock.Timer
 
 	position uint64 // commits so far
 	durable  uint64 // of them on disk, with all before them
@@ -136,6 +138,8 @@ func (o *Object) deliver(e *Event) {
 		return
 	}
 	o.inflight++
+	o.delivered++
+	e.order = o.delivered
 	done := e.Done
 	once := false
 	e.Done = func(result any, err error) {
@@ -217,12 +221,40 @@ func (o *Object) forget() {
 	}
 }
 
+// Return gives an event back that was delivered and has not begun, because its guest has died. It comes before those
+// that were delivered later, and before those that wait.
+func (o *Object) Return(e *Event) {
+	switch {
+	case o.broken != nil:
+		e.Done(nil, o.broken)
+		return
+	case e.returned:
+		e.Done(nil, &Error{Name: "Error", Message: "the isolate ended twice before the event began"})
+		return
+	}
+	e.returned = true
+	k := 0
+	for k < len(o.queue) && o.queue[k].order != 0 && o.queue[k].order < e.order {
+		k++
+	}
+	o.queue = slices.Insert(o.queue, k, e)
+	o.startSoon()
+}
+
+func (o *Object) startSoon() {
+	_ = o.Do(func() {
+		if o.broken == nil {
+			o.start()
+		}
+	})
+}
+
 // Lost is told that the guest has died: the object is not in memory any more, and nothing of it was lost but that.
 func (o *Object) Lost() {
 	o.started, o.starting = false, false
 	o.closeSections()
 	if len(o.queue) > 0 {
-		_ = o.Do(func() { o.start() })
+		o.startSoon()
 	}
 }
 

@@ -1,6 +1,7 @@
 package hosttest_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,9 +11,13 @@ import (
 	"durago.example/host/hosttest"
 )
 
-func say(t *testing.T, c *websocket.Conn, message string) string {
+// say sends a message and returns its answer, which comes after those to messages sent before.
+func say(t *testing.T, c *websocket.Conn, message string, before ...string) string {
 	t.Helper()
 	require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte(message)))
+	for _, m := range before {
+		require.Contains(t, hear(t, c), m)
+	}
 	return hear(t, c)
 }
 
@@ -94,6 +99,32 @@ func TestSockets_death(t *testing.T) {
 	h := scenario(t)
 	c := h.Dial("/ws/room")
 	require.Equal(t, "hi seen=1 calls=2", say(t, c, "hi"))
-	require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("exit")))
-	require.Equal(t, "after seen=2 calls=1", say(t, c, "after"))
+	for n := 2; n < 20; n += 3 { // the messages after it arrive before it is over
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("exit")))
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("one")))
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("two")))
+		require.Equal(t, fmt.Sprintf("after seen=%d calls=3", n+2), say(t, c, "after", "one", "two"))
+	}
+}
+
+// TestSockets_burst: messages that arrive together begin in their order, each after the gate is open for it.
+func TestSockets_burst(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		c := h.Dial("/ws/burst")
+		var list []string
+		for i := range 200 {
+			list = append(list, fmt.Sprintf("m%d", i))
+		}
+		list[20], list[90], list[91] = "block", "block", "block"
+		for _, m := range list {
+			require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte(m)))
+		}
+		for i, m := range list {
+			require.Equal(t, fmt.Sprintf("%s seen=%d calls=%d", m, i+1, i+2), hear(t, c))
+		}
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("sleep 50")))
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("overtakes")))
+		h.Record("%s, %s", hear(t, c), hear(t, c))
+	})
 }

@@ -26,6 +26,8 @@ type Platform interface {
 	Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, ok bool)
 	// Idle is told that a run of the guest for ctx has ended.
 	Idle(ctx uint32)
+	// Pause is told that the loop has done what it was given.
+	Pause()
 	// Died is told once that the guest can run no more, and why, in Go's own words.
 	Died(cause error)
 }
@@ -237,6 +239,7 @@ func (i *Isolate) loop() {
 			batch[k] = nil
 		}
 		if len(batch) > 0 {
+			i.o.Platform.Pause()
 			continue
 		}
 		if closed {
@@ -283,13 +286,22 @@ func (i *Isolate) Event(kind abi.Event, ctx, ev uint32, frame []byte) error {
 	return i.run(ctx, func() error { return i.post(kind, ctx, ev, frame) })
 }
 
+// Run runs the guest for ctx until it is idle.
+func (i *Isolate) Run(ctx uint32) error { return i.run(ctx, nil) }
+
 // Notify delivers an event that needs no run of its own; what it sets free runs with the next one.
 func (i *Isolate) Notify(kind abi.Event, ctx, ev uint32, frame []byte) error {
 	if i.dead != nil {
 		return i.dead
 	}
 	i.realm.Refresh()
-	return i.post(kind, ctx, ev, frame)
+	i.begin()
+	if err := i.post(kind, ctx, ev, frame); err != nil {
+		i.dead = i.cause(err)
+		i.o.Platform.Died(i.dead)
+		return i.dead
+	}
+	return nil
 }
 
 // post writes the frame to the inbox and calls the guest's event export.
@@ -339,6 +351,9 @@ func (i *Isolate) run(ctx uint32, first func() error) error {
 	i.o.Platform.Idle(ctx)
 	return nil
 }
+
+// Begun is the last event whose handler began, also of a guest that has died.
+func (i *Isolate) Begun() uint32 { return i.word(abi.ControlBegun) }
 
 // Turn runs f as one turn of the realm, with ctx current: for settling promises.
 func (i *Isolate) Turn(ctx uint32, f func() error) error {

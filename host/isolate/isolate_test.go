@@ -52,6 +52,7 @@ func (p *platform) Idle(uint32) {
 	default:
 	}
 }
+func (p *platform) Pause()           {}
 func (p *platform) Died(cause error) { p.died <- cause }
 
 // guest is an isolate with the plain program.

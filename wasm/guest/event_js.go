@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -71,7 +72,8 @@ func exportEvent(kind, ctx, ev, n uint32) {
 			s.events = map[uint32]*event{}
 		}
 		s.events[ev] = e
-		assign(e)
+		arrived = append(arrived, e)
+		summon()
 	}
 	shrink()
 }
@@ -84,27 +86,58 @@ func manifest() {
 	_, _ = call(0, abi.OpManifest, 0, b)
 }
 
-// Idle workers keep their grown stacks; growing one costs more than a small event.
-var idle []chan *event
+// arrived are events that no goroutine has taken. Several may arrive before Go runs: then one goroutine handles them one
+// after the other, and another goes on with the next when it has to wait, so that they begin in their order.
+var arrived []*event
+
+// Idle workers keep their grown stacks; growing one costs more than a small event. At most one is called and has not
+// come yet.
+var (
+	idle   []chan struct{}
+	called bool
+)
 
 const maxIdle = 64
 
-func assign(e *event) {
+// summon has a worker look at what has arrived.
+func summon() {
+	if called {
+		return
+	}
+	called = true
 	if n := len(idle); n > 0 {
 		w := idle[n-1]
 		idle = idle[:n-1]
-		w <- e
+		w <- struct{}{}
 		return
 	}
-	w := make(chan *event, 1)
-	w <- e
+	w := make(chan struct{}, 1)
+	w <- struct{}{}
 	go work(w)
 }
 
-func work(w chan *event) {
+// next takes the first event that may begin: one that arrived together with another waits while that one's critical
+// section is open, or asked for.
+func next() *event {
+	for i, e := range arrived {
+		if e.scope.sections == 0 {
+			arrived = slices.Delete(arrived, i, i+1)
+			return e
+		}
+	}
+	return nil
+}
+
+func work(w chan struct{}) {
 	for {
-		e := <-w
-		e.run()
+		<-w
+		called = false
+		for e := next(); e != nil; e = next() {
+			if len(arrived) > 0 {
+				summon()
+			}
+			e.run()
+		}
 		setProfLabel(nil)
 		if len(idle) >= maxIdle {
 			return
@@ -117,6 +150,7 @@ func work(w chan *event) {
 func (e *event) run() {
 	e.label.set()
 	finished := false
+	control[abi.ControlBegun] = e.label.event
 	defer func() {
 		r := recover()
 		if !finished && !e.scope.gone {

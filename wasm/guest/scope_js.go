@@ -20,10 +20,11 @@ type scope struct {
 	instance driver.Instance
 	building chan struct{} // closed when the constructor that runs now has returned
 
-	home    []chan struct{} // goroutines that wait for this scope to be current
-	section *section        // the innermost section that is open
-	events  map[uint32]*event
-	tokens  map[uint32]*pending // asynchronous operations under way
+	home     []chan struct{} // goroutines that wait for this scope to be current
+	section  *section        // the innermost section that is open
+	sections int             // that are open or asked for: no event begins meanwhile
+	events   map[uint32]*event
+	tokens   map[uint32]*pending // asynchronous operations under way
 }
 
 var scopes = map[uint32]*scope{}

@@ -63,6 +63,12 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Contex
 	b := &body{start: make(chan uint32, 1)}
 	bodies[token] = b
 	defer delete(bodies, token)
+	s.sections++
+	defer func() {
+		if s.sections--; s.sections == 0 && len(arrived) > 0 {
+			summon()
+		}
+	}()
 	p, err := s.begin(ctx, op, token, nil)
 	if err != nil {
 		return err

@@ -110,6 +110,13 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 	case strings.HasPrefix(s, "attach "):
 		n, _ := strconv.Atoi(s[7:])
 		return attach(ws, n)
+	case s == "block":
+		if err := h.state.BlockConcurrencyWhile(ctx, func(context.Context) error {
+			time.Sleep(20 * time.Millisecond)
+			return nil
+		}); err != nil {
+			return err
+		}
 	case s == "all":
 		list, err := h.state.WebSockets()
 		if err != nil {

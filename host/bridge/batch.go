@@ -1,0 +1,76 @@
+package bridge
+
+import (
+	"time"
+
+	"durago.example/host/durable"
+	"durago.example/wasm/abi"
+)
+
+// batch is what an object's guest has been given and has not run. Events that wait for the loop together run together,
+// in their order and with one commit: entering the guest and ending a turn cost as much as a small handler. It stays
+// short, since the first answer leaves no earlier than the last one's writes: about a millisecond by what events have
+// cost so far.
+type batch struct {
+	s      *scope
+	events []*event
+	cost   time.Duration // of an event, averaged
+}
+
+const (
+	maxBatch  = 32
+	batchTime = time.Millisecond
+)
+
+// room makes room for one more event of a context.
+func (b *Bridge) room(ctx uint32) {
+	g := &b.batch
+	if n := len(g.events); n > 0 && (g.s == nil || g.s.id != ctx || n >= maxBatch || time.Duration(n)*g.cost >= batchTime) {
+		b.flush()
+	}
+	b.tell()
+}
+
+// gather gives an event to the guest, to run with those before it when the loop has nothing more at hand.
+func (b *Bridge) gather(s *scope, kind abi.Event, frame []byte, r *Request, source *durable.Event) {
+	b.batch.s = s
+	e := b.expect(s, kind, r, source.Done)
+	e.source = source
+	b.batch.events = append(b.batch.events, e)
+	_ = b.iso.Notify(kind, s.id, e.id, frame) // a death is told to Died
+}
+
+// flush runs what was gathered.
+func (b *Bridge) flush() {
+	g := &b.batch
+	s, n := g.s, len(g.events)
+	if s == nil {
+		return
+	}
+	g.s = nil
+	b.current = s
+	began := time.Now()
+	_ = b.iso.Run(s.id) // a death is told to Died
+	g.cost += (time.Since(began)/time.Duration(n) - g.cost) / 8
+	b.current = nil
+	clear(g.events)
+	g.events = g.events[:0]
+}
+
+// Pause runs what was gathered: nothing more is at hand.
+func (b *Bridge) Pause() { b.flush() }
+
+// unbegun takes the events out that the guest, now dead, was given and did not begin. One whose body streams cannot be
+// delivered again.
+func (b *Bridge) unbegun() (list []*event) {
+	last := b.iso.Begun()
+	for _, e := range b.batch.events {
+		if e.id > last && b.events[e.id] == e && (e.request == nil || e.request.Body == nil) {
+			delete(b.events, e.id)
+			list = append(list, e)
+		}
+	}
+	b.batch.s = nil
+
+	return list
+}
