@@ -30,6 +30,27 @@ type event struct {
 	frame []byte
 	done  chan struct{}
 	err   error
+	at    int // in its scope's events
+}
+
+func eventOf(ctx, ev uint32) *event {
+	if s := scopes[ctx]; s != nil {
+		for _, e := range s.events {
+			if e.label.event == ev {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// drop takes e out of the events of its scope, whose order does not matter.
+func (s *scope) drop(e *event) {
+	n := len(s.events) - 1
+	s.events[e.at] = s.events[n]
+	s.events[e.at].at = e.at
+	s.events[n] = nil
+	s.events = s.events[:n]
 }
 
 // exportEvent takes the frame out of the inbox and starts a goroutine for the event, or handles it at once.
@@ -50,12 +71,12 @@ func exportEvent(kind, ctx, ev, n uint32) {
 			s.end()
 		}
 	case abi.EventCancel:
-		if s := scopes[ctx]; s != nil && s.events[ev] != nil {
-			s.events[ev].cancel()
+		if e := eventOf(ctx, ev); e != nil {
+			e.cancel()
 		}
 	case abi.EventExpire:
-		if s := scopes[ctx]; s != nil && s.events[ev] != nil {
-			s.events[ev].expire()
+		if e := eventOf(ctx, ev); e != nil {
+			e.expire()
 		}
 	case abi.EventBlock:
 		r := abi.NewReader(inbox[:n])
@@ -68,10 +89,8 @@ func exportEvent(kind, ctx, ev, n uint32) {
 		s := scopeFor(ctx)
 		e := &event{kind: abi.Event(kind), frame: append([]byte(nil), inbox[:n]...)}
 		e.label = label{&sentinel, s, nil, ev}
-		if s.events == nil {
-			s.events = map[uint32]*event{}
-		}
-		s.events[ev] = e
+		e.at = len(s.events)
+		s.events = append(s.events, e)
 		arrived = append(arrived, e)
 		summon()
 	}
@@ -157,7 +176,7 @@ func (e *event) run() {
 			e.scope.instance = nil
 			e.fail(panicError(r), string(debug.Stack()))
 		}
-		delete(e.scope.events, e.label.event)
+		e.scope.drop(e)
 		e.cancel()
 	}()
 	if err := e.handle(); err != nil {

@@ -149,7 +149,7 @@ func (w *responseWriter) stream(sniff []byte) {
 
 func (w *responseWriter) head(b, sniff []byte) []byte {
 	if len(sniff) > 0 && w.header["Content-Type"] == nil && w.header["Content-Encoding"] == nil {
-		w.header["Content-Type"] = []string{http.DetectContentType(sniff)}
+		w.header["Content-Type"] = []string{detect(sniff)}
 	}
 	b = abi.AppendU16(b, uint16(w.status))
 	b = abi.AppendU32(b, w.socket)

@@ -23,7 +23,7 @@ type scope struct {
 	home     []chan struct{} // goroutines that wait for this scope to be current
 	section  *section        // the innermost section that is open
 	sections int             // that are open or asked for: no event begins meanwhile
-	events   map[uint32]*event
+	events   []*event
 	tokens   map[uint32]*pending // asynchronous operations under way
 }
 

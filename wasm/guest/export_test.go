@@ -1,0 +1,3 @@
+package guest
+
+var Detect = detect
