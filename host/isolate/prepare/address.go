@@ -39,24 +39,27 @@ func (b *base) shared() bool { return b.uses > 1 }
 
 // slot is a value on the stack.
 type slot struct {
-	base int32 // 1 + index
-	from int   // the instructions that yield it
-	to   int
-	add  uint64
+	base  int32 // 1 + index
+	from  int   // the instructions that yield it
+	to    int
+	add   uint64
+	below bool
 }
 
 // address is an instruction that yields one.
 type address struct {
-	base int32 // 1 + index
-	push bool  // a return address is pushed
-	to   int32 // its last instruction
+	base  int32 // 1 + index
+	to    int32 // its last instruction
+	push  bool  // a return address is pushed
+	below bool  // it starts where one would be
 }
 
 // access is one to memory.
 type access struct {
 	base  int32  // 1 + index
 	add   uint64 // what its offset grows by
-	split bool   // it is no access, but the end of an `if` that control leaves
+	below bool
+	split bool // it is no access, but the end of an `if` that control leaves
 }
 
 // lookAhead bounds how far from a pointer a check looks ahead: fields of a struct, not elements of an array.
@@ -355,16 +358,22 @@ func (p *addressing) stackAddress(at int) int {
 		p.now.stack = 0
 		return at + 7
 	}
-	to, add := at, uint64(0)
-	if p.is(at+1, opI64ExtendI32) {
+	to, add := at, uint64(8)
+	below := p.is(at+1, opI32Const) && p.list[at+1].a == 8 && p.is(at+2, opI32Sub)
+	if below {
+		to, add = at+2, 0
+	}
+	if p.is(to+1, opI64ExtendI32) {
 		switch {
-		case p.is(at+2, opI32WrapI64):
-			to = at + 2
-		case p.is(at+2, opI64Const) && p.list[at+2].a < 1<<30 && p.is(at+3, opI64Add) && p.is(at+4, opI32WrapI64):
-			to, add = at+4, p.list[at+2].a
+		case p.is(to+2, opI32WrapI64):
+			to += 2
+		case p.is(to+2, opI64Const) && p.list[to+2].a < 1<<30 && p.is(to+3, opI64Add) && p.is(to+4, opI32WrapI64):
+			add += p.list[to+2].a
+			to += 4
 		}
 	}
-	p.found(&p.now.stack, stack, 1, at, to, add+8)
+	p.found(&p.now.stack, stack, 1, at, to, add)
+	p.stack[len(p.stack)-1].below = below
 	return to
 }
 
@@ -392,8 +401,8 @@ func (p *addressing) record(at int, s slot, offset, width uint64) {
 		return
 	}
 	b := &p.bases[s.base-1]
-	p.addresses[s.from] = address{base: s.base, to: int32(s.to)}
-	p.accesses[at] = access{base: s.base, add: s.add}
+	p.addresses[s.from] = address{base: s.base, to: int32(s.to), below: s.below}
+	p.accesses[at] = access{base: s.base, add: s.add, below: s.below}
 	if b.uses == 0 || s.from < b.first {
 		b.first = s.from
 	}
@@ -429,6 +438,8 @@ func (p *addressing) emit(loop int) {
 			switch b := &p.bases[a.base-1]; {
 			case b.shared():
 				i.b += uint32(a.add)
+			case b.kind == stack && a.below:
+				i.b += uint32(a.add)
 			case b.kind == stack:
 				i.b += uint32(a.add - 8)
 			}
@@ -444,6 +455,9 @@ func (p *addressing) emit(loop int) {
 func (p *addressing) yield(at int, a address) {
 	b := &p.bases[a.base-1]
 	switch {
+	case !b.shared() && b.kind == stack && a.below:
+		p.out = append(p.out, p.list[at:at+3]...)
+		return
 	case !b.shared() && b.kind == stack && !a.push:
 		p.out = append(p.out, p.list[at])
 		return

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"encoding/binary"
 	"runtime"
 	"slices"
@@ -22,6 +23,7 @@ type coder struct {
 	f       []byte // the function in hand
 	list    []instruction
 	other   []instruction
+	inliner inliner
 	address addressing
 }
 
@@ -60,12 +62,18 @@ func (m *Module) rewriteCode(body []byte, host uint32) (_ []byte, more int) {
 	for k := range bodies {
 		bodies[k] = r.bytes(r.u32())
 	}
+	leaves := map[uint32]leaf{}
+	for k, b := range bodies {
+		if l, ok := m.findLeaf(&reader{b: b}, m.signature(uint64(first+k))); ok {
+			leaves[uint32(first+k)] = l
+		}
+	}
 	coders := make([]*coder, min(runtime.GOMAXPROCS(0), 1+n/64))
 	failed := make([]any, len(coders))
 	var wg sync.WaitGroup
 	for k := range coders {
 		from, to := n*k/len(coders), n*(k+1)/len(coders)
-		c := &coder{m: m, count: count(m.globals, host)}
+		c := &coder{m: m, count: count(m.globals, host), inliner: inliner{leaves: leaves, past: map[int]bool{}}}
 		coders[k] = c
 		wg.Go(func() {
 			defer func() { failed[k] = recover() }()
@@ -129,8 +137,10 @@ func (c *coder) function(r *reader, s signature) {
 		r.byte()
 	}
 	declared := r.b[head:r.at]
-	list := simplify(decode(c.list[:0], r))
+	list := cut(simplify(decode(c.list[:0], r)))
 	c.list = list
+	list, types := c.inliner.inline(list, locals)
+	locals += uint64(len(types))
 	loop := -1
 	if d, ok := findDispatch(list); ok {
 		straight, back, ok := straighten(c.other[:0], list, d)
@@ -143,16 +153,14 @@ func (c *coder) function(r *reader, s signature) {
 		}
 	}
 	list = c.countLoops(list, loop)
-	list = cut(list)
 	list, added, _ := c.address.share(c.m, list, locals, loop)
 	out, panics := c.f[:0], len(c.panics)
-	if added > 0 {
-		d := &reader{b: declared}
-		d.u32()
-		out = append(binary.AppendUvarint(out, uint64(groups)+1), declared[d.at:]...)
-		out = append(binary.AppendUvarint(out, uint64(added)), typeI32)
-	} else {
-		out = append(out, declared...)
+	types = append(types, bytes.Repeat([]byte{typeI32}, added)...)
+	d := &reader{b: declared}
+	d.u32()
+	out = append(binary.AppendUvarint(out, uint64(groups)+uint64(len(types))), declared[d.at:]...)
+	for _, t := range types {
+		out = append(out, 1, t)
 	}
 	for k := range list {
 		switch i := &list[k]; i.op {

@@ -203,7 +203,10 @@ func TestShare(t *testing.T) {
 			reload + "get:1 i32:8 i32.sub tee:9 get:2 i64.store:8 get:9 tee:1 gset:0 get:9 i64:77 i64.store:0 i32:0 call:3 " + reload + "drop get:1 i64.load:8 set:2"},
 		"an address in the frame": {reload + "get:1 extend i64:24 i64.add wrap i64.load:8 set:2 get:1 i64.load:0 set:3",
 			reload + "get:1 i32:8 i32.sub tee:9 i64.load:40 set:2 get:9 i64.load:8 set:3"},
-		"one address in the frame":        {reload + "get:1 extend i64:24 i64.add wrap i64.load:8 set:2", reload + "get:1 i64.load:32 set:2"},
+		"one address in the frame": {reload + "get:1 extend i64:24 i64.add wrap i64.load:8 set:2", reload + "get:1 i64.load:32 set:2"},
+		"what was inlined": {reload + "get:1 i32:8 i32.sub i64.load:16 set:2 get:1 i32:8 i32.sub extend i64:16 i64.add wrap i64.load:0 set:2 get:1 i64.load:0 set:3",
+			reload + "get:1 i32:8 i32.sub tee:9 i64.load:16 set:2 get:9 i64.load:16 set:2 get:9 i64.load:8 set:3"},
+		"one that was inlined":            {reload + "get:1 i32:8 i32.sub extend i64:16 i64.add wrap i64.load:0 set:2", reload + "get:1 i32:8 i32.sub i64.load:16 set:2"},
 		"only a push":                     {reload + pushing + "i32:0 call:3", reload + pushing + "i32:0 call:3"},
 		"the address of a variable stays": {reload + "get:1 extend i64:24 i64.add set:2", reload + "get:1 extend i64:24 i64.add set:2"},
 		"no stack pointer":                {"get:1 i64.load:16 set:2 get:1 i64.load:8 set:2", "get:1 i64.load:16 set:2 get:1 i64.load:8 set:2"},
@@ -306,7 +309,12 @@ func invent(r *rand.Rand) []instruction {
 	}
 	statement = func(n int) {
 		p, q := local(), local()
-		switch k := r.IntN(16); {
+		switch k := r.IntN(17); {
+		case k == 16:
+			w("get:1 i32:8 i32.sub i64.load:%d i64:1023 i64.and set:%d", 8+offset(), p)
+			if r.IntN(2) == 0 {
+				w("get:1 i32:8 i32.sub extend i64:%d i64.add wrap get:%d i64.store:%d", offset(), q, 8+offset())
+			}
 		case k < 3: // a pointer moves a little
 			w("get:%d wrap i64.load:%d i64:255 i64.and i64:%d i64.add set:%d", p, offset(), 256+r.IntN(1024), q)
 		case k < 5:
@@ -360,4 +368,78 @@ func invent(r *rand.Rand) []instruction {
 	}
 	w("end gget:0 end")
 	return parse(b.String())
+}
+
+const (
+	leave = "get:1 i32:8 i32.add tee:1 gset:0 i32:0 return unreachable end"
+)
+
+// encoded is a function with locals 1, the stack pointer, and 2 and 3.
+func encoded(code string) *reader {
+	b := []byte{2, 1, typeI32, 2, typeI64}
+	for _, i := range parse(code) {
+		b = i.encode(b)
+	}
+	return &reader{b: b}
+}
+
+func TestLeaf(t *testing.T) {
+	m := &Module{types: []signature{{1, 1}}, functionTypes: make([]uint32, 9)}
+	check := "get:1 i64.load:8 i64.eqz if " + pushing + "i32:0 call:7 " + reload + "br_if:2 end "
+	for code, body := range map[string]string{
+		reload + leave: "",
+		reload + "block block block get:0 br_table:0,0,1 end " + check + "get:1 extend i64:16 i64.add wrap get:1 i64.load:8 wrap i64.load32_u i64.store:0 " + leave: "get:1 i64.load:8 i64.eqz if panic:7:77 br:2 end get:1 extend i64:16 i64.add wrap get:1 i64.load:8 wrap i64.load32_u:0 i64.store:0",
+		reload + "i64:1 set:2 get:1 get:2 i64.store:8 " + leave:               "i64:1 set:2 get:1 get:2 i64.store:8",
+		reload + "get:1 extend i64:8 i64.add set:2 get:2 drop " + leave:       "get:1 extend i64:8 i64.add set:2 get:2 drop",
+		reload + "i32:0 call:3 " + reload + "return end":                      "call 3",
+		reload + "get:1 i64.load:0 set:2 " + leave:                            "no", // the return address
+		reload + "get:1 get:1 i64.load:8 i64.store:0 " + leave:                "no",
+		reload + "get:1 extend i64:0 i64.add set:2 " + leave:                  "no",
+		reload + "get:1 extend set:2 " + leave:                                "no",
+		reload + "get:2 drop " + leave:                                        "no", // a local that is still zero
+		reload + "get:1 i32:8 i32.sub tee:1 gset:0 " + leave:                  "no", // a frame
+		reload + "i32:0 call:3 drop " + leave:                                 "no",
+		reload + "loop end " + leave:                                          "no",
+		reload + "i64:1 gset:2 " + leave:                                      "no",
+		"i64:1 drop " + leave:                                                 "no",
+		reload + strings.Repeat("i64:1 drop ", 20) + leave:                    "no",
+		reload + "get:1 i64.load:8 i64.eqz if i64:1 set:2 end " + leave:       "no",
+		reload + "block get:0 br_table:0 end get:1 i64.load:8 drop i32:1 end": "no",
+	} {
+		l, ok := m.findLeaf(encoded(code), signature{1, 1})
+		got := text(l.body)
+		switch {
+		case !ok:
+			got = "no"
+		case l.body == nil:
+			got = fmt.Sprint("call ", l.calls)
+		}
+		require.Equal(t, body, got, code)
+	}
+}
+
+func TestInline(t *testing.T) {
+	leaves := map[uint32]leaf{
+		3: {calls: 5}, 4: {calls: 4},
+		5: {body: parse("i64:4 set:2 get:1 i64.load:8 i64.eqz if panic:7:99 br:2 end get:1 get:2 i64.store:16"), locals: []byte{typeI64}},
+		6: {calls: 8},
+	}
+	written := "i64:4 set:20 get:1 i32:8 i32.sub i64.load:8 i64.eqz if panic:5:77 br:4 end get:1 i32:8 i32.sub get:20 i64.store:16"
+	called := func(f string) string { return pushing + "i32:0 call:" + f + " " + reload + "br_if:3" }
+	for before, after := range map[string]string{
+		"nop " + called("5") + " drop":  "nop " + written + " drop",
+		called("5") + " " + called("5"): written + " " + written, // the local serves twice
+		called("3"):                     written,                 // which calls 5
+		called("4"):                     called("4"),             // which calls itself
+		called("6"):                     called("8"),
+		called("7"):                     called("7"),
+		pushing + "i32:1 call:5 " + reload + "br_if:3":                                         pushing + "i32:1 call:5 " + reload + "br_if:3",
+		"block block block get:0 br_table:0,0,1,2 end nop " + called("5") + " end nop end nop": "block block block block get:0 br_table:1,1,0,3 end unreachable end nop " + written + " end nop end nop",
+		"block block block get:0 br_table:0,0,1,2 end nop " + called("7") + " end nop end nop": "block block block get:0 br_table:0,0,1,2 end nop " + called("7") + " end nop end nop",
+	} {
+		p := &inliner{leaves: leaves, past: map[int]bool{}}
+		out, types := p.inline(parse(before), 20)
+		require.Equal(t, after, text(out), before)
+		require.LessOrEqual(t, len(types), 1)
+	}
 }

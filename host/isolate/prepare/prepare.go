@@ -9,7 +9,7 @@
 // And the code is put so that wazero compiles it well. What Go's compiler writes is made of a few fixed sequences (see
 // cmd/internal/obj/wasm): a switch that every jump goes through, a stack pointer that every call moves, a conversion at
 // each use of a pointer. V8 sees through them; wazero writes six bytes of machine code for each byte of it, nine tenths of
-// that to check addresses it has checked before. The passes are a file each: simplify, jumps, panics, address. Each
+// that to check addresses it has checked before. The passes are a file each: simplify, panics, inline, jumps, address. Each
 // recognizes exact sequences and leaves alone what it does not know, so that a new Go release costs speed, not sense.
 package prepare
 
