@@ -29,8 +29,9 @@ type Class struct {
 	UniqueKey string // ids and the data directory depend on it
 }
 
-// Options say what to run. Wasm and Dir must be set.
+// Options say what to run. Dir and one of Program and Wasm must be set.
 type Options struct {
+	Program  *Program // the caller closes it, after the host
 	Wasm     []byte
 	Classes  []Class
 	Bindings map[string]string // binding → class
@@ -38,12 +39,12 @@ type Options struct {
 	KV       map[string]string // binding → namespace id
 
 	Dir      string // of the data
-	CacheDir string // of compiled code; empty compiles anew each time
+	CacheDir string // of code compiled from Wasm
 	Isolates int    // default GOMAXPROCS
 	NoSync   bool   // acknowledged writes survive the process, not the machine
 	Disk     storage.Disk
 
-	MemoryLimit uint64        // of each isolate, bytes; default 128 MiB
+	MemoryLimit uint64        // of each isolate that runs Wasm, bytes; default 128 MiB
 	CPULimit    time.Duration // of each run; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
@@ -64,7 +65,7 @@ type Line struct {
 type Host struct {
 	o          Options
 	store      *storage.Store
-	module     *isolate.Module
+	program    *Program
 	bridges    []*bridge.Bridge
 	engine     *durable.Engine
 	namespaces map[string]*durable.Namespace // by class
@@ -99,19 +100,22 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	if err := isolate.Check(o.Wasm); err != nil {
-		return nil, err
+	if o.Program == nil {
+		if err := isolate.Check(o.Wasm); err != nil {
+			return nil, err
+		}
 	}
 	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk}); err != nil {
 		return nil, err
 	}
 	h.kv = kv.New(h.store.Private("kv", "namespaces"), o.Clock)
-	h.module, err = isolate.Compile(ctx, o.Wasm, isolate.CompileOptions{CacheDir: o.CacheDir, MemoryLimit: o.MemoryLimit})
-	if err != nil {
-		return nil, err
+	if h.program = o.Program; h.program == nil {
+		if h.program, err = Compile(ctx, o.Wasm, CompileOptions{o.CacheDir, o.MemoryLimit}); err != nil {
+			return nil, err
+		}
 	}
 	for range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Module: h.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Install: h.install,
+		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Install: h.install,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log: func(level int, class, name, event, text string) {
 				o.Log(Line{level, class, name, event, text})
@@ -226,8 +230,8 @@ func (h *Host) Close() error {
 	for _, b := range h.bridges {
 		b.Close()
 	}
-	if h.module != nil {
-		failed = errors.Join(failed, h.module.Close(context.Background()))
+	if h.program != nil && h.program != h.o.Program {
+		failed = errors.Join(failed, h.program.Close())
 	}
 	if h.kv != nil {
 		failed = errors.Join(failed, h.kv.Close())

@@ -47,17 +47,18 @@ func (r *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer listener.Close()
-	wasm, err := r.program(ctx, c)
+	program, err := r.program(ctx, c)
 	if err != nil {
 		return err
 	}
+	defer program.Close()
 	warnOfIgnored(c, log)
 	raiseFileLimit()
-	o := hostOptions(c, wasm)
+	o := hostOptions(c, program)
 	if r.PersistTo != "" {
 		o.Dir = r.PersistTo
 	}
-	o.Isolates, o.NoSync, o.CacheDir = r.Isolates, r.Durability == "process", cacheDir()
+	o.Isolates, o.NoSync = r.Isolates, r.Durability == "process"
 	o.Log = guestLog(log)
 	h, err := host.New(ctx, o)
 	if err != nil {
@@ -71,8 +72,9 @@ func (r *runCommand) Run(ctx context.Context) error {
 	return serve(ctx, h, listener, log)
 }
 
-// program is the wasm to run, checked against the configuration before anything is written.
-func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (wasm []byte, err error) {
+// program is what to run, compiled, and checked against the configuration before anything is written.
+func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (_ *host.Program, err error) {
+	var wasm []byte
 	if r.Wasm == "" {
 		wasm, err = build.Compile(ctx, c.Dir, r.Package)
 	} else if wasm, err = os.ReadFile(r.Wasm); err != nil {
@@ -81,11 +83,18 @@ func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (wasm []by
 	if err != nil {
 		return nil, err
 	}
-	m, err := readManifest(ctx, wasm)
+	p, err := host.Compile(ctx, wasm, host.CompileOptions{CacheDir: cacheDir()})
 	if err != nil {
 		return nil, err
 	}
-	return wasm, build.Check(c, m)
+	m, err := p.Manifest(ctx)
+	if err == nil {
+		err = build.Check(c, m)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
 }
 
 // warnOfIgnored names what wrangler would read beside the configuration and durago does not.
@@ -97,8 +106,8 @@ func warnOfIgnored(c *wrangler.Config, log *slog.Logger) {
 }
 
 // hostOptions is what a configuration says about running.
-func hostOptions(c *wrangler.Config, wasm []byte) host.Options {
-	o := host.Options{Wasm: wasm, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
+func hostOptions(c *wrangler.Config, p *host.Program) host.Options {
+	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
 	for _, k := range c.Classes() {
 		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
 	}
