@@ -22,7 +22,7 @@ const OP = {
   SQL_INTERN: 20, SQL: 21, SQL_NEXT: 22, SQL_CLOSE: 23, SQL_SIZE: 24,
   KV_GET: 30, KV_PUT: 31, KV_DELETE: 32, KV_LIST: 33, GET: 34, PUT: 35, DELETE: 36, LIST: 37,
   ALARM_GET: 40, ALARM_SET: 41, ALARM_DELETE: 42, SYNC: 43, DELETE_ALL: 44, TRANSACTION_SYNC: 45, TRANSACTION: 46,
-  BOOKMARK: 47,
+  BOOKMARK: 47, ROLLBACK: 48,
   BLOCK: 50, ABORT: 51, WAIT_UNTIL: 52, WORK_DONE: 53, WAKE: 54, LOG: 55,
   ID_FROM_NAME: 60, ID_UNIQUE: 61, ID_PARSE: 62, STUB: 63, STUB_DROP: 64, STUB_FETCH: 65, STUB_CALL: 66, FORWARD: 67,
   FETCH: 68, FETCH_ABORT: 69,
@@ -323,6 +323,11 @@ class Instance {
     return n;
   }
 
+  // next is the number of the event that is delivered next.
+  next() {
+    return (this.events + 1) >>> 0 || 1;
+  }
+
   wake(id) {
     const c = this.contexts.get(id)?.deref();
     if (c) this.kicks.push(c);
@@ -545,6 +550,8 @@ class Context {
     this.stubs = new Map();
     this.aborts = new Map();
     this.work = new Map(); // token → resolve, of waitUntil
+    this.transactions = new Map(); // event of its body → the platform's
+    this.sections = 0; // open ones
     this.clients = new Map(); // socket → the client's half, until the response takes it
     this.sockets = new Map();
     this.handles = new WeakMap();
@@ -677,11 +684,11 @@ class Context {
   arm(i) {
     const now = Date.now();
     let at = i.deadline;
-    if (this.section) at = Math.min(at, now + EARLY);
+    if (this.sections > 0) at = Math.min(at, now + EARLY);
     if (this.kind === "front") at = Math.min(at, now + FRONT);
     if (this.inflight === 0 || at === Infinity) return this.disarm();
     if (this.timer !== undefined) {
-      if (!this.section && (Math.abs(this.armed - at) <= 1 || (this.kind === "front" && this.armed < at))) return;
+      if (this.sections === 0 && (Math.abs(this.armed - at) <= 1 || (this.kind === "front" && this.armed < at))) return;
       clearTimeout(this.timer);
     }
     this.armed = at;
@@ -727,7 +734,7 @@ class Context {
 
   // deliver sends the event whose frame is in out; it returns the result, or a promise of it.
   deliver(i, kind, n, request) {
-    const ev = (i.events = (i.events + 1) >>> 0 || 1);
+    const ev = (i.events = i.next());
     this.begin(i);
     if (request !== undefined) this.requests.set(ev, request);
     try {
@@ -828,17 +835,20 @@ class Context {
     return 0;
   }
 
-  // section runs body's event between the platform's begin and end.
+  // section runs body's event between the platform's begin and end. The platform knows what it is within.
   inSection(token, start) {
     const i = this.inst;
-    const body = async () => {
-      this.section = true;
+    const body = async (transaction) => {
+      const ev = i.next();
+      if (transaction) this.transactions.set(ev, transaction);
+      this.sections++;
       this.rekick();
       try {
         out.start().u32(token);
         await this.deliver(i, EVENT.BLOCK, out.n);
       } finally {
-        this.section = false;
+        this.sections--;
+        this.transactions.delete(ev);
       }
     };
     return this.later(token, () => start(body).finally(() => this.rekick()));
@@ -1074,6 +1084,9 @@ class Context {
         return this.later(token, () => storage.getCurrentBookmark(), (s) => out.raw(utf8.encode(s)));
       case OP.TRANSACTION:
         return this.inSection(token, (body) => storage.transaction(body));
+      case OP.ROLLBACK:
+        this.transactions.get(token).rollback();
+        return 0;
       case OP.TRANSACTION_SYNC: {
         let rollback = 0;
         try {

@@ -56,7 +56,7 @@ func New(ctx context.Context, o Options) (*Bridge, error) {
 	b := &Bridge{o: o}
 	b.clear()
 	io := isolate.Options{Clock: o.Clock, Platform: b, CPULimit: o.CPULimit.CPULimit, Env: o.CPULimit.Env,
-		Stdout: func(line string) { b.log(b.current, abi.LogInfo, 0, line) }}
+		Stdout: func(line string) { b.say(b.current, abi.LogInfo, 0, line) }}
 	if o.Install != nil {
 		io.Install = func(r *gojs.Realm) error { return o.Install(r, b) }
 	}
@@ -339,7 +339,31 @@ func (b *Bridge) Died(cause error) {
 	}
 }
 
+// say logs a line of the guest's once what the object wrote before is durable. If it never will be the line says so: for
+// whoever looks for the reason it is worth more than nothing.
+func (b *Bridge) say(s *scope, level int, ev uint32, text string) {
+	if b.o.Log == nil {
+		return
+	}
+	if s == nil {
+		b.log(s, level, ev, text)
+		return
+	}
+	kind := b.events[ev]
+	s.output(func(err error) {
+		if err != nil {
+			text = "undone: " + text
+		}
+		b.write(s, level, kind, text)
+	})
+}
+
 func (b *Bridge) log(s *scope, level int, ev uint32, text string) {
+	b.write(s, level, b.events[ev], text)
+}
+
+// write is given the event, or nil.
+func (b *Bridge) write(s *scope, level int, e *event, text string) {
 	if b.o.Log == nil {
 		return
 	}
@@ -352,7 +376,7 @@ func (b *Bridge) log(s *scope, level int, ev uint32, text string) {
 			name = s.object.ID()
 		}
 	}
-	if e := b.events[ev]; e != nil {
+	if e != nil {
 		kind = eventNames[e.kind]
 	}
 	b.o.Log(level, class, name, kind, text)

@@ -83,14 +83,14 @@ func (g *Input) Break(reason error) {
 // Broken is why the gate is broken, or nil.
 func (g *Input) Broken() error { return g.broken }
 
-// Reset forgets all sections and locks, and opens the gate: whoever had them does not exist any more. Events that wait
-// go on waiting for the gate itself; sections that have not begun never do.
-func (g *Input) Reset() {
+// Reset forgets all sections and locks: whoever had them does not exist any more. Events that wait for the gate itself go
+// on waiting, for the lock that Reset returns first of all; no others do.
+func (g *Input) Reset() *Lock {
 	g.drop()
 	g.life++
 	g.root.sections.Init()
 	g.root.locks = 0
-	g.root.release(0)
+	return g.root.lock()
 }
 
 // drop ends all sections and returns what waits in them.

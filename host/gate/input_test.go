@@ -51,7 +51,8 @@ func (i *input) pass(name string, l *gate.Lock, broken error) {
 //	release a…          gives locks back
 //	cancel a            a waits no more
 //	succeed S [keep]    ends a section; keep leaves the lock that it returns, named S too, to a release
-//	fail S, break, reset
+//	fail S, break
+//	reset               the lock that it returns is named reset
 //	? a b!reason        exactly these have passed since the last ?, in order
 func (i *input) run(script string) {
 	i.t.Helper()
@@ -107,7 +108,7 @@ func (i *input) do(f []string) {
 	case "break":
 		i.Break(errors.New("broken"))
 	case "reset":
-		i.Reset()
+		i.locks["reset"] = i.Reset()
 	default:
 		i.t.Fatalf("no such command: %s", verb)
 	}
@@ -332,9 +333,14 @@ func TestInput(t *testing.T) {
 			begin S2 in S1
 			event d in S1
 			reset
-			? b
 			release S1
+			begin S3
 			?
+			release reset
+			? S3
+			release S3
+			succeed S3
+			? b
 			release b
 			? c`},
 	} {
@@ -443,7 +449,7 @@ func TestInput_Begin(t *testing.T) {
 	t.Run("one that has ended in time, or was forgotten, has no limit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			i := newInput(t)
-			i.run("begin S1\nrelease S1\nsucceed S1\nbegin S2\nreset")
+			i.run("begin S1\nrelease S1\nsucceed S1\nbegin S2\nreset\nrelease reset")
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			require.NoError(t, i.Broken())
