@@ -303,11 +303,11 @@ func (d *Database) number(query string) (float64, error) {
 
 // DeleteAll removes everything that the database holds.
 func (d *Database) DeleteAll() error {
-	if len(d.savepoints) > 0 {
-		return &Error{Message: "Cannot call deleteAll() within a transaction"}
-	}
 	if err := d.connect(); err != nil {
 		return err
+	}
+	if len(d.savepoints) > 0 {
+		return &Error{Message: "Cannot call deleteAll() within a transaction"}
 	}
 	if err := d.begin(); err != nil {
 		return err
