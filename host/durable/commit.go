@@ -37,6 +37,11 @@ func (o *Object) Sync(f func(error)) {
 
 // shut has the gates wait for the commit of the implicit transaction that is open.
 func (o *Object) shut() {
+	if o.db.Broken() != nil { // until the end of the turn, which resets the object
+		o.output.Hold()
+		o.commits.Hold()
+		return
+	}
 	if !o.db.Writing() || o.explicit > 0 {
 		return
 	}
