@@ -591,6 +591,16 @@ class Context {
     return this.deliver(i, EVENT.CONSTRUCT, out.n);
   }
 
+  // build has Go make its half of a new object in a critical section from the start: what the constructor waits for would
+  // be held back by a section that was opened after it had begun to wait.
+  build() {
+    const section = this.ctx.blockConcurrencyWhile(() => {
+      const i = this.attach();
+      return this.within(i, () => this.construct(i));
+    });
+    section.finally(() => this.rekick());
+  }
+
   // ---- kicks
 
   waitKick() {
@@ -835,19 +845,29 @@ class Context {
     return 0;
   }
 
-  // section runs body's event between the platform's begin and end. The platform knows what it is within.
+  // within runs f in a section that has just been opened.
+  async within(i, f) {
+    this.sections++;
+    this.rekick();
+    try {
+      await f();
+    } finally {
+      if (this.inst === i) this.sections--;
+    }
+  }
+
+  // inSection runs body's event between the platform's begin and end. The platform knows what it is within.
   inSection(token, start) {
     const i = this.inst;
     const body = async (transaction) => {
       const ev = i.next();
       if (transaction) this.transactions.set(ev, transaction);
-      this.sections++;
-      this.rekick();
       try {
-        out.start().u32(token);
-        await this.deliver(i, EVENT.BLOCK, out.n);
+        await this.within(i, () => {
+          out.start().u32(token);
+          return this.deliver(i, EVENT.BLOCK, out.n);
+        });
       } finally {
-        this.sections--;
         this.transactions.delete(ev);
       }
     };
@@ -1440,8 +1460,7 @@ function object(className, { alarm = false } = {}) {
       const c = new Context("object", ctx, env);
       c.className = className;
       own.set(this, c);
-      const built = c.construct();
-      if (built !== undefined) ctx.blockConcurrencyWhile(() => built);
+      c.build();
     }
     fetch(request) {
       return own.get(this).fetch(request);
