@@ -219,10 +219,10 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 		return millis(at, ok), err
 	case abi.OpAlarmSet:
 		ms := r.F64()
-		if math.IsNaN(ms) {
-			return nil, errors.New("The value cannot be converted because it is not a valid Date.")
+		if math.IsNaN(ms) || math.IsInf(ms, 0) {
+			return nil, typeError("The value cannot be converted because it is not a valid Date.")
 		}
-		at := time.UnixMilli(int64(ms))
+		at := time.UnixMilli(int64(max(-1, min(ms, 1<<53)))) // what is beyond is refused like what is at the end
 		return nil, s.object.SetAlarm(&at)
 	case abi.OpAlarmDelete:
 		return nil, s.object.SetAlarm(nil)

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"math"
 	"time"
 
 	"durago.example/host/gate"
@@ -54,8 +55,9 @@ func (o *Object) SetAlarm(at *time.Time) error {
 	return nil
 }
 
-// maxAlarm is 2189-01-01, in milliseconds: what is later does not fit the nanoseconds of the row on the platform.
-const maxAlarm = 6_911_049_600_000
+// maxAlarm is in milliseconds: what is later does not fit the row, which has nanoseconds as on the platform. Its text is
+// the platform's too; the year is 2262.
+const maxAlarm = math.MaxInt64 / 1_000_000
 
 // DeleteAll removes everything that the object has stored, and its alarm.
 func (o *Object) DeleteAll() error {

@@ -2,6 +2,8 @@ package hosttest_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -93,4 +95,74 @@ func started(h *hosttest.Host, object string) bool {
 		return false
 	}
 	return r.Body.Close() == nil
+}
+
+// alarmRuns are what a handler does, and what is there an hour later. A number after # is that of the retry.
+var alarmRuns = []struct{ do, want string }{
+	{"nothing", "nothing#0, in an hour false, set false"},
+	{"fails-once", "fails-once#0 fails-once#1, in an hour false, set false"},
+	{"deletes-and-fails", "deletes-and-fails#0, in an hour false, set false"},
+	{"sets-undone", "sets-undone#0, in an hour false, set false"},
+	{"sets-undone-and-fails", "sets-undone-and-fails#0 sets-undone-and-fails#1, in an hour false, set false"},
+	{"aborts", "aborts#1, in an hour false, set false"},
+}
+
+// TestAlarms: what a handler does to its alarm, and what follows.
+func TestAlarms(t *testing.T) {
+	t.Parallel()
+	hosttest.Each(t, gates(), func(t *testing.T, h *hosttest.Host) {
+		for _, row := range alarmRuns {
+			h.Fetch("POST", "/gate/"+row.do+"/alarm?ms=20&do="+row.do, "")
+		}
+		h.Wait(4 * time.Second) // the first retry comes after at most 2.5
+		for _, row := range alarmRuns {
+			_, text := h.Fetch("GET", "/gate/"+row.do+"/alarmed", "")
+			require.Equal(t, row.want, text)
+		}
+	})
+}
+
+// TestAlarms_limits: a handler that hangs has failed after 15 minutes, and that counts.
+func TestAlarms_limits(t *testing.T) {
+	t.Parallel()
+	o := gates()
+	o.RealTime = false
+	h := hosttest.Start(t, o)
+	h.Fetch("POST", "/gate/a/alarm?do=hangs", "")
+	h.Fetch("POST", "/gate/b/alarm?do=fails", "")
+	h.Advance(3 * time.Hour)
+	_, text := h.Fetch("GET", "/gate/a/alarmed", "")
+	require.Equal(t, "hangs#0 hangs#1 hangs#2 hangs#3 hangs#4 hangs#5 hangs#6, in an hour false, set false", text)
+	_, text = h.Fetch("GET", "/gate/b/alarmed", "")
+	require.Equal(t, "fails#0 fails#1 fails#2 fails#3 fails#4 fails#5 fails#6, in an hour false, set false", text)
+	require.Contains(t, h.Log(), "alarm: Alarm exceeded its allowed execution time: it waits for a Go channel, lock or timer")
+}
+
+// TestTransactions_critical: a database that does not survive an error fails a TransactionSync whose body did not notice,
+// and resets the object.
+func TestTransactions_critical(t *testing.T) {
+	t.Parallel()
+	o := gates()
+	h := hosttest.Start(t, o)
+	h.Fetch("POST", "/gate/a/leave", "")
+	require.NoError(t, h.Object("GATE", "a").Evict())
+	files, err := filepath.Glob(filepath.Join(h.Dir, "*", "*.sqlite"))
+	require.NoError(t, err)
+	damaged := 0
+	for _, name := range files {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		info, err := f.Stat()
+		require.NoError(t, err)
+		if info.Size() > 4096 && filepath.Base(name) != "metadata.sqlite" {
+			_, err = f.WriteAt(make([]byte, info.Size()-4096), 4096)
+			require.NoError(t, err)
+			damaged++
+		}
+		require.NoError(t, f.Close())
+	}
+	require.Equal(t, 1, damaged)
+	_, text := h.Fetch("GET", "/gate/a/swallow", "")
+	require.Contains(t, text, "database disk image is malformed: SQLITE_CORRUPT")
+	require.Contains(t, h.Log(), "transaction: Cannot commit transaction due to an earlier SQL critical error")
 }

@@ -93,8 +93,48 @@ func (g *Gate) touch(context.Context) (int, error) {
 	return len(g.log), nil
 }
 
-// Alarm is only there so that alarms may be set.
-func (g *Gate) Alarm(context.Context, objects.AlarmInfo) error { return nil }
+// Alarm does what the object was told with alarm.
+func (g *Gate) Alarm(ctx context.Context, info objects.AlarmInfo) error {
+	do, _, err := alarmDoes.Get(g.storage.KV())
+	if err != nil {
+		return err
+	}
+	_, seen, err := g.storage.Alarm(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.add(fmt.Sprintf("%s#%d", do, info.RetryCount)); err != nil {
+		return err
+	}
+	if seen {
+		return errors.New("it sees its own")
+	}
+	if info.RetryCount > 0 && do != "fails" && do != "hangs" {
+		return nil
+	}
+	switch do {
+	case "fails-once", "fails":
+		return errors.New("alarm failed")
+	case "hangs":
+		select {}
+	case "deletes-and-fails":
+		return errors.Join(g.storage.DeleteAlarm(ctx), errors.New("alarm failed"))
+	case "sets-undone-and-fails":
+		_ = g.storage.Transaction(ctx, func(ctx context.Context, tx *objects.Tx) error {
+			return errors.Join(tx.SetAlarm(ctx, time.Now().Add(time.Hour)), errUndo)
+		})
+		return errors.New("alarm failed")
+	case "sets-undone":
+		_ = g.storage.Transaction(ctx, func(ctx context.Context, tx *objects.Tx) error {
+			return errors.Join(tx.SetAlarm(ctx, time.Now().Add(time.Hour)), errUndo)
+		})
+	case "aborts":
+		g.state.Abort(errors.New("aborted"))
+	}
+	return nil
+}
+
+var alarmDoes = objects.NewKey[string]("alarm")
 
 // WebSocketMessage writes and answers, or closes.
 func (g *Gate) WebSocketMessage(_ context.Context, ws *objects.WebSocket, m objects.Message) error {
@@ -124,6 +164,24 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type verb func(g *Gate, w http.ResponseWriter, r *http.Request) error
 
 var verbs = map[string]verb{
+	"alarm": func(g *Gate, _ http.ResponseWriter, r *http.Request) error {
+		if err := alarmDoes.Put(g.storage.KV(), r.URL.Query().Get("do")); err != nil {
+			return err
+		}
+		return g.storage.SetAlarm(r.Context(), time.Now().Add(time.Duration(number(r, "ms"))*time.Millisecond))
+	},
+	"alarmed": func(g *Gate, w http.ResponseWriter, r *http.Request) error {
+		at, ok, err := g.storage.Alarm(r.Context())
+		fmt.Fprintf(w, "%s, in an hour %v, set %v", g.all(), ok && time.Until(at) > time.Minute, ok)
+		return err
+	},
+	"swallow": func(g *Gate, w http.ResponseWriter, _ *http.Request) error {
+		g.state.Logf(g.state.Context(), "transaction: %v", g.storage.TransactionSync(func() error {
+			_, _ = g.sql.Exec(`SELECT * FROM n`)
+			return nil
+		}))
+		return nil
+	},
 	"log": func(g *Gate, w http.ResponseWriter, _ *http.Request) error {
 		fmt.Fprint(w, strings.Join(g.log, ","))
 		g.log = nil
