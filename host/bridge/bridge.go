@@ -100,6 +100,7 @@ type scope struct {
 	work    map[uint32]func()
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
+	storing int               // answers of storage that are on their way: the turn goes on with them
 	handles uint32
 	abort   error
 }
@@ -309,7 +310,9 @@ func (b *Bridge) Idle(ctx uint32) {
 		s.object.Break(err)
 		return
 	}
-	s.object.EndTurn()
+	if s.storing == 0 {
+		s.object.EndTurn()
+	}
 }
 
 // Died fails everything that was under way. An object with writes that were not committed is reset; the others are made

@@ -160,8 +160,12 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 		return dst, nil
 	}
 	frame, err := s.asyncStorage(op, &r)
-	s.later(token, frame, err)
-	return dst, nil
+	// As on the platform, what is written before and after waiting for storage alone commits together.
+	s.storing++
+	return dst, s.b.Do(func() {
+		s.storing--
+		s.complete(token, frame, err)
+	})
 }
 
 // asyncStorage performs at once what the platform answers with a promise.

@@ -41,6 +41,12 @@ func TestTransactions(t *testing.T) {
 		h.Fetch("POST", "/gate/ends/ends", "")
 		_, text := h.Fetch("POST", "/gate/stub/stub", "")
 		require.Equal(t, "1", text, "a call from inside does not wait for the commit that waits for it")
+		h.Fetch("POST", "/gate/together/together", "")
+		_, text = h.Fetch("GET", "/gate/together/all", "")
+		require.Empty(t, text, "waiting for storage does not end a turn")
+		h.Fetch("POST", "/gate/together/together?waits", "")
+		_, text = h.Fetch("GET", "/gate/together/all", "")
+		require.Equal(t, "before after", text, "waiting for the world does")
 		h.Fetch("POST", "/gate/turn/broken", "")
 		h.Fetch("POST", "/gate/turn/all", "")
 		h.Diverges("A transaction that leaves constraints violated", func() {

@@ -175,6 +175,28 @@ var verbs = map[string]verb{
 		fmt.Fprintf(w, "%s, in an hour %v, set %v", g.all(), ok && time.Until(at) > time.Minute, ok)
 		return err
 	},
+	"together": func(g *Gate, _ http.ResponseWriter, r *http.Request) error {
+		if err := g.add("before"); err != nil {
+			return err
+		}
+		key := objects.NewKey[string]("k")
+		for range 3 {
+			if err := key.PutAsync(r.Context(), g.storage.Async(), "v", nil); err != nil {
+				return err
+			}
+			if _, _, err := g.storage.Alarm(r.Context()); err != nil {
+				return err
+			}
+		}
+		if err := g.add("after"); err != nil {
+			return err
+		}
+		if r.URL.Query().Has("waits") {
+			pause(1)
+		}
+		g.state.Abort(errors.New("aborted"))
+		return nil
+	},
 	"swallow": func(g *Gate, w http.ResponseWriter, _ *http.Request) error {
 		g.state.Logf(g.state.Context(), "transaction: %v", g.storage.TransactionSync(func() error {
 			_, _ = g.sql.Exec(`SELECT * FROM n`)
