@@ -15,7 +15,7 @@ import (
 
 func main() {
 	objects.Run(objects.Program{
-		Classes: []*objects.Class{gateClass, slowClass},
+		Classes: []*objects.Class{gateClass, slowClass, planClass},
 		Fetch:   http.HandlerFunc(front),
 	})
 }
