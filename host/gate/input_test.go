@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,12 +25,33 @@ type input struct {
 	locks    map[string]*gate.Lock
 	sections map[string]*gate.Section
 	waiters  map[string]*gate.Waiter
+
+	mu   sync.Mutex
+	jobs []func() // for the loop, which is the test's goroutine
+}
+
+// sleep lets time pass, and then runs what was given to the loop.
+func (i *input) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+	i.mu.Lock()
+	jobs := i.jobs
+	i.jobs = nil
+	i.mu.Unlock()
+	for _, f := range jobs {
+		f()
+	}
 }
 
 func newInput(t *testing.T) *input {
 	i := &input{t: t, locks: map[string]*gate.Lock{}, sections: map[string]*gate.Section{}, waiters: map[string]*gate.Waiter{}}
 	i.Input = gate.NewInput(gate.Options{Clock: clock.Real,
-		Do:     func(f func()) error { f(); return nil },
+		Do: func(f func()) error {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.jobs = append(i.jobs, f)
+			return nil
+		},
 		Broken: func(reason error) { i.broken = append(i.broken, reason.Error()) }})
 	return i
 }
@@ -432,14 +454,11 @@ func TestInput_Begin(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			i := newInput(t)
 			i.run("event a\nbegin S\nevent b\n")
-			time.Sleep(time.Minute) // it has not begun
-			synctest.Wait()
+			i.sleep(time.Minute) // it has not begun
 			i.run("release a\nrelease S\n? a S")
-			time.Sleep(gate.MaxTime - 1)
-			synctest.Wait()
+			i.sleep(gate.MaxTime - 1)
 			require.NoError(t, i.Broken())
-			time.Sleep(time.Nanosecond)
-			synctest.Wait()
+			i.sleep(time.Nanosecond)
 			require.ErrorIs(t, i.Broken(), gate.ErrTooLong)
 			require.Equal(t, []string{"b!" + gate.ErrTooLong.Error()}, i.passed)
 			require.False(t, i.sections["S"].Open())
@@ -450,8 +469,7 @@ func TestInput_Begin(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			i := newInput(t)
 			i.run("begin S1\nrelease S1\nsucceed S1\nbegin S2\nreset\nrelease reset")
-			time.Sleep(time.Hour)
-			synctest.Wait()
+			i.sleep(time.Hour)
 			require.NoError(t, i.Broken())
 		})
 	})
@@ -459,10 +477,9 @@ func TestInput_Begin(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			i := newInput(t)
 			i.run("begin S1\nrelease S1")
-			time.Sleep(20 * time.Second)
+			i.sleep(20 * time.Second)
 			i.run("begin S2 in S1\nrelease S2")
-			time.Sleep(10 * time.Second)
-			synctest.Wait()
+			i.sleep(10 * time.Second)
 			require.ErrorIs(t, i.Broken(), gate.ErrTooLong)
 		})
 	})
