@@ -185,7 +185,7 @@ func (h *Host) install(r *gojs.Realm, b *bridge.Bridge) error {
 		}
 	}
 	for binding, id := range h.o.KV {
-		if err := env.Set(binding, workersapi.NewKVNamespace(r, h.kv.Namespace(id), b.Settle)); err != nil {
+		if err := env.Set(binding, workersapi.NewKVNamespace(r, h.kv.Namespace(id), b)); err != nil {
 			return err
 		}
 	}

@@ -168,7 +168,7 @@ func TestNewClass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := objects.NewClass("Sum", r.create)
-			_, err := objects.Erase(objects.Program{Classes: []*objects.Class{c}}).Classes[0].New(nil, driver.ID{})
+			_, err := objects.Program{Classes: []*objects.Class{c}}.Driver().Classes[0].New(nil, driver.ID{})
 			require.EqualError(t, err, r.want)
 		})
 	}
@@ -222,7 +222,7 @@ func TestProgram_manifest(t *testing.T) {
 		},
 		Services: []*objects.Service{objects.NewService("Admin", func(context.Context) (*Sum, error) { return &Sum{}, nil })},
 	}
-	b, err := objects.Erase(p).Manifest()
+	b, err := p.Driver().Manifest()
 	require.NoError(t, err)
 	var m abi.Manifest
 	require.NoError(t, json.Unmarshal(b, &m))
@@ -240,7 +240,7 @@ func TestProgram_manifest(t *testing.T) {
 
 	p = objects.Program{Scheduled: func(context.Context, objects.ScheduledEvent) error { return nil },
 		Queue: func(context.Context, *objects.QueueBatch) error { return nil }}
-	b, err = objects.Erase(p).Manifest()
+	b, err = p.Driver().Manifest()
 	require.NoError(t, err)
 	m = abi.Manifest{}
 	require.NoError(t, json.Unmarshal(b, &m))

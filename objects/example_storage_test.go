@@ -37,7 +37,7 @@ func ExampleStorage_Transaction() {
 				return err
 			}
 			if !agreed {
-				tx.Rollback() // the writes are undone, and Transaction returns nil
+				return tx.Rollback() // the writes are undone, and Transaction returns nil
 			}
 			return nil
 		})

@@ -12,7 +12,7 @@ import (
 
 // start makes an object of a class, as a runtime does.
 func start(t *testing.T, c *objects.Class, scope driver.Scope) driver.Instance {
-	i, err := objects.Erase(objects.Program{Classes: []*objects.Class{c}}).Classes[0].New(scope, driver.ID{})
+	i, err := objects.Program{Classes: []*objects.Class{c}}.Driver().Classes[0].New(scope, driver.ID{})
 	require.NoError(t, err)
 	return i
 }

@@ -64,6 +64,10 @@ func NewService[T any](name string, create func(ctx context.Context) (*T, error)
 // runtime, it ends the program with a sentence that says how to build it.
 func Run(p Program) { run(p.erase()) }
 
+// Driver is the program as a runtime takes it: for runtimes other than Run's, and for tests that give an object a
+// driver.Scope of their own.
+func (p Program) Driver() driver.Program { return p.erase() }
+
 func (p *Program) erase() driver.Program {
 	d := driver.Program{Fetch: p.Fetch, Manifest: p.manifest}
 	for _, c := range p.Classes {

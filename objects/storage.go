@@ -55,33 +55,3 @@ func (s *Storage) DeleteAlarm(ctx context.Context) error { return s.scope.Storag
 // wait: operations that would wait fail with ErrWouldWait, and waiting for a channel ends the isolate. Transactions
 // nest. See https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#transactionsync.
 func (s *Storage) TransactionSync(f func() error) error { return s.scope.Storage().TransactionSync(f) }
-
-// Transaction runs f, which may wait; other events of the object are held until it returns. Its writes are undone if f
-// returns an error, which Transaction then returns, or calls tx.Rollback.
-func (s *Storage) Transaction(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
-	tx := &Tx{Storage: s}
-	err := s.scope.Storage().Transaction(ctx, func(ctx context.Context) error {
-		if err := f(ctx, tx); err != nil {
-			return err
-		}
-		if tx.rolledBack {
-			return errRollback
-		}
-		return nil
-	})
-	if err == errRollback {
-		return nil
-	}
-	return err
-}
-
-var errRollback = &Error{Name: "Error", Message: "transaction rolled back"}
-
-// Tx is a running Transaction. Storage operations take part in it whether made through tx or not.
-type Tx struct {
-	*Storage
-	rolledBack bool
-}
-
-// Rollback has the transaction undone when f returns; f's nil is still returned.
-func (t *Tx) Rollback() { t.rolledBack = true }

@@ -22,7 +22,7 @@ const OP = {
   SQL_INTERN: 20, SQL: 21, SQL_NEXT: 22, SQL_CLOSE: 23, SQL_SIZE: 24,
   KV_GET: 30, KV_PUT: 31, KV_DELETE: 32, KV_LIST: 33, GET: 34, PUT: 35, DELETE: 36, LIST: 37,
   ALARM_GET: 40, ALARM_SET: 41, ALARM_DELETE: 42, SYNC: 43, DELETE_ALL: 44, TRANSACTION_SYNC: 45, TRANSACTION: 46,
-  BOOKMARK: 47,
+  BOOKMARK: 47, ROLLBACK: 48,
   BLOCK: 50, ABORT: 51, WAIT_UNTIL: 52, WORK_DONE: 53, WAKE: 54, LOG: 55,
   ID_FROM_NAME: 60, ID_UNIQUE: 61, ID_PARSE: 62, STUB: 63, STUB_DROP: 64, STUB_FETCH: 65, STUB_CALL: 66, FORWARD: 67,
   FETCH: 68, FETCH_ABORT: 69,
@@ -323,6 +323,11 @@ class Instance {
     return n;
   }
 
+  // next is the number of the event that is delivered next.
+  next() {
+    return (this.events + 1) >>> 0 || 1;
+  }
+
   wake(id) {
     const c = this.contexts.get(id)?.deref();
     if (c) this.kicks.push(c);
@@ -545,6 +550,8 @@ class Context {
     this.stubs = new Map();
     this.aborts = new Map();
     this.work = new Map(); // token → resolve, of waitUntil
+    this.transactions = new Map(); // event of its body → the platform's
+    this.sections = 0; // open ones
     this.clients = new Map(); // socket → the client's half, until the response takes it
     this.sockets = new Map();
     this.handles = new WeakMap();
@@ -582,6 +589,16 @@ class Context {
     out.byte(id.name === undefined ? 0 : 1);
     out.str(id.name ?? "");
     return this.deliver(i, EVENT.CONSTRUCT, out.n);
+  }
+
+  // build has Go make its half of a new object in a critical section from the start: what the constructor waits for would
+  // be held back by a section that was opened after it had begun to wait.
+  build() {
+    const section = this.ctx.blockConcurrencyWhile(() => {
+      const i = this.attach();
+      return this.within(i, () => this.construct(i));
+    });
+    section.finally(() => this.rekick());
   }
 
   // ---- kicks
@@ -677,11 +694,11 @@ class Context {
   arm(i) {
     const now = Date.now();
     let at = i.deadline;
-    if (this.section) at = Math.min(at, now + EARLY);
+    if (this.sections > 0) at = Math.min(at, now + EARLY);
     if (this.kind === "front") at = Math.min(at, now + FRONT);
     if (this.inflight === 0 || at === Infinity) return this.disarm();
     if (this.timer !== undefined) {
-      if (!this.section && (Math.abs(this.armed - at) <= 1 || (this.kind === "front" && this.armed < at))) return;
+      if (this.sections === 0 && (Math.abs(this.armed - at) <= 1 || (this.kind === "front" && this.armed < at))) return;
       clearTimeout(this.timer);
     }
     this.armed = at;
@@ -727,7 +744,7 @@ class Context {
 
   // deliver sends the event whose frame is in out; it returns the result, or a promise of it.
   deliver(i, kind, n, request) {
-    const ev = (i.events = (i.events + 1) >>> 0 || 1);
+    const ev = (i.events = i.next());
     this.begin(i);
     if (request !== undefined) this.requests.set(ev, request);
     try {
@@ -828,17 +845,30 @@ class Context {
     return 0;
   }
 
-  // section runs body's event between the platform's begin and end.
+  // within runs f in a section that has just been opened.
+  async within(i, f) {
+    this.sections++;
+    this.rekick();
+    try {
+      await f();
+    } finally {
+      if (this.inst === i) this.sections--;
+    }
+  }
+
+  // inSection runs body's event between the platform's begin and end. The platform knows what it is within.
   inSection(token, start) {
     const i = this.inst;
-    const body = async () => {
-      this.section = true;
-      this.rekick();
+    const body = async (transaction) => {
+      const ev = i.next();
+      if (transaction) this.transactions.set(ev, transaction);
       try {
-        out.start().u32(token);
-        await this.deliver(i, EVENT.BLOCK, out.n);
+        await this.within(i, () => {
+          out.start().u32(token);
+          return this.deliver(i, EVENT.BLOCK, out.n);
+        });
       } finally {
-        this.section = false;
+        this.transactions.delete(ev);
       }
     };
     return this.later(token, () => start(body).finally(() => this.rekick()));
@@ -1074,6 +1104,9 @@ class Context {
         return this.later(token, () => storage.getCurrentBookmark(), (s) => out.raw(utf8.encode(s)));
       case OP.TRANSACTION:
         return this.inSection(token, (body) => storage.transaction(body));
+      case OP.ROLLBACK:
+        this.transactions.get(token).rollback();
+        return 0;
       case OP.TRANSACTION_SYNC: {
         let rollback = 0;
         try {
@@ -1427,8 +1460,7 @@ function object(className, { alarm = false } = {}) {
       const c = new Context("object", ctx, env);
       c.className = className;
       own.set(this, c);
-      const built = c.construct();
-      if (built !== undefined) ctx.blockConcurrencyWhile(() => built);
+      c.build();
     }
     fetch(request) {
       return own.get(this).fetch(request);

@@ -57,7 +57,7 @@ func New(ctx context.Context, o Options) (*Bridge, error) {
 	b := &Bridge{o: o}
 	b.clear()
 	io := isolate.Options{Clock: o.Clock, Platform: b, CPULimit: o.CPULimit.CPULimit, Env: o.CPULimit.Env,
-		Stdout: func(line string) { b.log(b.current, abi.LogInfo, 0, line) }}
+		Stdout: func(line string) { b.say(b.current, abi.LogInfo, 0, line) }}
 	if o.Install != nil {
 		io.Install = func(r *gojs.Realm) error { return o.Install(r, b) }
 	}
@@ -101,6 +101,7 @@ type scope struct {
 	work    map[uint32]func()
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
+	storing int               // answers of storage that are on their way: the turn goes on with them
 	handles uint32
 	abort   error
 }
@@ -321,7 +322,9 @@ func (b *Bridge) Idle(ctx uint32) {
 		s.object.Break(err)
 		return
 	}
-	s.object.EndTurn()
+	if s.storing == 0 {
+		s.object.EndTurn()
+	}
 }
 
 // Died fails everything that was under way. An object with writes that were not committed is reset; the others are made
@@ -344,18 +347,48 @@ func (b *Bridge) Died(cause error) {
 		if s.object == nil {
 			continue
 		}
+		var events []*durable.Event
+		for _, e := range again {
+			if e.s == s {
+				events = append(events, e.source)
+			}
+		}
 		if s.object.Database().Writing() || len(s.blocks) > 0 {
 			s.object.Break(failure)
+			for _, e := range events {
+				e.Done(nil, failure)
+			}
 		} else {
-			s.object.Lost()
+			s.object.Lost(events...)
 		}
-	}
-	for _, e := range again {
-		e.s.object.Return(e.source)
 	}
 }
 
+// say logs a line of the guest's once what the object wrote before is durable. If it never will be the line says so: for
+// whoever looks for the reason it is worth more than nothing.
+func (b *Bridge) say(s *scope, level int, ev uint32, text string) {
+	if b.o.Log == nil {
+		return
+	}
+	if s == nil {
+		b.log(s, level, ev, text)
+		return
+	}
+	kind := b.events[ev]
+	s.output(func(err error) {
+		if err != nil {
+			text = "undone: " + text
+		}
+		b.write(s, level, kind, text)
+	})
+}
+
 func (b *Bridge) log(s *scope, level int, ev uint32, text string) {
+	b.write(s, level, b.events[ev], text)
+}
+
+// write is given the event, or nil.
+func (b *Bridge) write(s *scope, level int, e *event, text string) {
 	if b.o.Log == nil {
 		return
 	}
@@ -368,7 +401,7 @@ func (b *Bridge) log(s *scope, level int, ev uint32, text string) {
 			name = s.object.ID()
 		}
 	}
-	if e := b.events[ev]; e != nil {
+	if e != nil {
 		kind = eventNames[e.kind]
 	}
 	b.o.Log(level, class, name, kind, text)

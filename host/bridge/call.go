@@ -36,7 +36,7 @@ func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte)
 		return dst, nil
 	case abi.OpLog:
 		if len(frame) > 0 {
-			b.log(b.scopes[ctx], int(frame[0]), token, string(frame[1:]))
+			b.say(b.scopes[ctx], int(frame[0]), token, string(frame[1:]))
 		}
 		return dst, nil
 	}
@@ -92,18 +92,26 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 	case abi.OpFail:
 		err := readError(frame)
 		if err.Stack != "" {
-			b.log(s, abi.LogError, token, err.Message+"\n"+err.Stack)
+			b.say(s, abi.LogError, token, err.Message+"\n"+err.Stack)
 		}
 		err.Stack = ""
 		failed = err
 	}
-	if e.kind == abi.EventBlock {
-		if bl := s.blocks[token]; failed != nil && bl != nil && !bl.section.Transaction() {
+	switch e.kind {
+	case abi.EventBlock:
+		if bl := s.blocks[token]; failed != nil && bl != nil && bl.section.Transaction() == nil {
 			s.abort = failed // a failed critical section resets the object, with what this turn wrote
 		}
 		delete(b.events, token)
 		s.live--
 		return b.Do(func() { s.leave(e, failed) })
+	case abi.EventConstruct: // it answers the object's gate, not somebody outside
+		if failed != nil {
+			s.abort = failed
+		}
+		delete(b.events, token)
+		s.live--
+		return b.Do(func() { e.done(nil, failed) })
 	}
 	done := e.done
 	e.done = func(any, error) {}
@@ -192,16 +200,10 @@ func (s *scope) bodyOp(op abi.Op, token uint32, frame []byte) error {
 	return nil
 }
 
-// block is a critical section or transaction that the guest asked for.
-type block struct {
-	section *durable.Section
-	token   uint32
-}
-
 func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 	switch op {
 	case abi.OpBlock:
-		return s.enter(token, false)
+		return s.enter(token, frame, false)
 	case abi.OpAbort:
 		s.abort = &durable.Error{Name: "Error", Message: readError(frame).Error()}
 	case abi.OpWaitUntil:
@@ -222,49 +224,6 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 		}
 	}
 	return nil
-}
-
-// enter opens a section and starts its body with an event, once the running turn has ended.
-func (s *scope) enter(token uint32, transaction bool) error {
-	if s.object == nil {
-		return errors.New("durago: a request to the front has no critical sections")
-	}
-	return s.b.Do(func() {
-		if s.b.scopes[s.id] != s {
-			return
-		}
-		section, err := s.object.Enter(transaction)
-		if err != nil {
-			s.complete(token, nil, err)
-			return
-		}
-		s.b.lastEvent++
-		e := &event{id: s.b.lastEvent, kind: abi.EventBlock, s: s, done: func(any, error) {}}
-		s.b.events[e.id] = e
-		if s.blocks == nil {
-			s.blocks = map[uint32]*block{}
-		}
-		s.blocks[e.id] = &block{section, token}
-		s.live++
-		s.b.post(s, abi.EventBlock, e.id, abi.AppendU32(nil, token))
-	})
-}
-
-func (s *scope) leave(e *event, failed error) {
-	bl := s.blocks[e.id]
-	if bl == nil || s.b.scopes[s.id] != s {
-		return
-	}
-	delete(s.blocks, e.id)
-	err := bl.section.Leave(failed)
-	if s.object.Broken() != nil {
-		return
-	}
-	if err == nil {
-		err = failed
-	}
-	s.object.EndTurn()
-	s.complete(bl.token, nil, err)
 }
 
 func millis(t time.Time, ok bool) []byte {

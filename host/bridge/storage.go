@@ -46,7 +46,7 @@ func (s *scope) sqlOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error
 		}
 		c, err := db.Exec(s.b.statements[token], args)
 		if err != nil {
-			return dst, s.critical(err)
+			return dst, err
 		}
 		return s.rows(dst, 0, &cursor{c: c}, flags)
 	case abi.OpSQLNext:
@@ -64,15 +64,6 @@ func (s *scope) sqlOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error
 	}
 	n, err := db.Size()
 	return abi.AppendF64(dst, float64(n)), err
-}
-
-// critical has an error that the database does not survive reset the object when the turn ends.
-func (s *scope) critical(err error) error {
-	var e *storage.Error
-	if errors.As(err, &e) && e.Critical {
-		s.abort = err
-	}
-	return err
 }
 
 // rows appends the next chunk of a result.
@@ -112,7 +103,7 @@ func (s *scope) rows(dst []byte, handle uint32, c *cursor, flags byte) ([]byte, 
 	}
 	if err := c.c.Err(); err != nil {
 		delete(s.cursors, handle)
-		return dst[:head], s.critical(err)
+		return dst[:head], err
 	}
 	if more {
 		if handle == 0 {
@@ -141,13 +132,13 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 	switch op {
 	case abi.OpKVGet:
 		dst, err := s.get(dst, string(frame))
-		return dst, s.critical(err)
+		return dst, err
 	case abi.OpKVPut:
 		key := r.Str()
-		return dst, s.critical(s.store(key, r.Rest()))
+		return dst, s.store(key, r.Rest())
 	case abi.OpKVDelete:
 		ok, err := db.Delete(string(frame))
-		return abi.AppendBool(dst, ok), s.critical(err)
+		return abi.AppendBool(dst, ok), err
 	case abi.OpKVList:
 		o, err := readListOptions(&r)
 		if err != nil {
@@ -155,42 +146,54 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 		}
 		entries, err := db.List(o)
 		if err != nil {
-			return dst, s.critical(err)
+			return dst, err
 		}
 		return appendEntries(dst, entries)
 	case abi.OpTransactionSync:
 		return s.transactionSync(token, dst)
 	case abi.OpTransaction:
-		return dst, s.enter(token, true)
+		return dst, s.enter(token, frame, true)
+	case abi.OpRollback:
+		return dst, s.rollback(token)
 	case abi.OpSync:
-		s.object.Output(func(err error) { s.later(token, nil, err) })
+		s.object.Sync(func(err error) { s.later(token, nil, err) })
 		return dst, nil
 	}
 	frame, err := s.asyncStorage(op, &r)
-	s.later(token, frame, s.critical(err))
-	return dst, nil
+	// As on the platform, what is written before and after waiting for storage alone commits together.
+	s.storing++
+	return dst, s.b.Do(func() {
+		s.storing--
+		s.complete(token, frame, err)
+	})
 }
 
 // asyncStorage performs at once what the platform answers with a promise.
 func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 	db := s.object.Database()
 	switch op {
-	case abi.OpGet, abi.OpDelete:
+	case abi.OpPut, abi.OpDelete:
+		write := s.put
+		if op == abi.OpDelete {
+			write = s.delete
+		}
+		var answer []byte
+		f := func() (err error) {
+			answer, err = write(r)
+			return err
+		}
+		var err error
+		if r.U8()&abi.KVAllowUnconfirmed != 0 {
+			err = db.Unconfirmed(f)
+		} else {
+			err = f()
+		}
+		return answer, err
+	case abi.OpGet:
 		r.U8()
 		var found []storage.Entry
-		deleted := uint32(0)
 		for n := r.Count(4); n > 0; n-- {
 			key := r.Str()
-			if op == abi.OpDelete {
-				ok, err := db.Delete(key)
-				if err != nil {
-					return nil, err
-				}
-				if ok {
-					deleted++
-				}
-				continue
-			}
 			v, ok, err := db.Get(key)
 			if err != nil {
 				return nil, err
@@ -199,26 +202,11 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 				found = append(found, storage.Entry{Key: key, Value: v})
 			}
 		}
-		if op == abi.OpDelete {
-			return abi.AppendU32(nil, deleted), r.Err()
-		}
 		slices.SortFunc(found, func(a, b storage.Entry) int { return strings.Compare(a.Key, b.Key) })
 		if r.Err() != nil {
 			return nil, r.Err()
 		}
 		return appendEntries(nil, found)
-	case abi.OpPut:
-		r.U8()
-		for n := r.Count(8); n > 0; n-- {
-			key, v := r.Str(), r.Bytes()
-			if isUndefined(v) { // of several entries put() leaves those out
-				continue
-			}
-			if err := s.store(key, v); err != nil {
-				return nil, err
-			}
-		}
-		return nil, r.Err()
 	case abi.OpList:
 		r.U8()
 		o, err := readListOptions(r)
@@ -235,43 +223,67 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 		return millis(at, ok), err
 	case abi.OpAlarmSet:
 		ms := r.F64()
-		if math.IsNaN(ms) {
-			return nil, errors.New("The value cannot be converted because it is not a valid Date.")
+		if math.IsNaN(ms) || math.IsInf(ms, 0) {
+			return nil, typeError("The value cannot be converted because it is not a valid Date.")
 		}
-		at := time.UnixMilli(int64(ms))
+		at := time.UnixMilli(int64(max(-1, min(ms, 1<<53)))) // what is beyond is refused like what is at the end
 		return nil, s.object.SetAlarm(&at)
 	case abi.OpAlarmDelete:
 		return nil, s.object.SetAlarm(nil)
 	case abi.OpDeleteAll:
-		if err := db.DeleteAll(); err != nil {
-			return nil, err
-		}
-		return nil, s.object.SetAlarm(nil)
+		return nil, s.object.DeleteAll()
 	case abi.OpBookmark:
 		return fmt.Appendf(nil, "%08x-%08x-%08x-%032x", 0, db.Commits(), 0, 0), nil
 	}
 	return nil, fmt.Errorf("durago: unknown operation %d: app.wasm is newer than this host", op)
 }
 
-// transactionSync runs the body between savepoints, below the guest's own call.
-func (s *scope) transactionSync(token uint32, dst []byte) ([]byte, error) {
-	db := s.object.Database()
-	if err := db.Savepoint(); err != nil {
-		return dst, s.critical(err)
+// put writes entries; of several put() leaves out those that are undefined. All are written or none.
+func (s *scope) put(r *abi.Reader) ([]byte, error) {
+	n := r.Count(8)
+	write := func() error {
+		for ; n > 0; n-- {
+			key, v := r.Str(), r.Bytes()
+			if isUndefined(v) {
+				continue
+			}
+			if err := s.store(key, v); err != nil {
+				return err
+			}
+		}
+		return r.Err()
 	}
-	rollback, finished, err := s.b.iso.Transaction(token)
-	s.b.inCall = true // the body's own calls have cleared it
-	if err == nil && !finished {
-		err = errors.New("a TransactionSync body waited")
+	if n == 1 {
+		return nil, write()
 	}
+	return nil, s.together(write)
+}
+
+// delete removes keys and answers how many there were.
+func (s *scope) delete(r *abi.Reader) ([]byte, error) {
+	deleted := uint32(0)
+	for n := r.Count(4); n > 0; n-- {
+		ok, err := s.object.Database().Delete(r.Str())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			deleted++
+		}
+	}
+	return abi.AppendU32(nil, deleted), r.Err()
+}
+
+// together undoes what f wrote if it fails.
+func (s *scope) together(f func() error) error {
+	t, err := s.object.Begin()
 	if err != nil {
-		s.b.iso.Kill(err)
-		return dst, err
+		return err
 	}
-	if err := db.Release(rollback); err != nil {
-		return dst, s.critical(err)
+	if err := f(); err != nil {
+		return errors.Join(err, t.End(true))
 	}
-	return abi.AppendBool(dst, rollback), nil
+	return t.End(false)
 }
 
 func readListOptions(r *abi.Reader) (o storage.ListOptions, err error) {

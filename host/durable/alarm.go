@@ -1,31 +1,30 @@
 package durable
 
 import (
-	"container/heap"
-	"math/rand/v2"
-	"sync"
+	"math"
 	"time"
 
-	"durago.example/host/clock"
-	"durago.example/host/storage"
+	"durago.example/host/gate"
 )
 
 // alarmState is an object's side of its alarm.
 type alarmState struct {
-	active  bool // its event is under way
-	due     bool // and the time of the next has come
+	active bool // its event is under way
+	due    bool // and the time of the next has come
+	alarmMark
 	running bool // the handler runs: its own alarm is not to be seen
-	changed bool // the handler has set or deleted one
+}
+
+// alarmMark is what a transaction that is undone puts back.
+type alarmMark struct {
+	changed bool // the running handler has set or deleted an alarm
 	touched bool // the scheduler is to be told with the commit
 }
 
-// Alarm retries: 2, 4, 8 … seconds with up to a quarter more, six times.
-const (
-	maxAlarmRetries = 6
-	firstRetry      = 2 * time.Second
-)
+func (a *alarmState) mark() alarmMark     { return a.alarmMark }
+func (a *alarmState) restore(m alarmMark) { a.alarmMark = m }
 
-// SetAlarm sets the alarm; nil deletes it. A time in the past is now.
+// SetAlarm sets the alarm; nil deletes it. A time in the past is now. Setting what is set already writes nothing.
 func (o *Object) SetAlarm(at *time.Time) error {
 	if at != nil {
 		if !o.ns.HasAlarm {
@@ -34,17 +33,38 @@ func (o *Object) SetAlarm(at *time.Time) error {
 		if at.UnixMilli() <= 0 {
 			return &Error{Name: "TypeError", Message: "setAlarm() cannot be called with an alarm time <= 0"}
 		}
+		if at.UnixMilli() > maxAlarm {
+			return &Error{Name: "TypeError", Message: "This API doesn't support dates after 2189."}
+		}
 		if now := o.ns.e.o.Clock.Now(); at.Before(now) {
 			at = &now
+		}
+	}
+	if !o.alarm.running {
+		switch old, ok, err := o.db.Alarm(); {
+		case err != nil:
+			return err
+		case ok == (at != nil) && (!ok || old.UnixMilli() == at.UnixMilli()):
+			return nil
 		}
 	}
 	if err := o.db.SetAlarm(at); err != nil {
 		return err
 	}
-	if o.alarm.running {
-		o.alarm.changed = true
+	o.alarm.changed, o.alarm.touched = o.alarm.running, true
+	return nil
+}
+
+// maxAlarm is in milliseconds: what is later does not fit the row, which has nanoseconds as on the platform. Its text is
+// the platform's too; the year is 2262.
+const maxAlarm = math.MaxInt64 / 1_000_000
+
+// DeleteAll removes everything that the object has stored, and its alarm.
+func (o *Object) DeleteAll() error {
+	if err := o.db.DeleteAll(); err != nil {
+		return err
 	}
-	o.alarm.touched = true
+	o.alarm.changed, o.alarm.touched = o.alarm.running, true
 	return nil
 }
 
@@ -56,293 +76,148 @@ func (o *Object) Alarm() (time.Time, bool, error) {
 	return o.db.Alarm()
 }
 
-// committed tells the scheduler what the commit changed. The commit's acknowledgement waits for the scheduler's table
-// too, so that an acknowledged alarm is in both.
-//
-// What was set in a transaction may have been undone: the object's own row says what there is now.
-func (a *alarmState) committed(o *Object, report func(error)) {
-	if !a.touched {
-		return
-	}
-	a.touched = false
-	at, ok, err := o.db.Alarm()
-	switch {
-	case err != nil:
-		report(err)
-	case ok:
-		o.ns.alarms.set(o, &at, report)
-	default:
-		o.ns.alarms.set(o, nil, report)
-	}
-}
-
-// scheduler fires the alarms of a namespace.
-type scheduler struct {
-	ns    *Namespace
-	table *storage.Alarms
-
-	mu     sync.Mutex
-	queue  alarmQueue
-	byID   map[string]*alarmEntry
-	timer  clock.Timer
-	closed bool
-}
-
-type alarmEntry struct {
-	row     storage.AlarmRow
-	index   int // in the queue; negative while it runs
-	retries int // of the failures that count
-	delays  int // of all
-}
-
-func newScheduler(n *Namespace) *scheduler {
-	return &scheduler{ns: n, table: n.e.o.Store.Alarms(n.UniqueKey), byID: map[string]*alarmEntry{}}
-}
-
-func (s *scheduler) load() error {
-	rows, err := s.table.Load()
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		s.put(r)
-	}
-	if err := s.reconcile(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.arm()
-	return nil
-}
-
-func (s *scheduler) close() error {
-	s.mu.Lock()
-	s.closed = true
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.mu.Unlock()
-	return s.table.Close()
-}
-
-// set changes an object's alarm, in memory and in the table.
-func (s *scheduler) set(o *Object, at *time.Time, report func(error)) {
-	row := storage.AlarmRow{ID: o.id}
-	row.Name, row.Named = o.Name()
-	var err error
-	if at == nil {
-		err = s.table.Delete(o.id, report)
-	} else {
-		row.At = *at
-		err = s.table.Put(row, report)
-	}
-	if err != nil {
-		report(err)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at == nil {
-		s.remove(o.id)
-	} else {
-		s.put(row)
-	}
-	s.arm()
-}
-
-func (s *scheduler) put(r storage.AlarmRow) {
-	if e := s.byID[r.ID]; e != nil {
-		e.row, e.retries, e.delays = r, 0, 0
-		if e.index >= 0 {
-			heap.Fix(&s.queue, e.index)
-			return
-		}
-		heap.Push(&s.queue, e)
-		return
-	}
-	e := &alarmEntry{row: r}
-	s.byID[r.ID] = e
-	heap.Push(&s.queue, e)
-}
-
-func (s *scheduler) remove(id string) {
-	if e := s.byID[id]; e != nil {
-		if e.index >= 0 {
-			heap.Remove(&s.queue, e.index)
-		}
-		delete(s.byID, id)
-	}
-}
-
-// arm sets the timer for the earliest alarm.
-func (s *scheduler) arm() {
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
-	}
-	if len(s.queue) == 0 || s.closed {
-		return
-	}
-	s.timer = s.ns.e.o.Clock.AfterFunc(s.queue[0].row.At.Sub(s.ns.e.o.Clock.Now()), s.fire)
-}
-
-// burst is how many alarms are handed out at once: thousands that are due at start come in steps.
-const burst = 64
-
-func (s *scheduler) fire() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.ns.e.o.Clock.Now()
-	for n := 0; n < burst && len(s.queue) > 0 && !s.queue[0].row.At.After(now); n++ {
-		e := heap.Pop(&s.queue).(*alarmEntry)
-		row := e.row
-		var name *string
-		if row.Named {
-			name = &row.Name
-		}
-		_ = s.ns.Visit(row.ID, name, func(o *Object) { o.runAlarm(row.At) })
-	}
-	s.arm()
-}
-
-// again has a failed alarm run later: after 2, 4, 8 … seconds. A failure counts if the handler is to blame; after six of
-// those there is no retry.
-func (s *scheduler) again(id string, counts bool) (retry bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.byID[id]
-	if e == nil || e.index >= 0 {
-		return true // deleted or set anew
-	}
-	if counts {
-		if e.retries >= maxAlarmRetries {
-			return false
-		}
-		e.retries++
-	}
-	e.row.At = s.ns.e.o.Clock.Now().Add(backOff(e.delays))
-	e.delays++
-	heap.Push(&s.queue, e)
-	s.arm()
-	return true
-}
-
-// wait has an alarm that came too early run at its time.
-func (s *scheduler) wait(id string, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.byID[id]; e != nil && e.index < 0 {
-		e.row.At = at
-		heap.Push(&s.queue, e)
-		s.arm()
-	}
-}
-
-func (s *scheduler) retries(id string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.byID[id]; e != nil {
-		return e.retries
-	}
-	return 0
-}
-
 // RunAlarm runs the alarm now if one is set, and tells whether one was.
 func (o *Object) RunAlarm(done func(ran bool, err error)) {
-	at, ok, err := o.db.Alarm()
-	if err != nil || !ok {
+	if _, ok, err := o.db.Alarm(); err != nil || !ok {
 		done(false, err)
 		return
 	}
-	o.ns.alarms.mu.Lock()
-	if e := o.ns.alarms.byID[o.id]; e != nil && e.index >= 0 {
-		heap.Remove(&o.ns.alarms.queue, e.index)
-		o.ns.alarms.arm()
+	o.ns.alarms.take(o.id)
+	now := func() (time.Time, bool) {
+		at, ok, err := o.db.Alarm()
+		return at, ok && err == nil
 	}
-	o.ns.alarms.mu.Unlock()
-	o.startAlarm(at, func(err error) { done(true, err) })
+	o.startAlarm(now, func(err error) { done(true, err) })
 }
 
-// runAlarm is called when the scheduler's time has come; the object's own row decides.
-func (o *Object) runAlarm(scheduled time.Time) {
-	own, ok, err := o.db.Alarm()
+// runAlarm is called when the scheduler's time has come. done is called when the run has ended, or there is none.
+func (o *Object) runAlarm(done func()) {
+	if !o.started { // nothing can be uncommitted: no need to start it for an alarm that has been deleted
+		if _, ok := o.dueAlarm(); !ok {
+			o.settle()
+			done()
+			return
+		}
+	}
+	o.startAlarm(o.dueAlarm, func(error) { done() })
+}
+
+// dueAlarm is the alarm that is to run. The object's own row decides; if the scheduler was wrong it is told.
+func (o *Object) dueAlarm() (at time.Time, ok bool) {
+	at, ok, err := o.db.Alarm()
+	var row *time.Time
 	switch {
 	case err != nil:
 		o.ns.e.o.Log(o, "alarm: "+err.Error())
-		return
-	case !ok:
-		o.ns.alarms.set(o, nil, func(error) {})
-		return
-	case own.After(o.ns.e.o.Clock.Now()) && own.After(scheduled):
-		o.ns.alarms.wait(o.id, own)
-		return
+		o.ns.alarms.again(o.id, false)
+		return at, false
+	case ok && !at.After(o.ns.e.o.Clock.Now()):
+		return at, true
+	case ok:
+		row = &at
 	}
-	o.startAlarm(own, func(error) {})
+	if err := o.ns.alarms.set(o, row, func(error) {}); err != nil {
+		o.ns.e.o.Log(o, "alarm: "+err.Error())
+	}
+	return at, false
 }
 
-// startAlarm delivers the alarm, or has it wait for the one that is under way.
-func (o *Object) startAlarm(at time.Time, done func(error)) {
+// startAlarm delivers the alarm that due finds when the gate is open, or has it wait for the one that is under way.
+func (o *Object) startAlarm(due func() (time.Time, bool), done func(error)) {
 	if o.alarm.active {
 		o.alarm.due = true
 		done(nil)
 		return
 	}
 	o.alarm.active = true
-	o.Deliver(&Event{Payload: Alarm{Scheduled: at, Retries: o.ns.alarms.retries(o.id)}, Done: func(_ any, err error) {
-		o.alarm.active = false
-		if o.broken != nil { // the next object of this id tries again
-			o.ns.alarms.again(o.id, false)
+	delivered := false
+	e := &Event{}
+	e.arm = func() bool {
+		at, ok := due()
+		if !ok {
+			o.alarm.active = false
+			done(nil)
+			return false
+		}
+		if !o.ns.HasAlarm {
+			o.ns.e.o.Log(o, "Attempted to run a scheduled alarm without a handler, did you remember to export an alarm() function?")
+			o.alarm.active = false
+			o.dropAlarm()
+			o.EndTurn()
+			done(nil)
+			return false
+		}
+		e.Payload = Alarm{Scheduled: at, Retries: o.ns.alarms.retries(o.id)}
+		delivered = true
+		return true
+	}
+	e.Done = func(_ any, err error) {
+		if !delivered || o.broken != nil { // the next object of this id tries again
+			o.alarm.active = false
+			o.retryAlarm(delivered && !o.fault)
 			done(err)
 			return
 		}
-		o.endAlarm(err)
-		done(err)
-		if o.alarm.due {
-			o.alarm.due = false
-			o.runAlarm(at)
-		}
-	}})
+		// After the turn, and outside the sections of others.
+		_ = o.Do(func() {
+			o.input.Wait(func(l *gate.Lock, broken error) {
+				if broken != nil {
+					o.retryAlarm(!o.fault)
+				} else {
+					o.endAlarm(err)
+					l.Release()
+				}
+				done(err)
+			})
+		})
+	}
+	o.Deliver(e)
 }
 
 // BeginAlarm is called by the guest when the alarm's event starts.
 func (o *Object) BeginAlarm() { o.alarm.running, o.alarm.changed = true, false }
 
-func (o *Object) endAlarm(failed error) {
-	changed := o.alarm.changed
-	o.alarm.running, o.alarm.changed = false, false
-	if changed || failed != nil && o.ns.alarms.again(o.id, true) {
+// retryAlarm has the next object of this id run the alarm again, or drop it after too many failures.
+func (o *Object) retryAlarm(counts bool) {
+	if o.ns.alarms.again(o.id, counts) {
 		return
 	}
+	_ = o.ns.Visit(o.id, o.name, func(o *Object) {
+		o.input.Wait(func(l *gate.Lock, broken error) {
+			if broken != nil {
+				o.ns.alarms.again(o.id, false)
+				return
+			}
+			if at, ok, err := o.db.Alarm(); err == nil && ok && !at.After(o.ns.e.o.Clock.Now()) {
+				o.dropAlarm()
+				o.EndTurn()
+			}
+			l.Release()
+			o.settle()
+		})
+	})
+}
+
+// endAlarm is called when the handler has returned and what it wrote is durable.
+func (o *Object) endAlarm(failed error) {
+	changed := o.alarm.changed
+	o.alarm.active, o.alarm.running, o.alarm.changed = false, false, false
+	if failed != nil {
+		o.ns.e.o.Log(o, "alarm: "+failed.Error())
+	}
+	if !changed && (failed == nil || !o.ns.alarms.again(o.id, true)) {
+		o.dropAlarm()
+	}
+	o.EndTurn()
+	if o.alarm.due && o.broken == nil {
+		o.alarm.due = false
+		o.runAlarm(func() {})
+	}
+}
+
+// dropAlarm deletes the alarm that has run, or never will.
+func (o *Object) dropAlarm() {
 	if err := o.SetAlarm(nil); err != nil {
 		o.ns.e.o.Log(o, "alarm: "+err.Error())
 	}
-	o.EndTurn()
-}
-
-func backOff(retries int) time.Duration {
-	d := firstRetry << min(retries, 8)
-	return d + time.Duration(rand.Int64N(int64(d/4)))
-}
-
-type alarmQueue []*alarmEntry
-
-func (q alarmQueue) Len() int           { return len(q) }
-func (q alarmQueue) Less(i, j int) bool { return q[i].row.At.Before(q[j].row.At) }
-func (q alarmQueue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
-}
-func (q *alarmQueue) Push(x any) {
-	e := x.(*alarmEntry)
-	e.index = len(*q)
-	*q = append(*q, e)
-}
-func (q *alarmQueue) Pop() any {
-	old := *q
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*q = old[:len(old)-1]
-	e.index = -1
-	return e
 }

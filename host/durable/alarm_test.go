@@ -3,6 +3,7 @@ package durable_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -96,16 +97,9 @@ func TestObject_SetAlarm(t *testing.T) {
 		e := newEngine(t, options{})
 		ran := alarmLog(e, nil)
 		require.NoError(t, e.do("a", setAlarm(e, time.Second)))
-		require.NoError(t, e.do("a", func(o *durable.Object) error {
-			s, err := o.Enter(true)
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(write(o), o.SetAlarm(nil)); err != nil {
-				return err
-			}
-			return s.Leave(errors.New("undo"))
-		}))
+		s := enter(t, e, "a", nil, true)
+		e.visit("a", func(o *durable.Object) { require.NoError(t, errors.Join(write(o), o.SetAlarm(nil))) })
+		require.EqualError(t, leave(t, e, s, errors.New("undo")), "undo")
 		e.advance(time.Hour)
 		require.Equal(t, []string{"a at 1s retry 0"}, *ran)
 		require.NoError(t, e.stop())
@@ -250,29 +244,66 @@ func TestEngine_Start(t *testing.T) {
 		require.Equal(t, []string{"a at 1h0m0s retry 0"}, *ran)
 		require.NoError(t, e.stop())
 	}))
-	t.Run("thousands that are due come in bursts", bubble(func(t *testing.T) {
-		const n = 2000
-		dir := filepath.Join(t.TempDir(), "state")
-		s, err := storage.Open(storage.Options{Dir: dir, NoSync: true})
-		require.NoError(t, err)
-		table := s.Alarms("worker-Class")
-		for i := range n {
-			require.NoError(t, table.Put(storage.AlarmRow{ID: fmt.Sprintf("%064x", i), At: epoch}, func(error) {}))
+	t.Run("thousands that are due come a few at a time, each once, and some that hang do not hold up the rest", bubble(func(t *testing.T) {
+		const n, hang = 5000, 30
+		o := options{idle: time.Millisecond, clock: clock.NewVirtual(epoch.Add(time.Hour)), storage: storage.Options{Dir: filepath.Join(scratch(t), "state"), NoSync: true}}
+		setOverdue(t, o.storage, n)
+		e := newEngine(t, o)
+		runs := map[string]int{}
+		active, most := 0, 0
+		e.handle = func(o *durable.Object, ev *durable.Event) bool {
+			o.BeginAlarm()
+			runs[o.ID()]++
+			active++
+			most = max(most, active)
+			takes := 10 * time.Millisecond
+			if len(runs) <= hang {
+				takes = time.Hour
+			}
+			e.clock.AfterFunc(takes, func() {
+				_ = o.Do(func() {
+					active--
+					answer(o, ev, nil)
+					o.EndTurn()
+				})
+			})
+			return true
 		}
-		require.NoError(t, table.Close())
-		require.NoError(t, s.Close())
-		e := newEngine(t, options{storage: storage.Options{Dir: dir, NoSync: true}, clock: clock.NewVirtual(epoch.Add(time.Hour))})
 		require.NoError(t, e.Start())
-		steps, most := 0, 0
-		for e.clock.Step(e.clock.Now()) {
-			e.mu.Lock()
-			most = max(most, len(e.jobs))
-			e.jobs = nil // the objects do not matter here
-			e.mu.Unlock()
-			steps++
+		e.advance(3 * time.Second) // 150 rounds of 10 ms, of what hangs or not, and less than two seconds of waiting
+		require.Len(t, runs, n)
+		require.LessOrEqual(t, most, 64+hang, "beside the 64, those that hang have made room")
+		require.Greater(t, most, 60)
+		require.Equal(t, hang, active)
+		e.advance(2 * time.Hour)
+		for id, times := range runs {
+			require.Equal(t, 1, times, id)
 		}
-		require.Equal(t, 64, most)
-		require.Equal(t, (n+63)/64, steps)
+		require.Zero(t, e.store.OpenDatabases()-1, "the scheduler's alone")
 		require.NoError(t, e.stop())
 	}))
+}
+
+// setOverdue makes n objects whose alarms are due at the epoch.
+func setOverdue(t *testing.T, o storage.Options, n int) {
+	t.Helper()
+	s, err := storage.Open(o)
+	require.NoError(t, err)
+	at := epoch
+	d := s.Database("worker-Class", "template")
+	require.NoError(t, d.SetAlarm(&at))
+	_, err = d.Commit(func(error) {})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	dir := filepath.Join(o.Dir, "worker-Class")
+	template, err := os.ReadFile(filepath.Join(dir, "template.sqlite"))
+	require.NoError(t, err)
+	table := s.Alarms("worker-Class")
+	for i := range n {
+		id := fmt.Sprintf("%064x", i)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, id+".sqlite"), template, 0o600))
+		require.NoError(t, table.Put(storage.AlarmRow{ID: id, At: at}, func(error) {}))
+	}
+	require.NoError(t, table.Close())
+	require.NoError(t, s.Close())
 }

@@ -15,7 +15,9 @@
 //
 // # Gates
 //
-// Input: while a critical section is open, events wait in order. Output: nothing leaves before the writes before it.
+// Package gate has the theory. An object's events wait at its input gate while its constructor runs or a critical section
+// is open; what it sends waits at its output gate for the commits before it. Within a Transaction nothing is committed, so
+// that what is sent from inside waits for what was committed before it.
 package durable
 
 import (
@@ -26,6 +28,7 @@ import (
 	"time"
 
 	"durago.example/host/clock"
+	"durago.example/host/gate"
 	"durago.example/host/storage"
 )
 
@@ -47,19 +50,27 @@ type Event struct {
 	Payload any
 	Done    func(result any, err error)
 
+	arm       func() bool  // called right before the delivery; false says that there is nothing to deliver, nor to be done
+	waiter    *gate.Waiter // while it waits
 	cancelled bool
 	onCancel  func()
 	order     uint64 // of its delivery; 0 before
 	returned  bool
 }
 
-// Cancel says that nobody waits for the event any more: one that has not been delivered is not, and the guest is told
-// of one that has. On the object's loop only.
+// Cancel says that nobody waits for the event any more: one that waits fails at once, and the guest is told of one that
+// has been delivered. On the object's loop only.
 func (e *Event) Cancel() {
 	if e.cancelled {
 		return
 	}
 	e.cancelled = true
+	if e.waiter != nil {
+		e.waiter.Cancel()
+		e.waiter = nil
+		e.Done(nil, errCancelled)
+		return
+	}
 	if e.onCancel != nil {
 		e.onCancel()
 	}
@@ -203,7 +214,7 @@ func (n *Namespace) Visit(id string, name *string, f func(o *Object)) error {
 func (n *Namespace) object(loop int, id string, name *string) *Object {
 	o := n.shards[loop].objects[id]
 	if o == nil {
-		o = &Object{ns: n, id: id, loop: loop, db: n.e.o.Store.Database(n.UniqueKey, id)}
+		o = newObject(n, loop, id)
 		n.shards[loop].objects[id] = o
 	}
 	if o.name == nil && name != nil && !o.started {

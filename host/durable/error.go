@@ -1,5 +1,11 @@
 package durable
 
+import (
+	"errors"
+
+	"durago.example/host/gate"
+)
+
 // Error is an exception of the platform, or one that leaves an object.
 type Error struct {
 	Name, Message                        string
@@ -29,4 +35,15 @@ func asReset(err error) *Error {
 
 func overloaded() error {
 	return &Error{Name: "Error", Message: "Durable Object is overloaded. Too many requests queued.", Overloaded: true}
+}
+
+// broken is why a gate broke, as a script sees it.
+func broken(reason error) error {
+	switch {
+	case errors.Is(reason, gate.ErrTooDeep):
+		return &Error{Name: "Error", Message: "blockConcurrencyWhile() calls are nested too deeply."}
+	case errors.Is(reason, gate.ErrTooLong):
+		return &Error{Name: "Error", Overloaded: true, Message: "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset."}
+	}
+	return reason
 }

@@ -2,6 +2,7 @@ package durable_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,62 +13,134 @@ import (
 )
 
 // enter opens a section in an object, from outside its events.
-func enter(t *testing.T, e *engine, name string) *durable.Section {
+func enter(t *testing.T, e *engine, name string, outer *durable.Section, transaction bool) *durable.Section {
 	t.Helper()
 	var s *durable.Section
-	require.NoError(t, e.do(name, func(o *durable.Object) (err error) {
-		s, err = o.Enter(false)
-		return err
-	}))
+	e.visit(name, func(o *durable.Object) {
+		o.Enter(outer, transaction, func(got *durable.Section, err error) {
+			require.NoError(t, err)
+			s = got
+		})
+	})
+	require.NotNil(t, s)
 	return s
+}
+
+// leave ends a section and returns what became of it.
+func leave(t *testing.T, e *engine, s *durable.Section, failed error) error {
+	t.Helper()
+	left := false
+	var result error
+	require.NoError(t, e.Do(func() {
+		s.Leave(failed, func(err error) { left, result = true, err })
+	}))
+	e.settle()
+	require.True(t, left)
+	return result
+}
+
+// start has an object in memory.
+func start(t *testing.T, e *engine, name string) *durable.Object {
+	t.Helper()
+	var object *durable.Object
+	require.NoError(t, e.do(name, func(o *durable.Object) error {
+		object = o
+		return nil
+	}))
+	return object
 }
 
 func TestObject_Enter(t *testing.T) {
 	t.Run("events wait, in order, and others' do not", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		s := enter(t, e, "a")
+		start(t, e, "a")
+		s := enter(t, e, "a", nil, false)
 		var order strings.Builder
 		for _, c := range "123" {
 			e.send("a", func(_ *durable.Object, done func(error)) { order.WriteRune(c); done(nil) })
 		}
 		require.NoError(t, e.do("b", write))
-		e.settle()
 		require.Empty(t, order.String())
-		require.NoError(t, s.Leave(nil))
-		e.settle()
+		require.NoError(t, leave(t, e, s, nil))
 		require.Equal(t, "123", order.String())
 		require.NoError(t, e.stop())
 	}))
 	t.Run("until the outermost is left", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		outer := enter(t, e, "a")
-		var inner *durable.Section
-		e.visit("a", func(o *durable.Object) {
-			var err error
-			inner, err = o.Enter(false)
-			require.NoError(t, err)
-		})
+		start(t, e, "a")
+		outer := enter(t, e, "a", nil, false)
+		inner := enter(t, e, "a", outer, false)
 		r := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
-		require.NoError(t, inner.Leave(nil))
-		e.settle()
+		require.NoError(t, leave(t, e, inner, nil))
 		require.False(t, r.done)
-		require.NoError(t, outer.Leave(nil))
-		e.settle()
+		require.NoError(t, leave(t, e, outer, nil))
 		require.True(t, r.done)
+		require.NoError(t, e.stop())
+	}))
+	t.Run("before events that had come when it was asked for", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		start(t, e, "a")
+		var s *durable.Section
+		var order []string
+		e.send("a", func(o *durable.Object, done func(error)) {
+			o.Enter(nil, false, func(got *durable.Section, err error) {
+				require.NoError(t, err)
+				order = append(order, "section")
+				s = got
+			})
+			done(nil)
+		})
+		e.send("a", func(_ *durable.Object, done func(error)) { order = append(order, "event"); done(nil) })
+		e.settle()
+		require.NoError(t, leave(t, e, s, nil))
+		require.Equal(t, []string{"section", "event"}, order)
+		require.NoError(t, e.stop())
+	}))
+	t.Run("two that are asked for in one turn follow each other", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		var open []*durable.Section
+		require.NoError(t, e.do("a", func(o *durable.Object) error {
+			for range 2 {
+				o.Enter(nil, true, func(s *durable.Section, err error) {
+					require.NoError(t, err)
+					open = append(open, s)
+					require.NoError(t, write(o))
+				})
+			}
+			return nil
+		}))
+		require.Len(t, open, 1)
+		require.EqualError(t, leave(t, e, open[0], errors.New("undo")), "undo")
+		require.Len(t, open, 2)
+		require.NoError(t, leave(t, e, open[1], nil))
+		require.Equal(t, 1, count(t, e, "a"))
+		require.NoError(t, e.stop())
+	}))
+	t.Run("one that is left waits for those in it", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		start(t, e, "a")
+		outer := enter(t, e, "a", nil, true)
+		inner := enter(t, e, "a", outer, true)
+		var order []string
+		require.NoError(t, e.Do(func() {
+			outer.Leave(errors.New("undo"), func(error) { order = append(order, "outer") })
+			inner.Leave(nil, func(error) { order = append(order, "inner") })
+		}))
+		e.settle()
+		require.Equal(t, []string{"inner", "outer"}, order)
 		require.NoError(t, e.stop())
 	}))
 	t.Run("64 deep, and no deeper", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		enter(t, e, "a")
+		start(t, e, "a")
+		s := enter(t, e, "a", nil, false)
 		waiting := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
-		e.visit("a", func(o *durable.Object) {
-			for range 63 {
-				_, err := o.Enter(false)
-				require.NoError(t, err)
-			}
-			_, err := o.Enter(false)
-			require.EqualError(t, err, "blockConcurrencyWhile() calls are nested too deeply.")
-		})
+		for range 63 {
+			s = enter(t, e, "a", s, false)
+		}
+		var last error
+		e.visit("a", func(o *durable.Object) { o.Enter(s, false, func(_ *durable.Section, err error) { last = err }) })
+		require.EqualError(t, last, "blockConcurrencyWhile() calls are nested too deeply.")
 		var failed *durable.Error
 		require.ErrorAs(t, waiting.err, &failed)
 		require.True(t, failed.Reset)
@@ -75,7 +148,8 @@ func TestObject_Enter(t *testing.T) {
 	}))
 	t.Run("for 30 seconds at most", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		s := enter(t, e, "a")
+		start(t, e, "a")
+		s := enter(t, e, "a", nil, false)
 		waiting := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
 		e.advance(30*time.Second - 1)
 		require.False(t, waiting.done)
@@ -84,13 +158,14 @@ func TestObject_Enter(t *testing.T) {
 		require.ErrorAs(t, waiting.err, &failed)
 		require.Equal(t, "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.", failed.Message)
 		require.True(t, failed.Overloaded && failed.Reset)
-		require.ErrorContains(t, s.Leave(nil), "waited for too long")
+		require.ErrorContains(t, leave(t, e, s, nil), "waited for too long")
 		require.NoError(t, e.do("a", write), "the next object is new")
 		require.NoError(t, e.stop())
 	}))
 	t.Run("one that is left in time has no limit any more", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		require.NoError(t, enter(t, e, "a").Leave(nil))
+		start(t, e, "a")
+		require.NoError(t, leave(t, e, enter(t, e, "a", nil, false), nil))
 		e.advance(time.Hour)
 		require.NoError(t, e.do("a", write))
 		require.NoError(t, e.stop())
@@ -98,13 +173,12 @@ func TestObject_Enter(t *testing.T) {
 	t.Run("one that fails resets the object", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
 		require.NoError(t, e.do("a", write))
-		var old *durable.Object
-		e.visit("a", func(o *durable.Object) { old = o })
-		s := enter(t, e, "a")
+		old := start(t, e, "a")
+		s := enter(t, e, "a", nil, false)
 		waiting := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
 		e.visit("a", func(o *durable.Object) {
 			require.NoError(t, write(o))
-			require.EqualError(t, s.Leave(errors.New("boom")), "boom")
+			s.Leave(errors.New("boom"), func(err error) { require.EqualError(t, err, "boom") })
 		})
 		require.EqualError(t, waiting.err, "boom")
 		late := &result{}
@@ -113,25 +187,67 @@ func TestObject_Enter(t *testing.T) {
 		require.Equal(t, 1, count(t, e, "a"), "the next is new, without what the section wrote")
 		require.NoError(t, e.stop())
 	}))
-	t.Run("a transaction that fails undoes its writes and no others", bubble(func(t *testing.T) {
+	t.Run("what its guest leaves open when it dies is open no more", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		require.NoError(t, e.do("a", func(o *durable.Object) error {
-			require.NoError(t, write(o))
-			s, err := o.Enter(true)
-			require.NoError(t, err)
-			require.NoError(t, write(o))
-			require.NoError(t, s.Leave(errors.New("undo")))
-			return write(o)
-		}))
-		require.Equal(t, 2, count(t, e, "a"))
+		start(t, e, "a")
+		enter(t, e, "a", nil, false)
+		r := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
+		e.visit("a", func(o *durable.Object) { o.Lost() })
+		require.True(t, r.done)
+		require.NoError(t, r.err)
+		e.advance(time.Hour)
+		require.NoError(t, e.do("a", write))
 		require.NoError(t, e.stop())
 	}))
+}
+
+// TestObject_Return: events that a dying guest had not begun come first, in the order of their delivery, and once more only.
+func TestObject_Return(t *testing.T) {
+	bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		start(t, e, "a")
+		var log []string
+		var events []*durable.Event
+		dead := true
+		event := func(name string) *durable.Event {
+			return &durable.Event{Done: func(_ any, err error) { log = append(log, fmt.Sprint(name, " ", err)) },
+				Payload: func(_ *durable.Object, done func(error)) {
+					if dead {
+						log = append(log, name+" given")
+						return
+					}
+					done(nil)
+				}}
+		}
+		e.visit("a", func(o *durable.Object) {
+			for _, name := range []string{"one", "two", "three"} {
+				events = append(events, event(name))
+				o.Deliver(events[len(events)-1])
+			}
+			o.Lost(events[1])
+			o.Deliver(event("four"))
+			dead = false
+			o.Return(events[0])
+			o.Return(events[2])
+		})
+		require.Equal(t, []string{"one given", "two given", "three given", "one <nil>", "two <nil>", "three <nil>", "four <nil>"}, log)
+		dead, log = true, nil
+		five := event("five")
+		e.visit("a", func(o *durable.Object) {
+			o.Deliver(five)
+			o.Lost(five)
+		})
+		e.visit("a", func(o *durable.Object) { o.Lost(five) })
+		require.Equal(t, []string{"five given", "five given", "five the isolate ended twice before the event began"}, log)
+		require.NoError(t, e.stop())
+	})(t)
 }
 
 func TestObject_Deliver(t *testing.T) {
 	t.Run("10,000 events may wait", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
-		s := enter(t, e, "a")
+		start(t, e, "a")
+		s := enter(t, e, "a", nil, false)
 		done := 0
 		var last error
 		e.visit("a", func(o *durable.Object) {
@@ -143,8 +259,7 @@ func TestObject_Deliver(t *testing.T) {
 		var failed *durable.Error
 		require.ErrorAs(t, last, &failed)
 		require.True(t, failed.Overloaded && !failed.Reset)
-		require.NoError(t, s.Leave(nil))
-		e.settle()
+		require.NoError(t, leave(t, e, s, nil))
 		require.Equal(t, 10_001, done)
 		require.NoError(t, last)
 		require.NoError(t, e.stop())

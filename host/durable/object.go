@@ -1,12 +1,12 @@
 package durable
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"durago.example/host/clock"
+	"durago.example/host/gate"
 	"durago.example/host/storage"
 )
 
@@ -22,30 +22,33 @@ type Object struct {
 	Context uint32
 
 	started   bool // the guest has it
-	starting  bool // its constructor runs
 	broken    *Error
-	queue     []*Event // events that wait for the constructor or for a critical section
+	fault     bool     // it broke because of its storage, which its code is not to blame for
 	inflight  int      // events that the guest has not answered
 	delivered uint64   // events, ever
+	again     []*Event // that were given back, in the order in which they were delivered
 	work      int      // other work that keeps it in memory
-	sections  []*Section
 	idle      clock.Timer
 
-	position uint64 // commits so far
-	durable  uint64 // of them on disk, with all before them
-	syncing  []int  // of each commit after those: how many reports are to come
-	outputs  []output
+	input    *gate.Input
+	building *Section    // its constructor runs, in this section
+	output   gate.Output // what leaves waits for the commits that must be confirmed
+	commits  gate.Output // Sync waits for all
+	open     *commit     // of the implicit transaction, if something waits for it
+	tx       *Transaction
+	explicit int // transactions around tx, and it, that may last longer than a turn
 
 	alarm   alarmState
 	Sockets *Sockets
 }
 
-type output struct {
-	position uint64
-	f        func(error)
-}
-
 const maxQueued = 10_000
+
+func newObject(n *Namespace, loop int, id string) *Object {
+	o := &Object{ns: n, id: id, loop: loop, db: n.e.o.Store.Database(n.UniqueKey, id)}
+	o.input = gate.NewInput(gate.Options{Clock: n.e.o.Clock, Do: o.Do, Broken: func(reason error) { o.Break(broken(reason)) }})
+	return o
+}
 
 // ID is the object's id.
 func (o *Object) ID() string { return o.id }
@@ -68,7 +71,9 @@ func (o *Object) Database() *storage.Database { return o.db }
 func (o *Object) Started() bool { return o.started }
 
 // Busy tells whether events or work are under way.
-func (o *Object) Busy() bool { return o.inflight > 0 || o.work > 0 || o.starting || len(o.queue) > 0 }
+func (o *Object) Busy() bool {
+	return o.inflight > 0 || o.work > 0 || o.building != nil || o.input.Waiting() > 0
+}
 
 func (o *Object) guest() Guest { return o.ns.e.o.Guest[o.loop] }
 
@@ -81,7 +86,7 @@ func (o *Object) Deliver(e *Event) {
 		e.Done(nil, o.broken)
 		return
 	}
-	if len(o.queue) >= maxQueued {
+	if o.input.Waiting() >= maxQueued {
 		e.Done(nil, overloaded())
 		return
 	}
@@ -89,52 +94,54 @@ func (o *Object) Deliver(e *Event) {
 		o.idle.Stop()
 		o.idle = nil
 	}
-	if !o.started || o.starting || len(o.sections) > 0 || len(o.queue) > 0 {
-		o.queue = append(o.queue, e)
-		o.start()
+	o.start()
+	if o.broken == nil && o.input.Open() {
+		o.deliver(e)
 		return
 	}
-	o.deliver(e)
-}
-
-func (o *Object) start() {
-	if o.started || o.starting {
-		return
-	}
-	o.starting, o.started = true, true
-	if o.Sockets == nil {
-		o.Sockets = newSockets(o)
-	}
-	o.guest().Start(o, func(err error) {
-		if o.broken != nil {
+	e.waiter = o.input.Wait(func(l *gate.Lock, broken error) {
+		e.waiter = nil
+		if broken != nil {
+			e.Done(nil, o.broken)
 			return
 		}
-		o.starting = false
-		if err != nil {
-			o.Break(err)
-			return
-		}
-		o.drain()
-		o.settle()
+		o.deliver(e)
+		l.Release()
 	})
 }
 
-// drain delivers what waits, as far as the gate is open.
-func (o *Object) drain() {
-	for len(o.queue) > 0 && o.started && !o.starting && len(o.sections) == 0 && o.broken == nil {
-		e := o.queue[0]
-		o.queue[0] = nil
-		o.queue = o.queue[1:]
-		o.deliver(e)
+// start has the guest make the object, in a critical section as on the platform: events wait for its constructor.
+func (o *Object) start() {
+	if o.started {
+		return
 	}
-	if len(o.queue) == 0 {
-		o.queue = nil
+	o.started = true
+	if o.Sockets == nil {
+		o.Sockets = newSockets(o)
 	}
+	o.input.Begin(nil, func(in *gate.Section, l *gate.Lock, broken error) {
+		if broken != nil {
+			return
+		}
+		s := &Section{o: o, in: in}
+		o.building = s
+		o.guest().Start(o, func(err error) {
+			if o.broken == nil && o.building == s {
+				s.Leave(err, func(error) { o.building = nil })
+				o.settle()
+			}
+		})
+		l.Release()
+	})
 }
 
+// deliver gives an event to the guest. It may find that it has nothing to give any more.
 func (o *Object) deliver(e *Event) {
 	if e.cancelled {
 		e.Done(nil, errCancelled)
+		return
+	}
+	if e.arm != nil && !e.arm() {
 		return
 	}
 	o.inflight++
@@ -167,9 +174,18 @@ func (o *Object) Hold() (release func()) {
 	}
 }
 
-// settle starts the idle clock when nothing is under way.
+// settle starts the idle clock when nothing is under way. An object that was not even started needs no clock.
 func (o *Object) settle() {
-	if !o.started || o.broken != nil || o.Busy() || o.idle != nil || o.ns.e.o.IdleAfter < 0 {
+	if o.broken != nil || o.Busy() || o.idle != nil {
+		return
+	}
+	if !o.started {
+		if err := o.unload(); err != nil {
+			o.ns.e.o.Log(o, err.Error())
+		}
+		return
+	}
+	if o.ns.e.o.IdleAfter < 0 {
 		return
 	}
 	o.idle = o.ns.e.o.Clock.AfterFunc(o.ns.e.o.IdleAfter, func() {
@@ -202,11 +218,11 @@ func (o *Object) unload() error {
 		o.idle = nil
 	}
 	if o.started {
-		o.started, o.starting = false, false
+		o.started = false
 		o.guest().Gone(o)
 	}
 	err := o.db.Close()
-	o.closeSections()
+	o.reset().Release()
 	o.work, o.inflight = 0, 0
 	if o.Sockets == nil || o.Sockets.Len() == 0 {
 		o.forget()
@@ -216,46 +232,68 @@ func (o *Object) unload() error {
 
 func (o *Object) forget() {
 	objects := o.ns.shards[o.loop].objects
-	if objects[o.id] == o && len(o.outputs) == 0 {
+	if objects[o.id] == o && o.output.Idle() && o.commits.Idle() {
 		delete(objects, o.id)
 	}
 }
 
-// Return gives an event back that was delivered and has not begun, because its guest has died. It comes before those
-// that were delivered later, and before those that wait.
-func (o *Object) Return(e *Event) {
-	switch {
-	case o.broken != nil:
-		e.Done(nil, o.broken)
-		return
-	case e.returned:
-		e.Done(nil, &Error{Name: "Error", Message: "the isolate ended twice before the event began"})
+// Lost is told that the guest has died: the object is not in memory any more, and nothing of it was lost but that. It is
+// made anew for the events that wait, and for those of the guest's that had not begun, which come first.
+func (o *Object) Lost(again ...*Event) {
+	o.started = false
+	l := o.reset()
+	for _, e := range again {
+		o.giveBack(e)
+	}
+	if o.input.Waiting() == 0 {
+		l.Release()
 		return
 	}
-	e.returned = true
-	k := 0
-	for k < len(o.queue) && o.queue[k].order != 0 && o.queue[k].order < e.order {
-		k++
-	}
-	o.queue = slices.Insert(o.queue, k, e)
-	o.startSoon()
-}
-
-func (o *Object) startSoon() {
 	_ = o.Do(func() {
 		if o.broken == nil {
 			o.start()
 		}
+		l.Release()
 	})
 }
 
-// Lost is told that the guest has died: the object is not in memory any more, and nothing of it was lost but that.
-func (o *Object) Lost() {
-	o.started, o.starting = false, false
-	o.closeSections()
-	if len(o.queue) > 0 {
-		o.startSoon()
+// Return gives an event back that was delivered and has not begun, because its guest has died.
+func (o *Object) Return(e *Event) {
+	switch {
+	case o.broken != nil:
+		e.Done(nil, o.broken)
+	case o.started:
+		o.giveBack(e)
+	default:
+		o.Lost(e)
 	}
+}
+
+// giveBack has an event wait again, before those that were delivered later and those that were not.
+func (o *Object) giveBack(e *Event) {
+	if e.returned {
+		e.Done(nil, &Error{Name: "Error", Message: "the isolate ended twice before the event began"})
+		return
+	}
+	e.returned = true
+	k, _ := slices.BinarySearchFunc(o.again, e.order, func(e *Event, order uint64) int { return cmp.Compare(e.order, order) })
+	o.again = slices.Insert(o.again, k, e)
+	o.input.WaitFirst(func(l *gate.Lock, broken error) {
+		e := o.again[0]
+		o.again = o.again[1:]
+		if broken != nil {
+			e.Done(nil, o.broken)
+			return
+		}
+		o.deliver(e)
+		l.Release()
+	})
+}
+
+// reset forgets the sections and transactions of a guest that is gone; events go on waiting until the lock is released.
+func (o *Object) reset() *gate.Lock {
+	o.building, o.tx, o.explicit = nil, nil, 0
+	return o.input.Reset()
 }
 
 // Break resets the object: uncommitted writes are undone, sockets dropped, everything that waits fails with the reason.
@@ -265,7 +303,9 @@ func (o *Object) Break(reason error) {
 		return
 	}
 	o.broken = asReset(reason)
-	delete(o.ns.shards[o.loop].objects, o.id)
+	if objects := o.ns.shards[o.loop].objects; objects[o.id] == o {
+		delete(objects, o.id)
+	}
 	if o.idle != nil {
 		o.idle.Stop()
 		o.idle = nil
@@ -278,17 +318,12 @@ func (o *Object) Break(reason error) {
 	if o.Sockets != nil {
 		o.Sockets.drop()
 	}
-	o.closeSections()
-	queue, outputs := o.queue, o.outputs
-	o.queue, o.outputs = nil, nil
-	for _, e := range queue {
-		e.Done(nil, o.broken)
-	}
-	for _, p := range outputs {
-		p.f(o.broken)
-	}
-	_ = o.db.Close()
+	o.building, o.tx, o.explicit, o.open = nil, nil, 0, nil
 	o.alarm.touched = false
+	o.input.Break(o.broken)
+	o.output.Break(o.broken)
+	o.commits.Break(o.broken)
+	_ = o.db.Close()
 }
 
 // Broken is why the object was reset, or nil.
@@ -297,160 +332,4 @@ func (o *Object) Broken() error {
 		return nil
 	}
 	return o.broken
-}
-
-// Output calls f once all writes so far are durable, in order; f gets the reason if they never will be.
-func (o *Object) Output(f func(error)) {
-	if o.broken != nil {
-		f(o.broken)
-		return
-	}
-	position := o.position
-	if o.db.Writing() {
-		position++
-	}
-	if position <= o.durable && len(o.outputs) == 0 {
-		f(nil)
-		return
-	}
-	o.outputs = append(o.outputs, output{position, f})
-}
-
-// EndTurn commits what the turn wrote. While a transaction is open its writes stay uncommitted.
-func (o *Object) EndTurn() {
-	if o.broken != nil || !o.db.Writing() || o.db.Savepoints() > 0 {
-		return
-	}
-	reports := 1
-	if o.alarm.touched {
-		reports++
-	}
-	position := o.position + 1
-	report := func(err error) { _ = o.Do(func() { o.reached(position, err) }) }
-	committed, err := o.db.Commit(report)
-	if err != nil {
-		o.Break(err)
-		return
-	}
-	if committed {
-		o.position = position
-		o.syncing = append(o.syncing, reports)
-		o.work++
-		o.alarm.committed(o, report)
-	}
-}
-
-// reached is told that a part of the commit at position is durable: the object's or its alarm's. Reports come in any
-// order; a commit counts when it and all before it are complete.
-func (o *Object) reached(position uint64, err error) {
-	if o.broken != nil {
-		return
-	}
-	if err != nil {
-		o.Break(err)
-		return
-	}
-	o.syncing[position-o.durable-1]--
-	for len(o.syncing) > 0 && o.syncing[0] == 0 {
-		o.syncing = o.syncing[1:]
-		o.durable++
-		o.work--
-	}
-	for len(o.outputs) > 0 && o.outputs[0].position <= o.durable {
-		f := o.outputs[0].f
-		o.outputs[0] = output{}
-		o.outputs = o.outputs[1:]
-		f(nil)
-	}
-	if len(o.outputs) == 0 {
-		o.outputs = nil
-	}
-	o.settle()
-}
-
-// Section is an open critical section of the input gate.
-type Section struct {
-	o           *Object
-	transaction bool
-	timer       clock.Timer
-}
-
-// sectionLimit is how long a critical section may stay open.
-const sectionLimit = 30 * time.Second
-
-const maxSections = 64
-
-// Enter opens a critical section within those that are open: no event is delivered until Leave.
-func (o *Object) Enter(transaction bool) (*Section, error) {
-	if o.broken != nil {
-		return nil, o.broken
-	}
-	if len(o.sections) >= maxSections {
-		err := &Error{Name: "Error", Message: "blockConcurrencyWhile() calls are nested too deeply."}
-		o.Break(err)
-		return nil, err
-	}
-	s := &Section{o: o, transaction: transaction}
-	if transaction {
-		if o.db.Savepoints() == 0 {
-			o.EndTurn()
-		}
-		if err := o.db.Savepoint(); err != nil {
-			return nil, err
-		}
-	}
-	s.timer = o.ns.e.o.Clock.AfterFunc(sectionLimit, func() {
-		_ = o.Do(func() {
-			for _, open := range o.sections {
-				if open == s {
-					o.Break(&Error{Name: "Error", Overloaded: true, Message: "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset."})
-					return
-				}
-			}
-		})
-	})
-	o.sections = append(o.sections, s)
-	return s, nil
-}
-
-// Transaction tells whether a failure undoes the section's writes and spares the object.
-func (s *Section) Transaction() bool { return s.transaction }
-
-func (s *Section) stop() {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-}
-
-func (o *Object) closeSections() {
-	for _, s := range o.sections {
-		s.stop()
-	}
-	o.sections = nil
-}
-
-// Leave closes the section. If what it protected failed, a transaction is undone and any other section breaks the object.
-func (s *Section) Leave(failed error) error {
-	o := s.o
-	s.stop()
-	if o.broken != nil {
-		return o.broken
-	}
-	for i, open := range o.sections {
-		if open == s {
-			o.sections = append(o.sections[:i:i], o.sections[i+1:]...)
-			break
-		}
-	}
-	if s.transaction {
-		if err := o.db.Release(failed != nil); err != nil {
-			o.Break(fmt.Errorf("transaction: %w", err))
-			return err
-		}
-	} else if failed != nil {
-		o.Break(failed)
-		return o.broken
-	}
-	_ = o.Do(o.drain) // after the turn that leaves
-	return nil
 }

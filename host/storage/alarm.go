@@ -75,6 +75,9 @@ func (a *Alarms) Load() ([]AlarmRow, error) {
 	if ok, err := a.d.has(&a.d.hasMeta, "_cf_ALARM"); !ok { // a database that was made, and no more
 		return nil, err
 	}
+	if err := a.addName(); err != nil {
+		return nil, err
+	}
 	c, err := a.d.query(`SELECT actor_id, scheduled_time / 1000000, actor_name FROM _cf_ALARM`, nil, true)
 	if err != nil {
 		return nil, err
@@ -87,13 +90,26 @@ func (a *Alarms) Load() ([]AlarmRow, error) {
 	return out, c.Close()
 }
 
-// Put sets an alarm and has report called once that is durable.
+// addName adds what a table of an older workerd does not have.
+func (a *Alarms) addName() error {
+	n, err := a.d.number(`SELECT count(*) FROM pragma_table_info('_cf_ALARM') WHERE name = 'actor_name'`)
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := a.d.own(`ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT`); err != nil {
+		return err
+	}
+	_, err = a.d.Commit(func(error) {})
+	return err
+}
+
+// Put sets an alarm and has report called once that is durable. A name that is not given stays.
 func (a *Alarms) Put(r AlarmRow, report func(error)) error {
 	name := Arg{}
 	if r.Named {
 		name = text(r.Name)
 	}
-	return a.write(`INSERT INTO _cf_ALARM VALUES (?, CAST(? AS INTEGER) * 1000000, ?) ON CONFLICT (actor_id) DO UPDATE SET scheduled_time = excluded.scheduled_time`,
+	return a.write(`INSERT INTO _cf_ALARM VALUES (?, CAST(? AS INTEGER) * 1000000, ?) ON CONFLICT (actor_id) DO UPDATE SET scheduled_time = excluded.scheduled_time, actor_name = coalesce(excluded.actor_name, actor_name)`,
 		[]Arg{text(r.ID), {Kind: Number, Float: float64(r.At.UnixMilli())}, name}, report)
 }
 

@@ -25,8 +25,10 @@ type Database struct {
 	cache map[cacheKey]*statement
 
 	private    bool
-	writing    bool // the implicit transaction is open
-	savepoints int
+	writing    bool   // the implicit transaction is open
+	confirmed  bool   // it has a write that must be confirmed
+	loose      bool   // writes need not be
+	savepoints []bool // confirmed as it was before each
 	hasKV      bool
 	hasMeta    bool
 	trusted    bool // our own statements may touch what an object's may not
@@ -187,10 +189,23 @@ func (d *Database) begin() error {
 // Writing tells whether there are writes that are not committed.
 func (d *Database) Writing() bool { return d.writing }
 
+// Confirmed tells whether one of them must be confirmed: all must, but those made in Unconfirmed.
+func (d *Database) Confirmed() bool { return d.confirmed }
+
+// Unconfirmed runs f, whose writes need not be durable before others learn what follows from them.
+func (d *Database) Unconfirmed(f func() error) error {
+	d.loose = true
+	defer func() { d.loose = false }()
+	return f()
+}
+
+// Broken is the error that the database did not survive, or nil: every operation fails with it.
+func (d *Database) Broken() error { return d.broken }
+
 // Commit ends the implicit transaction, if one is open, and has report called from another goroutine once it is
 // durable. committed is false if there was nothing to commit; then report is not called.
 func (d *Database) Commit(report func(error)) (committed bool, err error) {
-	if !d.writing || d.savepoints > 0 {
+	if !d.writing || len(d.savepoints) > 0 {
 		return false, nil
 	}
 	if err := d.own(`COMMIT`); err != nil {
@@ -202,7 +217,7 @@ func (d *Database) Commit(report func(error)) (committed bool, err error) {
 		d.broken = err
 		return false, err
 	}
-	d.writing = false
+	d.writing, d.confirmed = false, false
 	d.commits++
 	d.store.syncer.add(d.log, report)
 	return true, nil
@@ -213,7 +228,7 @@ func (d *Database) Rollback() error {
 	if !d.writing {
 		return nil
 	}
-	d.writing, d.savepoints, d.hasKV, d.hasMeta = false, 0, false, false
+	d.writing, d.confirmed, d.savepoints, d.hasKV, d.hasMeta = false, false, nil, false, false
 	return d.own(`ROLLBACK`)
 }
 
@@ -228,16 +243,18 @@ func (d *Database) Savepoint() error {
 	if err := d.begin(); err != nil {
 		return err
 	}
-	d.savepoints++
-	return d.own(fmt.Sprintf(`SAVEPOINT _cf_savepoint_%d`, d.savepoints))
+	d.savepoints = append(d.savepoints, d.confirmed)
+	return d.own(fmt.Sprintf(`SAVEPOINT _cf_savepoint_%d`, len(d.savepoints)))
 }
 
 // Release ends the innermost savepoint, and undoes what was done since if rollback is set.
 func (d *Database) Release(rollback bool) error {
-	name := fmt.Sprintf(`_cf_savepoint_%d`, d.savepoints)
-	d.savepoints--
+	last := len(d.savepoints) - 1
+	name := fmt.Sprintf(`_cf_savepoint_%d`, last+1)
+	confirmed := d.savepoints[last]
+	d.savepoints = d.savepoints[:last]
 	if rollback {
-		d.hasKV, d.hasMeta = false, false
+		d.confirmed, d.hasKV, d.hasMeta = confirmed, false, false
 		if err := d.own(`ROLLBACK TO ` + name); err != nil {
 			return err
 		}
@@ -246,7 +263,7 @@ func (d *Database) Release(rollback bool) error {
 }
 
 // Savepoints is how deeply transactions are nested.
-func (d *Database) Savepoints() int { return d.savepoints }
+func (d *Database) Savepoints() int { return len(d.savepoints) }
 
 // own runs a statement of ours, without the rules for an object's statements.
 func (d *Database) own(query string) error {
@@ -286,11 +303,11 @@ func (d *Database) number(query string) (float64, error) {
 
 // DeleteAll removes everything that the database holds.
 func (d *Database) DeleteAll() error {
-	if d.savepoints > 0 {
-		return &Error{Message: "Cannot call deleteAll() within a transaction"}
-	}
 	if err := d.connect(); err != nil {
 		return err
+	}
+	if len(d.savepoints) > 0 {
+		return &Error{Message: "Cannot call deleteAll() within a transaction"}
 	}
 	if err := d.begin(); err != nil {
 		return err

@@ -158,6 +158,9 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 			return nil, err
 		}
 	}
+	if !s.reads && !d.loose {
+		d.confirmed = true
+	}
 	s.busy = true
 	c.before = d.conn.TotalChanges()
 	c.step()

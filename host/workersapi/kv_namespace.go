@@ -12,18 +12,24 @@ import (
 	"durago.example/host/kv"
 )
 
-// Settle runs a function as a turn of the realm, from any goroutine.
-type Settle func(f func() error)
+// Turns are what a class needs of the isolate.
+type Turns interface {
+	// Settle runs f as a turn of the realm. It may be called from any goroutine.
+	Settle(f func() error)
+	// Output calls f, on the loop, when what the running context has written is durable, or with the reason why it never
+	// will be.
+	Output(f func(broken error))
+}
 
-// NewKVNamespace makes the object that a KV binding is. Work happens off the loop; only settling happens on it.
-func NewKVNamespace(r *gojs.Realm, n *kv.Namespace, settle Settle) *goja.Object {
+// NewKVNamespace makes the object that a KV binding is. Work happens off the loop; only settling happens on it. Writes
+// wait at the output gate of the object that makes them.
+func NewKVNamespace(r *gojs.Realm, n *kv.Namespace, turns Turns) *goja.Object {
 	vm := r.Runtime()
 	o := vm.NewObject()
-	promise := func(work func() (func() goja.Value, error)) goja.Value {
+	after := func(gate func(func(error)), work func() (func() goja.Value, error)) goja.Value {
 		p, resolve, reject := vm.NewPromise()
-		go func() {
-			result, err := work()
-			settle(func() error {
+		settle := func(result func() goja.Value, err error) {
+			turns.Settle(func() error {
 				if err != nil {
 					e := vm.NewGoError(err)
 					_ = e.Set("name", "Error")
@@ -31,8 +37,18 @@ func NewKVNamespace(r *gojs.Realm, n *kv.Namespace, settle Settle) *goja.Object 
 				}
 				return resolve(result())
 			})
-		}()
+		}
+		gate(func(broken error) {
+			if broken != nil {
+				settle(nil, broken)
+				return
+			}
+			go func() { settle(work()) }()
+		})
 		return vm.ToValue(p)
+	}
+	promise := func(work func() (func() goja.Value, error)) goja.Value {
+		return after(func(f func(error)) { f(nil) }, work)
 	}
 	read := func(c goja.FunctionCall, with bool) goja.Value {
 		key, kind := c.Argument(0).String(), typeOf(c.Argument(1))
@@ -70,11 +86,11 @@ func NewKVNamespace(r *gojs.Realm, n *kv.Namespace, settle Settle) *goja.Object 
 				ttl = time.Duration(v.ToInteger()) * time.Second
 			}
 		}
-		return promise(func() (func() goja.Value, error) { return undefined, n.Put(key, value, ttl) })
+		return after(turns.Output, func() (func() goja.Value, error) { return undefined, n.Put(key, value, ttl) })
 	})
 	must("delete", func(c goja.FunctionCall) goja.Value {
 		key := c.Argument(0).String()
-		return promise(func() (func() goja.Value, error) { return undefined, n.Delete(key) })
+		return after(turns.Output, func() (func() goja.Value, error) { return undefined, n.Delete(key) })
 	})
 	must("list", func(c goja.FunctionCall) goja.Value {
 		var prefix, cursor string

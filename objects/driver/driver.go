@@ -133,7 +133,8 @@ type Storage interface {
 // Transactions begin and end around a function.
 type Transactions interface {
 	TransactionSync(f func() error) error
-	Transaction(ctx context.Context, f func(context.Context) error) error
+	// rollback undoes the transaction before f has ended. What f does afterwards is outside of it.
+	Transaction(ctx context.Context, f func(ctx context.Context, rollback func() error) error) error
 }
 
 // Sockets are the hibernatable sockets of an object, named by handles.

@@ -49,13 +49,14 @@ const (
 	OpSync            Op = 43 // → async
 	OpDeleteAll       Op = 44 // → async
 	OpTransactionSync Op = 45 // token: body; re-enters ExportTransaction → u8 0 committed, 1 rolled back
-	OpTransaction     Op = 46 // token: body; → async when ended. The body starts with EventBlock
+	OpTransaction     Op = 46 // token: body; outer u32 → async when ended. The body starts with EventBlock
 	OpBookmark        Op = 47 // → async: str
+	OpRollback        Op = 48 // token: event of the EventBlock of an OpTransaction, whose body goes on outside of it
 )
 
 // Lifecycle.
 const (
-	OpBlock     Op = 50 // token: body; → async when ended. The body starts with EventBlock
+	OpBlock     Op = 50 // token: body; outer u32 → async when ended. The body starts with EventBlock. outer is the event of the EventBlock in which it is called, or 0
 	OpAbort     Op = 51 // Error; takes effect when the run ends
 	OpWaitUntil Op = 52 // token: work until OpWorkDone; it keeps the context alive unless the frame is one zero byte
 	OpWorkDone  Op = 53 // token of OpWaitUntil

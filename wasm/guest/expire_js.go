@@ -39,7 +39,11 @@ func (e *event) expire() {
 			break
 		}
 	}
+	text := "the handler did not finish in time"
+	if e.kind == abi.EventAlarm {
+		text = "Alarm exceeded its allowed execution time"
+	}
 	_, _ = call(e.scope.id, abi.OpFail, e.label.event, appendError(nil,
-		&driver.Error{Name: "Error", Message: "the handler did not finish in time: it waits for " + what}, ""))
+		&driver.Error{Name: "Error", Message: text + ": it waits for " + what}, ""))
 	e.end(context.DeadlineExceeded)
 }

@@ -10,8 +10,11 @@ import (
 // section is a critical section or a transaction of a scope, from its begin to its end.
 type section struct {
 	outer *section
+	was   *label        // of the goroutine that it runs on, before it
+	event uint32        // with which the runtime began it; 0 of a TransactionSync
 	sync  bool          // nothing inside may wait
-	left  chan struct{} // closed when it ends
+	ended bool          // but one inside may still be open
+	left  chan struct{} // closed when nothing of it is open any more
 }
 
 // holds tells whether the running goroutine is inside.
@@ -28,28 +31,43 @@ func (c *section) holds() bool {
 	return false
 }
 
-// within runs f inside a new section of s on the running goroutine.
-func (s *scope) within(sync bool, f func() error) error {
-	old := running()
-	sec := &section{outer: s.section, sync: sync, left: make(chan struct{})}
-	var ev uint32
-	if old != nil {
-		ev = old.event
+// innermost is the event of the innermost section that the running goroutine is in, or 0.
+func innermost() uint32 {
+	if l := running(); l != nil {
+		for in := l.section; in != nil; in = in.outer {
+			if !in.ended {
+				return in.event
+			}
+		}
 	}
+	return 0
+}
+
+// open puts the running goroutine inside a new section of s.
+func (s *scope) open(event uint32, sync bool) *section {
+	was := running()
+	sec := &section{outer: s.section, was: was, event: event, sync: sync, left: make(chan struct{})}
 	s.section = sec
+	var ev uint32
+	if was != nil {
+		ev = was.event
+	}
 	newLabel(s, sec, ev).set()
-	defer func() {
-		if old != nil {
-			old.set()
-		} else {
-			setProfLabel(nil)
-		}
-		if s.section == sec {
-			s.section = sec.outer
-			close(sec.left)
-		}
-	}()
-	return f()
+	return sec
+}
+
+// leave takes the running goroutine out of the section, which has ended, and lets others go on.
+func (s *scope) leave(sec *section) {
+	if sec.was != nil {
+		sec.was.set()
+	} else {
+		setProfLabel(nil)
+	}
+	sec.ended = true
+	for s.section != nil && s.section.ended {
+		close(s.section.left)
+		s.section = s.section.outer
+	}
 }
 
 // body is a section that the runtime starts: it is handed from the event to the goroutine that asked for it.
@@ -57,8 +75,9 @@ type body struct{ start chan uint32 }
 
 var bodies = map[uint32]*body{}
 
-// section runs f between the runtime's begin and end of op. f runs on the caller's goroutine and may wait.
-func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Context) error) (err error) {
+// runSection runs f between the runtime's begin and end of op. f runs on the caller's goroutine and may wait. Others stay
+// out until the runtime has said that the section is over: what they write must not be part of a transaction.
+func (s *scope) runSection(ctx context.Context, op abi.Op, f func(ev uint32) error) error {
 	token := nextToken()
 	b := &body{start: make(chan uint32, 1)}
 	bodies[token] = b
@@ -69,7 +88,7 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Contex
 			summon()
 		}
 	}()
-	p, err := s.begin(ctx, op, token, nil)
+	p, err := s.begin(ctx, op, token, func() []byte { return abi.AppendU32(scratch[:0], innermost()) })
 	if err != nil {
 		return err
 	}
@@ -79,7 +98,7 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Contex
 	case <-p.done: // refused, or the scope is gone
 		return p.err
 	}
-	var failed error
+	sec := s.open(ev, false)
 	finished := false
 	defer func() {
 		if finished {
@@ -87,11 +106,13 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Contex
 		}
 		r := recover()
 		s.answer(ev, abi.OpFail, appendError(nil, panicError(r), string(debug.Stack())))
+		<-p.done
+		s.leave(sec)
 		if r != nil {
 			panic(r)
 		}
 	}()
-	failed = s.within(false, func() error { return f(ctx) })
+	failed := f(ev)
 	finished = true
 	if failed != nil {
 		s.answer(ev, abi.OpFail, appendError(nil, failed, ""))
@@ -99,6 +120,7 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Contex
 		s.answer(ev, abi.OpReturn, nil)
 	}
 	<-p.done
+	s.leave(sec)
 	if failed != nil {
 		return failed
 	}
@@ -106,11 +128,16 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(context.Contex
 }
 
 func (s *scope) Block(ctx context.Context, f func(context.Context) error) error {
-	return s.runSection(ctx, abi.OpBlock, f)
+	return s.runSection(ctx, abi.OpBlock, func(uint32) error { return f(ctx) })
 }
 
-func (s *scope) Transaction(ctx context.Context, f func(context.Context) error) error {
-	return s.runSection(ctx, abi.OpTransaction, f)
+func (s *scope) Transaction(ctx context.Context, f func(ctx context.Context, rollback func() error) error) error {
+	return s.runSection(ctx, abi.OpTransaction, func(ev uint32) error {
+		return f(ctx, func() error {
+			_, err := s.do(abi.OpRollback, ev, nil)
+			return err
+		})
+	})
 }
 
 type syncBody struct {
@@ -154,7 +181,9 @@ func exportTransaction(token uint32) (rollback uint32) {
 		}
 		control[abi.ControlTransaction] = token
 	}()
-	if b.err = b.s.within(true, b.f); b.err != nil {
+	sec := b.s.open(0, true)
+	defer b.s.leave(sec)
+	if b.err = b.f(); b.err != nil {
 		return 1
 	}
 	return 0

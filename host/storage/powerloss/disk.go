@@ -55,6 +55,7 @@ type Disk struct {
 	durable map[string]*file // names that survive
 	changes []change         // of names, since their directory's sync
 	cut     int              // operations until the power goes; negative never
+	full    error            // what SQLite's writes fail with
 	off     bool
 	done    int
 }
@@ -113,6 +114,13 @@ func (d *Disk) CutAfter(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.cut = n
+}
+
+// FailWrites has SQLite's writes fail with an error, such as sqlite3.FULL, until it is called with nil.
+func (d *Disk) FailWrites(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = err
 }
 
 // Off tells whether the power has gone.

@@ -88,7 +88,15 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	return h.File.ReadAt(p, off)
 }
 
-func (h *handle) WriteAt(p []byte, off int64) (int, error) { return h.writeAt(h.File, p, off) }
+func (h *handle) WriteAt(p []byte, off int64) (int, error) {
+	h.disk.mu.Lock()
+	err := h.disk.full
+	h.disk.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return h.writeAt(h.File, p, off)
+}
 
 func (h *handle) Truncate(size int64) error { return h.truncate(h.File, size) }
 

@@ -1,0 +1,146 @@
+package durable
+
+import (
+	"time"
+
+	"durago.example/host/gate"
+)
+
+// commit is one commit on its way to the disk.
+type commit struct {
+	parts     int        // reports to come: the object's, and that of the scheduler's table
+	confirmed *gate.Hold // of the output gate, if a write must be confirmed
+	all       *gate.Hold
+}
+
+// Output calls f once the writes so far that must be confirmed are durable, in order; f gets the reason if they never
+// will be. Within a transaction that may last longer than a turn nothing of it is committed, and f waits for what was
+// committed before.
+func (o *Object) Output(f func(error)) {
+	if o.broken != nil {
+		f(o.broken)
+		return
+	}
+	o.shut()
+	o.output.Wait(f)
+}
+
+// Sync is Output for all writes so far, also those that need not be confirmed.
+func (o *Object) Sync(f func(error)) {
+	if o.broken != nil {
+		f(o.broken)
+		return
+	}
+	o.shut()
+	o.commits.Wait(f)
+}
+
+// shut has the gates wait for the commit of the implicit transaction that is open.
+func (o *Object) shut() {
+	if o.db.Broken() != nil { // until the end of the turn, which resets the object
+		o.output.Hold()
+		o.commits.Hold()
+		return
+	}
+	if !o.db.Writing() || o.explicit > 0 {
+		return
+	}
+	if o.open == nil {
+		o.open = &commit{all: o.commits.Hold()}
+	}
+	if o.open.confirmed == nil && o.db.Confirmed() {
+		o.open.confirmed = o.output.Hold()
+	}
+}
+
+// EndTurn commits what the turn wrote. While a transaction is open its writes stay uncommitted. A database that has not
+// survived an error resets the object, and so does a commit that fails.
+//
+// The alarm and the scheduler's row are in two databases. One that fires earlier than the scheduler knows is told to it
+// before the commit, any other after, so that whatever is lost between leaves the scheduler waking the object too early
+// and never too late. The commit counts as durable when an earlier alarm is durable in both.
+func (o *Object) EndTurn() {
+	if o.broken != nil {
+		return
+	}
+	if err := o.db.Broken(); err != nil {
+		o.fail(err)
+		return
+	}
+	if !o.db.Writing() || o.tx != nil {
+		return
+	}
+	o.shut()
+	c := o.open
+	o.open = nil
+	c.parts = 1
+	report := func(err error) { _ = o.Do(func() { o.reached(c, err) }) }
+	after, err := o.tellAlarm(c, report)
+	if err != nil {
+		o.fail(err)
+		return
+	}
+	if _, err := o.db.Commit(report); err != nil {
+		o.fail(err)
+		return
+	}
+	o.work++
+	after()
+}
+
+// tellAlarm tells the scheduler of an alarm that was set to fire earlier; after tells it of any other change.
+func (o *Object) tellAlarm(c *commit, report func(error)) (after func(), err error) {
+	if !o.alarm.touched {
+		return func() {}, nil
+	}
+	o.alarm.touched = false
+	// What was set in a transaction may have been undone: the object's own row says what there is now.
+	at, ok, err := o.db.Alarm()
+	if err != nil {
+		return nil, err
+	}
+	if ok && o.ns.alarms.later(o.id, at) {
+		c.parts++
+		return func() {}, o.ns.alarms.set(o, &at, report)
+	}
+	var now *time.Time
+	if ok {
+		now = &at
+	}
+	return func() {
+		logged := func(err error) {
+			if err != nil { // the alarm comes too early then, and is put right
+				_ = o.Do(func() { o.ns.e.o.Log(o, "alarm: "+err.Error()) })
+			}
+		}
+		if err := o.ns.alarms.set(o, now, logged); err != nil {
+			logged(err)
+		}
+	}, nil
+}
+
+// fail resets the object for what its storage has done.
+func (o *Object) fail(err error) {
+	o.fault = true
+	o.Break(err)
+}
+
+// reached is told that a part of a commit is durable.
+func (o *Object) reached(c *commit, err error) {
+	if o.broken != nil {
+		return
+	}
+	if err != nil {
+		o.fail(err)
+		return
+	}
+	if c.parts--; c.parts > 0 {
+		return
+	}
+	o.work--
+	if c.confirmed != nil {
+		c.confirmed.Release(nil)
+	}
+	c.all.Release(nil)
+	o.settle()
+}
