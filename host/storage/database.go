@@ -32,7 +32,6 @@ type Database struct {
 	trusted    bool // our own statements may touch what an object's may not
 	advice     bool // the authorizer refused a transaction statement
 	broken     error
-	commits    uint64
 }
 
 // maxCached bounds the statement cache; past it the cache starts anew.
@@ -203,7 +202,6 @@ func (d *Database) Commit(report func(error)) (committed bool, err error) {
 		return false, err
 	}
 	d.writing = false
-	d.commits++
 	d.store.syncer.add(d.log, report)
 	return true, nil
 }
@@ -216,9 +214,6 @@ func (d *Database) Rollback() error {
 	d.writing, d.savepoints, d.hasKV, d.hasMeta = false, 0, false, false
 	return d.own(`ROLLBACK`)
 }
-
-// Commits counts the commits of this opening: the local bookmark.
-func (d *Database) Commits() uint64 { return d.commits }
 
 // Savepoint begins a transaction within the implicit one.
 func (d *Database) Savepoint() error {

@@ -1,8 +1,12 @@
 package storage
 
-// Key-value pairs live in _cf_KV, as in workerd. Values are bytes to this package.
+// Key-value pairs live in _cf_KV, as in workerd, whose statement for it this is to the space: an object can see it in
+// sqlite_master. Values are bytes to this package.
 
-const createKV = `CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID`
+const createKV = `CREATE TABLE IF NOT EXISTS _cf_KV (
+        key TEXT PRIMARY KEY,
+        value BLOB
+      ) WITHOUT ROWID`
 
 // Entry is a key and its value.
 type Entry struct {
@@ -72,9 +76,9 @@ func (d *Database) Put(key string, value []byte) error {
 	return c.Close()
 }
 
-// Delete removes a value and tells whether there was one.
+// Delete removes a value and tells whether there was one. As in workerd it makes the table.
 func (d *Database) Delete(key string) (bool, error) {
-	if ok, err := d.has(&d.hasKV, "_cf_KV"); !ok {
+	if err := d.ensure(&d.hasKV, createKV); err != nil {
 		return false, err
 	}
 	c, err := d.query(`DELETE FROM _cf_KV WHERE key = ?`, []Arg{text(key)}, true)
