@@ -31,6 +31,9 @@ type Database struct {
 	hasMeta    bool
 	trusted    bool // our own statements may touch what an object's may not
 	advice     bool // the authorizer refused a transaction statement
+	missing    bool // the authorizer refused a function that the platform does not have
+	altering   bool // the statement that is being prepared alters a table
+	looking    bool // it looks into a table
 	broken     error
 }
 
@@ -82,6 +85,9 @@ func (d *Database) connect() error {
 	if !d.private {
 		for limit, value := range limits {
 			conn.Limit(limit, value)
+		}
+		for _, name := range foreignModules {
+			err = errors.Join(err, sqlite3.CreateModule[sqlite3.VTab](conn, name, nil, nil)) //lint:ignore SA1019 the method needs Go 1.27
 		}
 	}
 	// The platform takes "double quotes" around strings.
