@@ -174,8 +174,12 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 		return dst, nil
 	}
 	frame, err := s.asyncStorage(op, &r)
-	s.later(token, frame, s.critical(err))
-	return dst, nil
+	err = s.critical(err)
+	done := s.object.Await()
+	return dst, s.b.Do(func() {
+		done()
+		s.complete(token, frame, err)
+	})
 }
 
 // asyncStorage performs at once what the platform answers with a promise.

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"container/heap"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ const (
 	firstRetry      = 2 * time.Second
 )
 
+// lastAlarm is the latest time of an alarm, in milliseconds: its nanoseconds have to fit 64 bits.
+const lastAlarm = math.MaxInt64 / int64(time.Millisecond)
+
 // SetAlarm sets the alarm; nil deletes it. A time in the past is now.
 func (o *Object) SetAlarm(at *time.Time) error {
 	if at != nil {
@@ -33,6 +37,9 @@ func (o *Object) SetAlarm(at *time.Time) error {
 		}
 		if at.UnixMilli() <= 0 {
 			return &Error{Name: "TypeError", Message: "setAlarm() cannot be called with an alarm time <= 0"}
+		}
+		if at.UnixMilli() > lastAlarm {
+			return &Error{Name: "TypeError", Message: "This API doesn't support dates after 2189."}
 		}
 		if now := o.ns.e.o.Clock.Now(); at.Before(now) {
 			at = &now
@@ -292,7 +299,9 @@ func (o *Object) startAlarm(at time.Time, done func(error)) {
 	o.Deliver(&Event{Payload: Alarm{Scheduled: at, Retries: o.ns.alarms.retries(o.id)}, Done: func(_ any, err error) {
 		o.alarm.active = false
 		if o.broken != nil { // the next object of this id tries again
-			o.ns.alarms.again(o.id, false)
+			if !o.ns.alarms.again(o.id, o.blamed) {
+				_ = o.ns.Visit(o.id, o.name, func(next *Object) { next.dropAlarm() })
+			}
 			done(err)
 			return
 		}
@@ -314,6 +323,11 @@ func (o *Object) endAlarm(failed error) {
 	if changed || failed != nil && o.ns.alarms.again(o.id, true) {
 		return
 	}
+	o.dropAlarm()
+}
+
+// dropAlarm removes an alarm that has run, or that will not be tried again.
+func (o *Object) dropAlarm() {
 	if err := o.SetAlarm(nil); err != nil {
 		o.ns.e.o.Log(o, "alarm: "+err.Error())
 	}

@@ -84,6 +84,16 @@ func TestObject_SetAlarm(t *testing.T) {
 			"TypeError: Your Durable Object class must have an alarm() handler in order to call setAlarm()")
 		require.NoError(t, e.stop())
 	}))
+	t.Run("is refused past what nanoseconds reach", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		last := time.UnixMilli(9223372036854)
+		require.NoError(t, e.do("a", func(o *durable.Object) error { return o.SetAlarm(&last) }))
+		next := last.Add(time.Millisecond)
+		require.EqualError(t, e.do("a", func(o *durable.Object) error { return o.SetAlarm(&next) }),
+			"TypeError: This API doesn't support dates after 2189.")
+		require.True(t, hasAlarm(t, e, "a"))
+		require.NoError(t, e.stop())
+	}))
 	t.Run("a time in the past is now", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
 		ran := alarmLog(e, nil)
@@ -177,6 +187,34 @@ func TestObject_alarm_retries(t *testing.T) {
 		require.NotSame(t, objects[0], objects[1])
 		require.NoError(t, e.stop())
 	}))
+}
+
+// TestObject_alarm_resets: a reset that is the program's doing counts as a failure, one that is the disk's does not.
+func TestObject_alarm_resets(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		reason error
+		runs   []int // their retries
+	}{
+		{"an abort", &durable.Error{Name: "Error", Message: "abort"}, []int{0, 1, 2, 3, 4, 5, 6}},
+		{"a failure of the host", errors.New("disk"), []int{0, 0, 0, 0, 0, 0, 0, 0, 0}},
+	} {
+		t.Run(row.name, bubble(func(t *testing.T) {
+			e := newEngine(t, options{})
+			var runs []int
+			e.alarm = func(o *durable.Object, a durable.Alarm) error {
+				if runs = append(runs, a.Retries); len(runs) < 9 {
+					o.Break(row.reason)
+				}
+				return nil
+			}
+			require.NoError(t, e.do("a", setAlarm(e, 0)))
+			e.advance(time.Hour)
+			require.Equal(t, row.runs, runs)
+			require.False(t, hasAlarm(t, e, "a"))
+			require.NoError(t, e.stop())
+		}))
+	}
 }
 
 func TestObject_Alarm_handler(t *testing.T) {

@@ -23,8 +23,10 @@ type Object struct {
 	started  bool // the guest has it
 	starting bool // its constructor runs
 	broken   *Error
+	blamed   bool     // it is the program that broke it
 	queue    []*Event // events that wait for the constructor or for a critical section
 	inflight int      // events that the guest has not answered
+	results  int      // of storage that the guest waits for, and that are on their way: see Await
 	work     int      // other work that keeps it in memory
 	sections []*Section
 	idle     clock.Timer
@@ -87,7 +89,7 @@ func (o *Object) Deliver(e *Event) {
 		o.idle.Stop()
 		o.idle = nil
 	}
-	if !o.started || o.starting || len(o.sections) > 0 || len(o.queue) > 0 {
+	if !o.started || o.starting || len(o.sections) > 0 || o.results > 0 || len(o.queue) > 0 {
 		o.queue = append(o.queue, e)
 		o.start()
 		return
@@ -119,7 +121,7 @@ func (o *Object) start() {
 
 // drain delivers what waits, as far as the gate is open.
 func (o *Object) drain() {
-	for len(o.queue) > 0 && o.started && !o.starting && len(o.sections) == 0 && o.broken == nil {
+	for len(o.queue) > 0 && o.started && !o.starting && len(o.sections) == 0 && o.results == 0 && o.broken == nil {
 		e := o.queue[0]
 		o.queue[0] = nil
 		o.queue = o.queue[1:]
@@ -229,10 +231,16 @@ func (o *Object) Lost() {
 // Break resets the object: uncommitted writes are undone, sockets dropped, everything that waits fails with the reason.
 // This Object stays broken; the next one of its id is new.
 func (o *Object) Break(reason error) {
+	_, own := reason.(*Error) // not the disk's
+	o.blamed = own
+	o.reset(asReset(reason))
+}
+
+func (o *Object) reset(reason *Error) {
 	if o.broken != nil {
 		return
 	}
-	o.broken = asReset(reason)
+	o.broken = reason
 	delete(o.ns.shards[o.loop].objects, o.id)
 	if o.idle != nil {
 		o.idle.Stop()
@@ -267,14 +275,15 @@ func (o *Object) Broken() error {
 	return o.broken
 }
 
-// Output calls f once all writes so far are durable, in order; f gets the reason if they never will be.
+// Output calls f once all writes so far are durable, in order; f gets the reason if they never will be. Those of a
+// transaction that is open do not count: it is not stored before it ends, and may have to call others until then.
 func (o *Object) Output(f func(error)) {
 	if o.broken != nil {
 		f(o.broken)
 		return
 	}
 	position := o.position
-	if o.db.Writing() {
+	if o.db.Writing() && o.db.Savepoints() == 0 {
 		position++
 	}
 	if position <= o.durable && len(o.outputs) == 0 {
@@ -284,8 +293,26 @@ func (o *Object) Output(f func(error)) {
 	o.outputs = append(o.outputs, output{position, f})
 }
 
-// EndTurn commits what the turn wrote. While a transaction is open its writes stay uncommitted.
+// Await says that a result of storage is on its way to the guest, which nothing holds up. Until done is called, when the
+// guest has it, the turn goes on: waiting for storage neither commits nor lets another event in between.
+func (o *Object) Await() (done func()) {
+	o.results++
+	return func() {
+		o.results--
+		if o.results == 0 && len(o.queue) > 0 {
+			_ = o.Do(o.drain) // after the turn that it begins
+		}
+	}
+}
+
+// EndTurn commits what the turn wrote, unless it goes on. While a transaction is open its writes stay uncommitted.
 func (o *Object) EndTurn() {
+	if o.results == 0 {
+		o.commit()
+	}
+}
+
+func (o *Object) commit() {
 	if o.broken != nil || !o.db.Writing() || o.db.Savepoints() > 0 {
 		return
 	}
@@ -296,8 +323,8 @@ func (o *Object) EndTurn() {
 	position := o.position + 1
 	report := func(err error) { _ = o.Do(func() { o.reached(position, err) }) }
 	committed, err := o.db.Commit(report)
-	if err != nil {
-		o.Break(err)
+	if err != nil { // which workerd does not flag as a reset
+		o.reset(&Error{Name: "Error", Message: err.Error()})
 		return
 	}
 	if committed {
@@ -361,7 +388,7 @@ func (o *Object) Enter(transaction bool) (*Section, error) {
 	s := &Section{o: o, transaction: transaction}
 	if transaction {
 		if o.db.Savepoints() == 0 {
-			o.EndTurn()
+			o.commit()
 		}
 		if err := o.db.Savepoint(); err != nil {
 			return nil, err

@@ -42,6 +42,34 @@ func TestObject_Output(t *testing.T) {
 		require.True(t, second.done && reader.done)
 		require.NoError(t, e.stop())
 	}))
+	t.Run("does not wait for a transaction that is open, but for what was before it", bubble(func(t *testing.T) {
+		d := newDisk()
+		e := newEngine(t, options{storage: storage.Options{Disk: d}})
+		var s *durable.Section
+		out := false
+		r := e.send("a", func(o *durable.Object, done func(error)) {
+			require.NoError(t, write(o))
+			var err error
+			s, err = o.Enter(true)
+			require.NoError(t, err)
+			require.NoError(t, write(o))
+			o.Output(func(err error) { require.NoError(t, err); out = true })
+			done(nil)
+		})
+		e.settle()
+		require.False(t, out)
+		d.release(file(e, "a"), nil)
+		e.settle()
+		require.True(t, out && r.done)
+		e.visit("a", func(o *durable.Object) {
+			require.NoError(t, s.Leave(nil))
+			o.EndTurn()
+		})
+		e.settle()
+		require.Equal(t, []string{file(e, "a")}, d.names(), "its writes are stored after it")
+		d.release(file(e, "a"), nil)
+		require.NoError(t, e.stop())
+	}))
 	t.Run("commits of one round share a sync", bubble(func(t *testing.T) {
 		d := newDisk()
 		e := newEngine(t, options{storage: storage.Options{Disk: d}})
