@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"durago.example/host/storage/textdecoder"
 )
 
 // Arg is a value for a statement, and Value a value of its result: NULL, a number, TEXT or a BLOB.
@@ -154,6 +156,9 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 		case Number:
 			err = s.stmt.BindFloat(i+1, a.Float)
 		case Text:
+			if !s.trusted { // a bound of ours may end within a character
+				a.Bytes = textdecoder.WellFormed(a.Bytes)
+			}
 			err = s.stmt.BindRawText(i+1, a.Bytes)
 		case Blob:
 			err = s.stmt.BindBlob(i+1, a.Bytes)
@@ -289,7 +294,7 @@ func (c *Cursor) Value(i int) Value {
 	case sqlite3.INTEGER, sqlite3.FLOAT:
 		return Value{Kind: Number, Float: c.s.stmt.ColumnFloat(i)}
 	case sqlite3.TEXT:
-		return Value{Kind: Text, Bytes: wellFormed(c.s.stmt.ColumnRawText(i))}
+		return Value{Kind: Text, Bytes: textdecoder.WellFormed(c.s.stmt.ColumnRawText(i))}
 	case sqlite3.BLOB:
 		return Value{Kind: Blob, Bytes: c.s.stmt.ColumnRawBlob(i)}
 	}
