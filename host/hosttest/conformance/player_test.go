@@ -24,7 +24,7 @@ import (
 )
 
 // player plays scripts on one runtime. On the host time is virtual: it goes on only while an event waits for it, or when
-// a script says so.
+// a script says so. What waits for the disk is another test's: here nothing does.
 type player struct {
 	t *testing.T
 	h *hosttest.Host
@@ -38,7 +38,7 @@ var reference = regexp.MustCompile(`reference = \w+`)
 
 func start(t *testing.T, workerd bool) *player {
 	t.Helper()
-	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Workerd: workerd, Isolates: 1})}
+	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Workerd: workerd, Isolates: 1, NoSync: true})}
 }
 
 // play plays a row and returns what came of it.
