@@ -67,7 +67,7 @@ var seeds = map[string]struct{ broken, chain, allowed string }{
 	"sqlite":   {"host/kv>github.com/ncruces/go-sqlite3", "host/kv imports github.com/ncruces/go-sqlite3", "host/storage>github.com/ncruces/go-sqlite3/ext/fts5 host/kv>host/storage"},
 	"gorilla":  {"host>github.com/gorilla/websocket", "host imports github.com/gorilla/websocket", "host/ws>github.com/gorilla/websocket host>host/ws testdata/bench>github.com/gorilla/websocket"},
 	"kong":     {"build>github.com/alecthomas/kong", "build imports github.com/alecthomas/kong", "host/cmd/durago>github.com/alecthomas/kong"},
-	"formats":  {"build>github.com/BurntSushi/toml", "build imports github.com/BurntSushi/toml", "build/wrangler>github.com/tailscale/hujson"},
+	"formats":  {"build>github.com/BurntSushi/toml", "build imports github.com/BurntSushi/toml", "build/wrangler>github.com/tailscale/hujson host/hosttest/conformance>github.com/BurntSushi/toml"},
 	"tests":    {"host>github.com/stretchr/testify/require", "host imports github.com/stretchr/testify/require", "host/hosttest>testing"},
 	"linked":   {"worker>x x>net/http/pprof", "worker imports x imports net/http/pprof", "worker>net/http host>net/http/pprof"},
 }

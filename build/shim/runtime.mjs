@@ -11,7 +11,7 @@ import { DurableObject, env as workerEnv } from "cloudflare:workers";
 import { decode, encode } from "./value.mjs";
 
 const ABI = 1;
-const CONTROL = { INBOX: 0, INBOX_SIZE: 1, CURRENT: 2, TRANSACTION: 3, WORDS: 8 };
+const CONTROL = { INBOX: 0, INBOX_SIZE: 1, CURRENT: 2, TRANSACTION: 3, BEGUN: 4, WORDS: 8 };
 const EVENT = {
   CONSTRUCT: 1, FETCH: 2, RPC: 3, ALARM: 4, SOCKET_MESSAGE: 5, SOCKET_CLOSE: 6, SOCKET_ERROR: 7, SCHEDULED: 8, BLOCK: 9,
   WAKE: 20, DONE: 21, GONE: 22, CANCEL: 23,

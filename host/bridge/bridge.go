@@ -101,7 +101,6 @@ type scope struct {
 	work    map[uint32]func()
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
-	storing int               // answers of storage that are on their way: the turn goes on with them
 	handles uint32
 	abort   error
 }
@@ -322,9 +321,7 @@ func (b *Bridge) Idle(ctx uint32) {
 		s.object.Break(err)
 		return
 	}
-	if s.storing == 0 {
-		s.object.EndTurn()
-	}
+	s.object.EndTurn()
 }
 
 // Died fails everything that was under way. An object with writes that were not committed is reset; the others are made

@@ -158,12 +158,18 @@ func (s *scope) storageOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, e
 	case abi.OpSync:
 		s.object.Sync(func(err error) { s.later(token, nil, err) })
 		return dst, nil
+	case abi.OpBookmark: // it names what is stored: that waits, unlike the rest
+		b, err := db.Bookmark()
+		if err != nil {
+			return dst, err
+		}
+		s.object.Output(func(err error) { s.later(token, []byte(b), err) })
+		return dst, nil
 	}
 	frame, err := s.asyncStorage(op, &r)
-	// As on the platform, what is written before and after waiting for storage alone commits together.
-	s.storing++
+	done := s.object.Await()
 	return dst, s.b.Do(func() {
-		s.storing--
+		done()
 		s.complete(token, frame, err)
 	})
 }
@@ -232,8 +238,6 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 		return nil, s.object.SetAlarm(nil)
 	case abi.OpDeleteAll:
 		return nil, s.object.DeleteAll()
-	case abi.OpBookmark:
-		return fmt.Appendf(nil, "%08x-%08x-%08x-%032x", 0, db.Commits(), 0, 0), nil
 	}
 	return nil, fmt.Errorf("durago: unknown operation %d: app.wasm is newer than this host", op)
 }

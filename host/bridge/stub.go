@@ -187,7 +187,7 @@ func (t *stub) deliver(o *durable.Object, e *durable.Event, done func(any, error
 	t.object = o
 	_, rpc := e.Payload.(Call)
 	e.Done = func(v any, err error) {
-		if e, ok := err.(*durable.Error); ok && !e.Reset {
+		if e, ok := err.(*durable.Error); ok && !e.Reset && err != o.Broken() {
 			c := *e
 			c.Remote = true
 			if c.ObjectID == "" && rpc {

@@ -85,6 +85,16 @@ func TestObject_SetAlarm(t *testing.T) {
 			"TypeError: Your Durable Object class must have an alarm() handler in order to call setAlarm()")
 		require.NoError(t, e.stop())
 	}))
+	t.Run("is refused past what nanoseconds reach", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		last := time.UnixMilli(9223372036854)
+		require.NoError(t, e.do("a", func(o *durable.Object) error { return o.SetAlarm(&last) }))
+		next := last.Add(time.Millisecond)
+		require.EqualError(t, e.do("a", func(o *durable.Object) error { return o.SetAlarm(&next) }),
+			"TypeError: This API doesn't support dates after 2189.")
+		require.True(t, hasAlarm(t, e, "a"))
+		require.NoError(t, e.stop())
+	}))
 	t.Run("a time in the past is now", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
 		ran := alarmLog(e, nil)

@@ -53,13 +53,34 @@ func (o *Object) shut() {
 	}
 }
 
-// EndTurn commits what the turn wrote. While a transaction is open its writes stay uncommitted. A database that has not
+// Await says that a result of storage is on its way to the guest, which nothing holds up. Until done is called, when the
+// guest has it, the turn goes on: as on the platform, waiting for storage alone neither commits nor lets another event in
+// between.
+func (o *Object) Await() (done func()) {
+	if o.results == 0 {
+		o.awaiting = o.input.Hold()
+	}
+	o.results++
+	return func() {
+		if o.results--; o.results == 0 {
+			_ = o.Do(o.awaiting.Release) // after the turn that it begins
+		}
+	}
+}
+
+// EndTurn commits what the turn wrote, unless it goes on. While a transaction is open its writes stay uncommitted. A database that has not
 // survived an error resets the object, and so does a commit that fails.
 //
 // The alarm and the scheduler's row are in two databases. One that fires earlier than the scheduler knows is told to it
 // before the commit, any other after, so that whatever is lost between leaves the scheduler waking the object too early
 // and never too late. The commit counts as durable when an earlier alarm is durable in both.
 func (o *Object) EndTurn() {
+	if o.results == 0 {
+		o.commit()
+	}
+}
+
+func (o *Object) commit() {
 	if o.broken != nil {
 		return
 	}
@@ -80,8 +101,9 @@ func (o *Object) EndTurn() {
 		o.fail(err)
 		return
 	}
-	if _, err := o.db.Commit(report); err != nil {
-		o.fail(err)
+	if _, err := o.db.Commit(report); err != nil { // which workerd does not flag as a reset
+		o.fault = true
+		o.breakFor(&Error{Name: "Error", Message: err.Error()})
 		return
 	}
 	o.work++

@@ -359,3 +359,43 @@ func TestObject_Evict(t *testing.T) {
 		require.NoError(t, e.stop())
 	}))
 }
+
+// TestObject_Await: while the guest waits for storage its turn goes on.
+func TestObject_Await(t *testing.T) {
+	t.Run("nothing is committed, and an abort undoes all", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		require.NoError(t, e.do("a", write))
+		var done func()
+		e.send("a", func(o *durable.Object, _ func(error)) {
+			require.NoError(t, write(o))
+			done = o.Await()
+			o.EndTurn()
+			require.True(t, o.Database().Writing())
+		})
+		e.settle()
+		e.visit("a", func(o *durable.Object) {
+			done()
+			o.Break(errors.New("abort"))
+		})
+		e.settle()
+		require.Equal(t, 1, count(t, e, "a"))
+		require.NoError(t, e.stop())
+	}))
+	t.Run("no event comes between", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		var done [2]func()
+		var answer func(error)
+		e.send("a", func(o *durable.Object, f func(error)) { done[0], done[1], answer = o.Await(), o.Await(), f })
+		behind := e.send("a", func(_ *durable.Object, f func(error)) { f(nil) })
+		e.settle()
+		require.False(t, behind.done)
+		e.visit("a", func(*durable.Object) { done[0]() })
+		e.settle()
+		require.False(t, behind.done)
+		e.visit("a", func(*durable.Object) { done[1]() })
+		e.settle()
+		require.True(t, behind.done)
+		answer(nil)
+		require.NoError(t, e.stop())
+	}))
+}

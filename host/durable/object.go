@@ -34,7 +34,9 @@ type Object struct {
 	building *Section    // its constructor runs, in this section
 	output   gate.Output // what leaves waits for the commits that must be confirmed
 	commits  gate.Output // Sync waits for all
-	open     *commit     // of the implicit transaction, if something waits for it
+	results  int         // of storage, that are on their way to the guest: see Await
+	awaiting *gate.Lock
+	open     *commit // of the implicit transaction, if something waits for it
 	tx       *Transaction
 	explicit int // transactions around tx, and it, that may last longer than a turn
 
@@ -299,10 +301,13 @@ func (o *Object) reset() *gate.Lock {
 // Break resets the object: uncommitted writes are undone, sockets dropped, everything that waits fails with the reason.
 // This Object stays broken; the next one of its id is new.
 func (o *Object) Break(reason error) {
-	if o.broken != nil {
-		return
+	if o.broken == nil {
+		o.breakFor(asReset(reason))
 	}
-	o.broken = asReset(reason)
+}
+
+func (o *Object) breakFor(reason *Error) {
+	o.broken = reason
 	if objects := o.ns.shards[o.loop].objects; objects[o.id] == o {
 		delete(objects, o.id)
 	}

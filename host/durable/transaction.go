@@ -23,7 +23,7 @@ func (o *Object) begin(explicit bool) (*Transaction, error) {
 		return nil, o.broken
 	}
 	if explicit && o.tx == nil {
-		if o.EndTurn(); o.broken != nil {
+		if o.commit(); o.broken != nil {
 			return nil, o.broken
 		}
 	}

@@ -74,6 +74,9 @@ func (g *Input) WaitFirst(f func(l *Lock, broken error)) *Waiter {
 	return w
 }
 
+// Hold gives out a lock at once, for something that goes on inside the gate: others wait until it is released.
+func (g *Input) Hold() *Lock { return g.root.lock() }
+
 // Break breaks the gate: everyone who waits, in whatever section, gets the reason.
 func (g *Input) Break(reason error) {
 	if g.broken != nil {

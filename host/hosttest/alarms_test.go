@@ -43,6 +43,15 @@ func TestHost_alarms(t *testing.T) {
 		_, n := again.Fetch("GET", "/n/b", "")
 		require.Equal(t, "100", n)
 	})
+	t.Run("time goes on over a restart of the harness", func(t *testing.T) {
+		h := scenario(t)
+		h.Advance(time.Hour)
+		h.Fetch("POST", "/alarm/d?ms=5000", "")
+		h = h.Restart()
+		h.Advance(5 * time.Second)
+		_, n := h.Fetch("GET", "/n/d", "")
+		require.Equal(t, "100", n)
+	})
 	t.Run("the harness runs one now", func(t *testing.T) {
 		h := scenario(t)
 		o := h.Object("HOME", "c")

@@ -48,6 +48,8 @@ type Options struct {
 	Disk      storage.Disk
 	NoSync    bool // as --durability process
 	MaxBody   int64
+
+	start time.Time // of the virtual clock, if not Epoch
 }
 
 // Epoch is where the virtual clock starts.
@@ -126,7 +128,10 @@ func Start(t testing.TB, o Options) *Host {
 		ho.IdleAfter = -1
 	}
 	if !o.RealTime {
-		h.clock = clock.NewVirtual(Epoch)
+		if o.start.IsZero() {
+			o.start = Epoch
+		}
+		h.clock = clock.NewVirtual(o.start)
 		ho.Clock = h.clock
 	}
 	for _, k := range c.Classes() {
@@ -173,12 +178,12 @@ func (h *Host) Stop() {
 	})
 }
 
-// Restart stops the worker and starts it again on the same data.
+// Restart stops the worker and starts it again on the same data. Time goes on.
 func (h *Host) Restart() *Host {
 	h.t.Helper()
 	h.Stop()
 	o := h.o
-	o.Dir = h.Dir
+	o.Dir, o.start = h.Dir, h.Now()
 	again := Start(h.t, o)
 	again.transcript = h.transcript
 	return again

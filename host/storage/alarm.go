@@ -9,8 +9,12 @@ import (
 // scheduler reads at start.
 
 const (
-	createMetadata = `CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)`
-	createAlarm    = `CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER, actor_name TEXT) WITHOUT ROWID`
+	// As workerd writes it, to the space.
+	createMetadata = `CREATE TABLE IF NOT EXISTS _cf_METADATA (
+        key INTEGER PRIMARY KEY,
+        value BLOB
+      )`
+	createAlarm = `CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER, actor_name TEXT) WITHOUT ROWID`
 )
 
 // Alarm is the object's alarm; ok is false if none is set.

@@ -32,6 +32,16 @@ func TestDatabase_Exec_refused(t *testing.T) {
 		{`CREATE INDEX _cf_i ON t (a)`, unauthorized},
 		{`CREATE VIEW _cf_v AS SELECT 1`, unauthorized},
 		{`CREATE TRIGGER _cf_t AFTER INSERT ON t BEGIN SELECT 1; END`, unauthorized},
+		{`CREATE INDEX mine ON _cf_KV (value)`, unauthorized},
+		{`CREATE TRIGGER mine AFTER INSERT ON _cf_KV BEGIN SELECT 1; END`, unauthorized},
+		{`ALTER TABLE t RENAME TO _cf_t`, unauthorized},
+		{`ALTER TABLE t RENAME TO _CF_t`, unauthorized},
+		{`ALTER TABLE _cf_KV RENAME TO mine`, unauthorized},
+		{`PRAGMA table_info(_cf_KV)`, unauthorized},
+		{`SELECT * FROM pragma_table_info('_cf_KV')`, unauthorized},
+		{`CREATE TABLE temp.x (a)`, unauthorized},
+		{`CREATE VIRTUAL TABLE temp.x USING fts5(a)`, unauthorized},
+		{`UPDATE temp.sqlite_master SET sql = ''`, "table sqlite_temp_master may not be modified: SQLITE_ERROR"},
 		{`SELECT key FROM _cf_KV`, "access to _cf_KV.key is prohibited: SQLITE_AUTH"},
 		{`INSERT INTO _cf_KV VALUES (1, 2)`, unauthorized},
 		{`UPDATE _cf_KV SET value = 1`, unauthorized},
@@ -53,6 +63,10 @@ func TestDatabase_Exec_refused(t *testing.T) {
 		{`SELECT power(1, 2)`, "not authorized to use function: power at offset 7: SQLITE_ERROR"},
 		{`SELECT ceiling(1)`, "not authorized to use function: ceiling at offset 7: SQLITE_ERROR"},
 		{`SELECT json_pretty('{}')`, "not authorized to use function: json_pretty at offset 7: SQLITE_ERROR"},
+		{`SELECT 1; SELECT power(1, 2)`, "not authorized to use function: power at offset 7: SQLITE_ERROR"},
+		{`SELECT base64(x'00')`, "no such function: base64 at offset 7: SQLITE_ERROR"},
+		{`SELECT 'a' REGEXP 'b'`, "no such function: REGEXP at offset 11: SQLITE_ERROR"},
+		{`SELECT * FROM generate_series(1, 3)`, "no such table: generate_series: SQLITE_ERROR"},
 		{`UPDATE sqlite_master SET sql = ''`, "table sqlite_master may not be modified: SQLITE_ERROR"},
 		{`VACUUM`, "cannot VACUUM from within a transaction: SQLITE_ERROR"},
 	} {
@@ -68,6 +82,8 @@ func TestDatabase_Exec_refused(t *testing.T) {
 			got, _, err := d.Get("k")
 			require.NoError(t, err)
 			require.Equal(t, []byte("v"), got, "ours are as before")
+			_, err = rows(d, `SELECT a FROM t`)
+			require.NoError(t, err, "and so is the object's")
 		})
 	}
 }
@@ -103,6 +119,9 @@ func TestDatabase_Exec_allowed(t *testing.T) {
 		{`SELECT body FROM f WHERE f MATCH 'quick'`, []string{"the quick fox"}},
 		{`CREATE VIRTUAL TABLE r USING rtree(id, x0, x1)`, nil},
 		{`ALTER TABLE t RENAME TO u`, nil},
+		{`ALTER TABLE u RENAME COLUMN b TO _cf_b`, nil},
+		{`ALTER TABLE u ADD COLUMN c DEFAULT 3; SELECT * FROM u WHERE c = 3 AND _cf_b = 'x'`, []string{"1|x|3"}},
+		{`ALTER TABLE u DROP COLUMN c`, nil},
 	} {
 		got, err := rows(d, row.query)
 		require.NoError(t, err, row.query)

@@ -33,8 +33,10 @@ type Database struct {
 	hasMeta    bool
 	trusted    bool // our own statements may touch what an object's may not
 	advice     bool // the authorizer refused a transaction statement
+	missing    bool // the authorizer refused a function that the platform does not have
+	altering   bool // the statement that is being prepared alters a table
+	looking    bool // it looks into a table
 	broken     error
-	commits    uint64
 }
 
 // maxCached bounds the statement cache; past it the cache starts anew.
@@ -85,6 +87,9 @@ func (d *Database) connect() error {
 	if !d.private {
 		for limit, value := range limits {
 			conn.Limit(limit, value)
+		}
+		for _, name := range foreignModules {
+			err = errors.Join(err, sqlite3.CreateModule[sqlite3.VTab](conn, name, nil, nil)) //lint:ignore SA1019 the method needs Go 1.27
 		}
 	}
 	// The platform takes "double quotes" around strings.
@@ -218,7 +223,6 @@ func (d *Database) Commit(report func(error)) (committed bool, err error) {
 		return false, err
 	}
 	d.writing, d.confirmed = false, false
-	d.commits++
 	d.store.syncer.add(d.log, report)
 	return true, nil
 }
@@ -231,9 +235,6 @@ func (d *Database) Rollback() error {
 	d.writing, d.confirmed, d.savepoints, d.hasKV, d.hasMeta = false, false, nil, false, false
 	return d.own(`ROLLBACK`)
 }
-
-// Commits counts the commits of this opening: the local bookmark.
-func (d *Database) Commits() uint64 { return d.commits }
 
 // Savepoint begins a transaction within the implicit one.
 func (d *Database) Savepoint() error {

@@ -101,6 +101,24 @@ func TestDatabase_Alarm(t *testing.T) {
 	require.False(t, ok)
 }
 
+// TestDatabase_Bookmark: each is greater than those before, over reopening too.
+func TestDatabase_Bookmark(t *testing.T) {
+	d := newDatabase(t)
+	at := time.UnixMilli(1_800_000_000_123)
+	require.NoError(t, d.SetAlarm(&at))
+	for _, want := range []string{"00000000", "00000001", "00000002"} {
+		got, err := d.Bookmark()
+		require.NoError(t, err)
+		require.Equal(t, "00000000-"+want+"-00000000-00000000000000000000000000000000", got)
+		_, err = d.Commit(func(error) {})
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+	}
+	got, ok, err := d.Alarm()
+	require.NoError(t, err)
+	require.True(t, ok && at.Equal(got), "the alarm beside it is left alone")
+}
+
 func TestAlarms(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	open := func() (*storage.Store, *storage.Alarms) {

@@ -45,10 +45,15 @@ func (d *Database) wrap(err error, prepared string) error {
 		d.advice = false
 		return &Error{Message: transactionAdvice}
 	}
+	missing := d.missing
+	d.missing = false
 	code := sqlite3.ErrorCode(full) // the low byte
 	text := strings.TrimPrefix(err.Error(), "sqlite3: ")
 	if _, own, ok := strings.Cut(text, ": "); ok {
 		text = own
+	}
+	if name, ok := strings.CutPrefix(text, "not authorized to use function: "); ok && missing {
+		text = "no such function: " + name
 	}
 	var e *sqlite3.Error
 	if errors.As(err, &e) && e.SQL() != "" && len(e.SQL()) <= len(prepared) {

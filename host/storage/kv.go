@@ -1,8 +1,14 @@
 package storage
 
-// Key-value pairs live in _cf_KV, as in workerd. Values are bytes to this package.
+import "durago.example/host/storage/textdecoder"
 
-const createKV = `CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID`
+// Key-value pairs live in _cf_KV, as in workerd, whose statement for it this is to the space: an object can see it in
+// sqlite_master. Values are bytes to this package.
+
+const createKV = `CREATE TABLE IF NOT EXISTS _cf_KV (
+        key TEXT PRIMARY KEY,
+        value BLOB
+      ) WITHOUT ROWID`
 
 // Entry is a key and its value.
 type Entry struct {
@@ -17,7 +23,7 @@ type ListOptions struct {
 	Reverse                        bool
 }
 
-func text(s string) Arg { return Arg{Kind: Text, Bytes: []byte(s)} }
+func text(s string) Arg { return Arg{Kind: Text, Bytes: textdecoder.WellFormed([]byte(s))} }
 
 // Get reads a value, a copy.
 func (d *Database) Get(key string) (value []byte, ok bool, err error) {
@@ -72,9 +78,9 @@ func (d *Database) Put(key string, value []byte) error {
 	return c.Close()
 }
 
-// Delete removes a value and tells whether there was one.
+// Delete removes a value and tells whether there was one. As in workerd it makes the table.
 func (d *Database) Delete(key string) (bool, error) {
-	if ok, err := d.has(&d.hasKV, "_cf_KV"); !ok {
+	if err := d.ensure(&d.hasKV, createKV); err != nil {
 		return false, err
 	}
 	c, err := d.query(`DELETE FROM _cf_KV WHERE key = ?`, []Arg{text(key)}, true)
@@ -92,19 +98,24 @@ func (d *Database) List(o ListOptions) ([]Entry, error) {
 		return nil, err
 	}
 	query, args := `SELECT key, value FROM _cf_KV WHERE 1`, []Arg(nil)
-	add := func(condition string, s *string) {
-		if s != nil {
-			query += condition
-			args = append(args, text(*s))
-		}
+	bound := func(condition string, a Arg) {
+		query += condition
+		args = append(args, a)
 	}
-	add(` AND key >= ?`, o.Start)
-	add(` AND key > ?`, o.StartAfter)
-	add(` AND key < ?`, o.End)
+	if o.Start != nil {
+		bound(` AND key >= ?`, text(*o.Start))
+	}
+	if o.StartAfter != nil {
+		bound(` AND key > ?`, text(*o.StartAfter))
+	}
+	if o.End != nil {
+		bound(` AND key < ?`, text(*o.End))
+	}
 	if o.Prefix != nil {
-		add(` AND key >= ?`, o.Prefix)
-		if end, ok := successor(*o.Prefix); ok {
-			add(` AND key < ?`, &end)
+		prefix := text(*o.Prefix)
+		bound(` AND key >= ?`, prefix)
+		if end, ok := successor(prefix.Bytes); ok {
+			bound(` AND key < ?`, Arg{Kind: Text, Bytes: end})
 		}
 	}
 	query += ` ORDER BY key`
@@ -126,14 +137,14 @@ func (d *Database) List(o ListOptions) ([]Entry, error) {
 	return out, c.Close()
 }
 
-// successor is the least string that is greater than all with the prefix.
-func successor(prefix string) (string, bool) {
-	b := []byte(prefix)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < 0xff {
-			b[i]++
-			return string(b[:i+1]), true
+// successor is the least text that is greater than all with the prefix; it need not be UTF-8.
+func successor(prefix []byte) (end []byte, ok bool) {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] < 0xff {
+			end = append(end, prefix[:i+1]...)
+			end[i]++
+			return end, true
 		}
 	}
-	return "", false
+	return nil, false
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"durago.example/host/storage/textdecoder"
 )
 
 // Arg is a value for a statement, and Value a value of its result: NULL, a number, TEXT or a BLOB.
@@ -33,8 +35,10 @@ type statement struct {
 	cached  bool
 	busy    bool
 	reads   bool // does not write
+	alters  bool // a table
+	looks   bool // into a table
 	params  int
-	width   int
+	width   int // as of the last step
 }
 
 // cacheKey keeps our own statements from being lent to an object that knows their text.
@@ -53,7 +57,7 @@ type Cursor struct {
 	err     error
 	read    int64
 	written int64
-	before  int64
+	before  int64 // changes of the connection
 }
 
 // Exec runs one or more statements; args belong to the last, whose result is returned.
@@ -78,17 +82,14 @@ func (d *Database) query(query string, args []Arg, trusted bool) (*Cursor, error
 func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, error) {
 	rest, single := query, true
 	for {
-		d.trusted = trusted
-		stmt, tail, err := d.conn.Prepare(rest)
-		d.trusted = false
+		s, tail, err := d.prepareOne(rest, trusted)
 		if err != nil {
-			return nil, d.wrap(err, rest)
+			return nil, err
 		}
-		if stmt == nil {
+		if s == nil {
 			return nil, &Error{Message: "SQL code did not contain a statement."}
 		}
-		s := &statement{stmt: stmt, trusted: trusted, reads: stmt.ReadOnly(), params: stmt.BindCount(), width: stmt.ColumnCount()}
-		if strings.TrimSpace(tail) == "" {
+		if tail = strings.TrimLeft(tail, " \t\n\v\f\r"); tail == "" {
 			if key := (cacheKey{query, trusted}); single && d.cache[key] == nil {
 				if len(d.cache) >= maxCached {
 					d.dropCache()
@@ -100,7 +101,7 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 		}
 		single = false
 		if s.params > 0 {
-			_ = stmt.Close()
+			_ = s.stmt.Close()
 			return nil, &Error{Message: "When executing multiple SQL statements in a single call, only the last statement can have parameters."}
 		}
 		c, err := d.start(s, nil)
@@ -114,6 +115,21 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 		}
 		rest = tail
 	}
+}
+
+// prepareOne prepares the first statement of a text; nil if there is none.
+func (d *Database) prepareOne(query string, trusted bool) (s *statement, tail string, err error) {
+	d.trusted, d.altering, d.looking = trusted, false, false
+	stmt, tail, err := d.conn.Prepare(query)
+	d.trusted = false
+	if err != nil {
+		return nil, "", d.wrap(err, query)
+	}
+	if stmt == nil {
+		return nil, "", nil
+	}
+	return &statement{stmt: stmt, trusted: trusted, reads: stmt.ReadOnly(), alters: d.altering && !trusted, looks: d.looking,
+		params: stmt.BindCount(), width: stmt.ColumnCount()}, tail, nil
 }
 
 func (d *Database) dropCache() {
@@ -140,6 +156,9 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 		case Number:
 			err = s.stmt.BindFloat(i+1, a.Float)
 		case Text:
+			if !s.trusted { // a bound of ours may end within a character
+				a.Bytes = textdecoder.WellFormed(a.Bytes)
+			}
 			err = s.stmt.BindRawText(i+1, a.Bytes)
 		case Blob:
 			err = s.stmt.BindBlob(i+1, a.Bytes)
@@ -163,13 +182,23 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 	}
 	s.busy = true
 	c.before = d.conn.TotalChanges()
-	c.step()
+	for _, counter := range steps {
+		s.stmt.Status(counter, true)
+	}
+	if s.alters {
+		if err := d.guardNames(c.step); err != nil {
+			c.err = err
+		}
+	} else {
+		c.step()
+	}
 	c.first = true
 	if c.err != nil {
 		err := c.err
 		c.finish()
 		return nil, err
 	}
+	s.width = s.stmt.ColumnCount() // the schema may have changed since it was prepared
 	return c, nil
 }
 
@@ -181,9 +210,7 @@ func (c *Cursor) step() {
 		if err := c.s.stmt.Err(); err != nil {
 			c.err = c.d.wrap(err, "")
 		}
-		return
 	}
-	c.read++
 }
 
 // Next moves to the next row and tells whether there is one.
@@ -210,7 +237,7 @@ func (c *Cursor) finish() {
 	}
 	c.done = true
 	if c.s.busy {
-		c.written = c.d.conn.TotalChanges() - c.before
+		c.read, c.written = c.counts()
 	}
 	c.s.busy = false
 	if c.s.cached {
@@ -239,12 +266,29 @@ func (c *Cursor) Width() int { return c.s.width }
 // Column is a column's name.
 func (c *Cursor) Column(i int) string { return c.s.stmt.ColumnName(i) }
 
-// Counts are the rows that were read and written so far.
+// Counts are the rows that were read and written so far. workerd counts operations of the bytecode, with a SQLite that is
+// patched for it; this is what SQLite itself counts. Read are the steps of all loops and sorts, and one more if the
+// statement looks into a table, which begins with a row that no step has found. Written are the rows that were inserted,
+// updated and deleted.
 func (c *Cursor) Counts() (read, written int64) {
-	if !c.done {
-		return c.read, c.d.conn.TotalChanges() - c.before
+	if c.done {
+		return c.read, c.written
 	}
-	return c.read, c.written
+	return c.counts()
+}
+
+// steps are SQLite's counters of a statement: of loops by a key, which has no name there, of scans, of rows that went into an
+// index for the statement's own use, and of sorts.
+var steps = [...]sqlite3.StmtStatus{0, sqlite3.STMTSTATUS_FULLSCAN_STEP, sqlite3.STMTSTATUS_AUTOINDEX, sqlite3.STMTSTATUS_SORT}
+
+func (c *Cursor) counts() (read, written int64) {
+	for _, counter := range steps {
+		read += int64(c.s.stmt.Status(counter, false))
+	}
+	if c.s.looks {
+		read++
+	}
+	return read, c.d.conn.TotalChanges() - c.before
 }
 
 // Value is a value of the current row.
@@ -253,7 +297,7 @@ func (c *Cursor) Value(i int) Value {
 	case sqlite3.INTEGER, sqlite3.FLOAT:
 		return Value{Kind: Number, Float: c.s.stmt.ColumnFloat(i)}
 	case sqlite3.TEXT:
-		return Value{Kind: Text, Bytes: c.s.stmt.ColumnRawText(i)}
+		return Value{Kind: Text, Bytes: textdecoder.WellFormed(c.s.stmt.ColumnRawText(i))}
 	case sqlite3.BLOB:
 		return Value{Kind: Blob, Bytes: c.s.stmt.ColumnRawBlob(i)}
 	}

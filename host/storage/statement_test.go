@@ -88,6 +88,13 @@ func TestDatabase_Exec_cache(t *testing.T) {
 		}
 		require.True(t, d.Writing())
 	})
+	t.Run("a statement has the columns of the schema as it is now", func(t *testing.T) {
+		d := newDatabase(t)
+		mustRun(t, d, `CREATE TABLE t (a)`, `INSERT INTO t VALUES (1)`, `SELECT * FROM t`, `ALTER TABLE t ADD COLUMN b DEFAULT 2`)
+		got, err := rows(d, `SELECT * FROM t`)
+		require.NoError(t, err)
+		require.Equal(t, []string{"1|2"}, got)
+	})
 	t.Run("it is bounded, and cursors that are open then end with the database", func(t *testing.T) {
 		d := newDatabase(t)
 		mustRun(t, d, `CREATE TABLE t (x)`, `INSERT INTO t VALUES (1), (2)`)
@@ -131,7 +138,7 @@ func TestDatabase_Exec_errors(t *testing.T) {
 		{`SELECT 1; -- end`, nil, "SQL code did not contain a statement."},
 		{`SELEC 1`, nil, `near "SELEC": syntax error at offset 0: SQLITE_ERROR`},
 		{`SELECT * FROM t here there`, nil, `near "there": syntax error at offset 21: SQLITE_ERROR`},
-		{`SELECT 1; SELECT nope`, nil, "no such column: nope at offset 8: SQLITE_ERROR"},
+		{`SELECT 1; SELECT nope`, nil, "no such column: nope at offset 7: SQLITE_ERROR"},
 		{`SELECT ?`, nil, "Wrong number of parameter bindings for SQL query."},
 		{`SELECT 1`, []storage.Arg{number(1)}, "Wrong number of parameter bindings for SQL query."},
 		{`SELECT ?; SELECT ?`, []storage.Arg{number(1)}, "When executing multiple SQL statements in a single call, only the last statement can have parameters."},
@@ -189,6 +196,8 @@ func TestDatabase_Exec_values(t *testing.T) {
 		{`SELECT ? || ''`, []storage.Arg{number(1)}, "1.0"},
 		{`SELECT typeof(?), typeof(?), typeof(?), typeof(?)`, []storage.Arg{{}, number(1), text(""), blob("")}, "null|real|text|blob"},
 		{`SELECT ?, ?, ?`, []storage.Arg{text("a\x00b"), blob("\x00\xff"), {}}, "a\x00b|x'00ff'|NULL"},
+		{`SELECT CAST(x'ff41' AS TEXT), CAST(x'e282' AS TEXT), CAST(x'e0808041' AS TEXT), CAST(x'f09f98' AS TEXT)`, nil, "\ufffdA|\ufffd|\ufffd\ufffd\ufffdA|\ufffd"},
+		{`SELECT CAST(x'eda080' AS TEXT), CAST(x'f4908080' AS TEXT), CAST(x'c3' AS TEXT), CAST(x'f0908041' AS TEXT)`, nil, "\ufffd\ufffd\ufffd|\ufffd\ufffd\ufffd\ufffd|\ufffd|\ufffdA"},
 		{`SELECT 9007199254740993`, nil, "9.007199254740992e+15"},
 		{`SELECT 9e999`, nil, "+Inf"},
 		{`SELECT ?2, ?1`, []storage.Arg{number(1), number(2)}, "2|1"},
@@ -241,22 +250,47 @@ func TestCursor(t *testing.T) {
 		require.NoError(t, c.Close())
 		mustRun(t, d, `DROP TABLE t`)
 	})
-	t.Run("counts rows: one is read ahead", func(t *testing.T) {
+	t.Run("counts steps and changes", func(t *testing.T) {
 		d := newDatabase(t)
-		mustRun(t, d, `CREATE TABLE t (x)`)
-		c, err := d.Exec(`INSERT INTO t VALUES (1), (2)`, nil)
-		require.NoError(t, err)
-		_, written := c.Counts()
-		require.EqualValues(t, 2, written)
-		require.NoError(t, c.Close())
-		c, err = d.Exec(`SELECT x FROM t`, nil)
+		mustRun(t, d, `CREATE TABLE t (id INTEGER PRIMARY KEY, v, w)`, `CREATE INDEX i ON t (w)`, `CREATE TABLE e (x)`,
+			`INSERT INTO t SELECT value, value, value > 3 FROM json_each('[1,2,3,4,5]')`)
+		for _, row := range []struct {
+			query         string
+			read, written int64
+		}{
+			{`SELECT 1`, 0, 0},
+			{`SELECT * FROM t`, 5, 0},
+			{`SELECT * FROM t WHERE v = 1`, 5, 0},
+			{`SELECT * FROM t WHERE id = 1`, 1, 0},
+			{`SELECT * FROM t WHERE id = 9`, 1, 0},
+			{`SELECT v FROM t WHERE w = 1`, 2, 0},
+			{`SELECT * FROM t ORDER BY v`, 10, 0},
+			{`SELECT * FROM e`, 1, 0},
+			{`INSERT INTO e VALUES (1), (2)`, 0, 2},
+			{`UPDATE t SET v = 0 WHERE v = 1`, 5, 1},
+			{`DELETE FROM t WHERE id = 2`, 1, 1},
+			{`DELETE FROM e`, 0, 2},
+			{`SELECT * FROM t`, 4, 0},
+		} {
+			for range 2 { // anew, and from the cache
+				require.NoError(t, d.Savepoint())
+				c, err := d.Exec(row.query, nil)
+				require.NoError(t, err)
+				for c.Next() {
+				}
+				read, written := c.Counts()
+				require.Equal(t, [2]int64{row.read, row.written}, [2]int64{read, written}, row.query)
+				require.NoError(t, c.Close())
+				require.NoError(t, d.Release(row.written == 0))
+				if row.written > 0 {
+					break
+				}
+			}
+		}
+		c, err := d.Exec(`SELECT * FROM t`, nil)
 		require.NoError(t, err)
 		read, _ := c.Counts()
-		require.EqualValues(t, 1, read)
-		for c.Next() {
-		}
-		read, written = c.Counts()
-		require.EqualValues(t, 2, read)
-		require.Zero(t, written)
+		require.EqualValues(t, 1, read, "the first row is read ahead")
+		require.NoError(t, c.Close())
 	})
 }

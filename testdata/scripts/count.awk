@@ -1,4 +1,4 @@
-# Adds up what the scenarios report: the lines that were compared with the host's, and the differences.
+# Adds up what scenarios and tables report: the answers that were compared with the host's, and the differences.
 /conformance: .* from the host/ {
 	for (i = 1; i <= NF; i++) {
 		if ($i == "lines" && $(i + 1) == "here,") workerd += $(i - 1)
@@ -6,9 +6,10 @@
 		if ($i == "unlisted") unlisted += $(i - 1)
 		if ($i == "listed") listed += $(i - 1)
 	}
-	scenarios++
+	reports++
 }
 END {
-	printf "conformance: %d scenarios, %d compared (%d on the host), %d unlisted differences, %d listed\n", scenarios, workerd, host, unlisted, listed
-	if (scenarios == 0 || unlisted > 0) exit 1
+	printf "%d reports, %d answers of workerd, %d of the host, %d listed differences\n", reports, workerd, host, listed
+	printf "conformance: %d compared, %d unlisted differences\n", workerd, unlisted
+	if (reports == 0 || unlisted > 0) exit 1
 }

@@ -135,11 +135,10 @@ func summon() {
 	go work(w)
 }
 
-// next takes the first event that may begin: one that arrived together with another waits while that one's critical
-// section is open, or asked for.
+// next takes the first event that may begin.
 func next() *event {
 	for i, e := range arrived {
-		if e.scope.sections == 0 {
+		if e.scope.shuts == 0 || e.scope.gone {
 			arrived = slices.Delete(arrived, i, i+1)
 			return e
 		}

@@ -20,11 +20,11 @@ type scope struct {
 	instance driver.Instance
 	building chan struct{} // closed when the constructor that runs now has returned
 
-	home     []chan struct{} // goroutines that wait for this scope to be current
-	section  *section        // the innermost section that is open
-	sections int             // that are open or asked for: no event begins meanwhile
-	events   []*event
-	tokens   map[uint32]*pending // asynchronous operations under way
+	home    []chan struct{} // goroutines that wait for this scope to be current
+	section *section        // the innermost section that is open
+	shuts   int             // why no event may begin, counted: see shut
+	events  []*event
+	tokens  map[uint32]*pending // asynchronous operations under way
 }
 
 var scopes = map[uint32]*scope{}
@@ -173,20 +173,34 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 		b = frame()
 	}
 	if _, err := call(s.id, op, token, b); err != nil {
-		s.forget(token)
+		delete(s.tokens, token)
 		return nil, err
+	}
+	if answersAtOnce(op) {
+		s.shut()
 	}
 	return p, nil
 }
 
-func (s *scope) forget(token uint32) { delete(s.tokens, token) }
+// take takes an operation out of those under way; it is nil if it was given up.
+func (s *scope) take(token uint32) *pending {
+	p := s.tokens[token]
+	if p != nil {
+		delete(s.tokens, token)
+		if answersAtOnce(p.op) {
+			s.unshut()
+		}
+	}
+	return p
+}
+
+func (s *scope) forget(token uint32) { s.take(token) }
 
 func (s *scope) complete(token uint32, frame []byte) {
-	p := s.tokens[token]
+	p := s.take(token)
 	if p == nil {
-		return // given up
+		return
 	}
-	delete(s.tokens, token)
 	if len(frame) > 0 && frame[0] == 1 {
 		p.finish(frame[1:], nil)
 		return

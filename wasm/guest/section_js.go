@@ -70,6 +70,25 @@ func (s *scope) leave(sec *section) {
 	}
 }
 
+// shut keeps events from beginning that arrived together with the one that runs. On the platform they would not have
+// arrived: they wait while a section is open or asked for, and while storage answers.
+func (s *scope) shut() { s.shuts++ }
+
+func (s *scope) unshut() {
+	if s.shuts--; s.shuts == 0 && len(arrived) > 0 {
+		summon()
+	}
+}
+
+// answersAtOnce tells of the asynchronous operations that wait for nothing outside.
+func answersAtOnce(op abi.Op) bool {
+	switch op {
+	case abi.OpGet, abi.OpPut, abi.OpDelete, abi.OpList, abi.OpAlarmGet, abi.OpAlarmSet, abi.OpAlarmDelete, abi.OpDeleteAll:
+		return true
+	}
+	return false
+}
+
 // body is a section that the runtime starts: it is handed from the event to the goroutine that asked for it.
 type body struct{ start chan uint32 }
 
@@ -82,12 +101,8 @@ func (s *scope) runSection(ctx context.Context, op abi.Op, f func(ev uint32) err
 	b := &body{start: make(chan uint32, 1)}
 	bodies[token] = b
 	defer delete(bodies, token)
-	s.sections++
-	defer func() {
-		if s.sections--; s.sections == 0 && len(arrived) > 0 {
-			summon()
-		}
-	}()
+	s.shut()
+	defer s.unshut()
 	p, err := s.begin(ctx, op, token, func() []byte { return abi.AppendU32(scratch[:0], innermost()) })
 	if err != nil {
 		return err

@@ -293,11 +293,8 @@ func (e *encoder) regExp() {
 		}
 		bits |= regExpFlags[i].bit
 	}
-	if len(source) == 0 {
-		source = []byte("(?:)")
-	}
 	e.tag(tagRegExp)
-	e.text(source)
+	e.text(escaped(source))
 	e.uint(bits)
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"durago.example/host/storage/textdecoder"
 )
 
 // isASCII tells whether all bytes are below 128.
@@ -27,7 +29,7 @@ func isASCII(p []byte) bool {
 func measure(p []byte) (units int, latin bool) {
 	latin = true
 	for len(p) > 0 {
-		r, n := utf8.DecodeRune(p)
+		r, n := textdecoder.DecodeRune(p)
 		p = p[n:]
 		latin = latin && r <= 0xff
 		units++
@@ -40,7 +42,7 @@ func measure(p []byte) (units int, latin bool) {
 
 func appendLatin(b, text []byte) []byte {
 	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
+		r, n := textdecoder.DecodeRune(text)
 		text = text[n:]
 		b = append(b, byte(r))
 	}
@@ -49,7 +51,7 @@ func appendLatin(b, text []byte) []byte {
 
 func appendUTF16(b, text []byte) []byte {
 	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
+		r, n := textdecoder.DecodeRune(text)
 		text = text[n:]
 		if r > 0xffff {
 			high, low := utf16.EncodeRune(r)

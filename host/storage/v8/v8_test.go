@@ -46,6 +46,10 @@ func TestEncode(t *testing.T) {
 		{value.Sparse{Length: 3, Items: map[uint32]any{0: 1, 2: 3}}, "ff0f61034900490249044906400203"},
 		{time.UnixMilli(5), "ff0f440000000000001440"},
 		{value.RegExp{}, "ff0f522204283f3a2900"},
+		{value.RegExp{Source: `a/b`}, "ff0f522204615c2f6200"},
+		{value.RegExp{Source: `a\/b`}, "ff0f522204615c2f6200"},
+		{value.RegExp{Source: `[/\]/]/`}, "ff0f5222085b2f5c5d2f5d5c2f00"},
+		{value.RegExp{Source: "a\n\\\n"}, "ff0f522205615c6e5c6e00"},
 		{[]byte{0, 0, 0}, "ff0f4203000000"},
 	} {
 		b, err := v8.Encode(nil, marshal(t, row.v))
