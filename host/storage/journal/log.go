@@ -23,27 +23,16 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 		return f, flags, err
 	}
 	w := &log{File: f, j: l.j, name: name}
-	size, err := f.Size()
-	if err == nil && size > 0 { // a head may still be kept back
-		if err = l.j.wait(name); err == nil {
-			l.j.mu.Lock()
-			before := l.j.files[name]
-			l.j.mu.Unlock()
-			if before != nil {
-				err = l.j.settle(before)
-			}
-		}
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, flags, err
-	}
+	l.j.heads.Lock() // a head that was kept back may be on its way to the file
+	defer l.j.heads.Unlock()
 	have, ok := readHead(f)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
 	w.file = l.j.track(name)
-	w.file.headed = ok // one without a head was left so by a recovery, which has synced it
 	w.file.handles++
+	if w.file.head == nil {
+		w.file.headed = ok // one without a head was left so by a recovery, which has synced it
+	}
 	if w.file.salts == (salts{}) {
 		w.file.salts = have
 	}
