@@ -35,7 +35,7 @@ const (
 	headAtOnce    fault = "the head of a new log is not kept back"
 )
 
-type tally struct{ losses, deaths, inRecovery, commits, acknowledged, extra, lost, removed, reused int }
+type tally struct{ losses, deaths, inRecovery, stops, commits, acknowledged, extra, lost, removed, reused int }
 
 // model is what one database may hold: the state after each commit since the last check.
 type model struct {
@@ -216,6 +216,9 @@ func (w *world) life() error {
 		if err != nil && !w.disk.Off() {
 			return err
 		}
+		if w.j == nil { // it was stopped, and the power went
+			continue
+		}
 		switch w.fault {
 		case reusedEarly:
 			w.j.BreakRelease()
@@ -245,7 +248,9 @@ func (w *world) work(m *model) error {
 		return w.close(m)
 	case p < 920:
 		return w.remove(m)
-	case p < 930:
+	case p < 925:
+		return w.stop()
+	case p < 935:
 		if m.conn != nil {
 			return m.conn.Exec(`VACUUM`)
 		}
@@ -399,6 +404,34 @@ func (w *world) remove(m *model) error {
 	}
 	w.acknowledge(m)
 	return nil
+}
+
+// stop closes the journal, as a process does that is told to end, and begins another.
+func (w *world) stop() error {
+	for _, m := range w.models {
+		if err := w.close(m); err != nil {
+			return err
+		}
+	}
+	for _, m := range w.models { // some are open again
+		if m.conn != nil {
+			err := m.conn.Close()
+			m.conn = nil
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if w.rng.IntN(2) == 0 { // and closely at this
+		w.disk.CutAfter(1 + w.rng.IntN(40))
+	}
+	w.all.stops++
+	err := w.j.Close()
+	w.j = nil
+	if err != nil {
+		return err
+	}
+	return w.recover()
 }
 
 // check compares the databases with their models.
