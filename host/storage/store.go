@@ -104,12 +104,20 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// makeDirs makes a directory and those above it, each durable before the next.
+// makeDirs makes a directory and those above it, each durable before the next. One that is there already may have been
+// made by a process that was killed before it was durable.
 func makeDirs(dir string, disk Disk) error {
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+	parent := filepath.Dir(dir)
+	_, err := os.Stat(dir)
+	if err == nil {
+		if err := disk.SyncDir(parent); !errors.Is(err, os.ErrPermission) { // none of ours
+			return err
+		}
+		return nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	parent := filepath.Dir(dir)
 	if err := makeDirs(parent, disk); err != nil {
 		return err
 	}
