@@ -21,7 +21,7 @@ type file struct {
 
 	head   []byte // of a log: kept from the file until its record is durable
 	headAt uint64 // the position of that
-	headed bool   // the file of a log has a head, or may have one on disk
+	headed bool   // the file of a log has a head, or may have one on disk, with a transaction
 }
 
 func (f *file) touch(seq uint64) {

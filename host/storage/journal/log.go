@@ -25,13 +25,14 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 	w := &log{File: f, j: l.j, name: name}
 	l.j.heads.Lock() // a head that was kept back may be on its way to the file
 	defer l.j.heads.Unlock()
-	have, ok := readHead(f)
+	have, _ := readHead(f)
+	headed := hasCommit(f)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
 	w.file = l.j.track(name)
 	w.file.handles++
 	if w.file.head == nil {
-		w.file.headed = ok // one without a head was left so by a recovery, which has synced it
+		w.file.headed = headed
 	}
 	if w.file.salts == (salts{}) {
 		w.file.salts = have
@@ -123,8 +124,9 @@ func (l *log) cut(size int64) error {
 	return nil
 }
 
-// Sync waits until the journal has all of the log. Rule 3. SQLite also syncs a head before the frames that follow it,
-// so that they are never taken for those of the log before: there is none if the file has no head.
+// Sync waits until the journal has all of the log. Rule 3. SQLite also syncs a head before the frames that follow it: else,
+// with the head before it, a part of the log before may be whole that others have been written over. There is nothing to
+// wait for if the file has no head, or one without a transaction, as a recovery may leave it.
 func (l *log) Sync(vfs.SyncFlag) error {
 	l.j.mu.Lock()
 	headed := l.file.headed

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -195,12 +194,3 @@ func (j *Journal) nothingNeeded() error {
 }
 
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
-
-// readHead reads the salts of a log. ok is false if it has no head that is whole.
-func readHead(f io.ReaderAt) (s salts, ok bool) {
-	var head [walHead]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return s, false
-	}
-	return salts(head[16:24]), wholeHead(head[:])
-}
