@@ -31,6 +31,9 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 	defer l.j.mu.Unlock()
 	w.file = l.j.track(name)
 	w.file.handles++
+	if l.j.o.Faults.ByHandle {
+		w.file.last = 0
+	}
 	if w.file.head == nil {
 		w.file.headed = headed
 	}
@@ -47,7 +50,7 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 // durable. A file without a head is no log, whatever else of it has come to the disk; and a head on the disk is one that
 // the journal knows (rule 9).
 func (l *log) WriteAt(p []byte, off int64) (int, error) {
-	if l.head = off == 0 && len(p) == walHead; l.head {
+	if l.head = off == 0 && len(p) == walHead; l.head && !l.j.o.Faults.HeadAtOnce {
 		if _, err := l.j.append(l.name, write, 0, p); err != nil {
 			return 0, err
 		}

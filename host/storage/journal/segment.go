@@ -201,6 +201,9 @@ func (j *Journal) roll() error {
 func (j *Journal) recycle() {
 	j.mu.Lock()
 	fixed := j.fixed
+	if j.o.Faults.ReuseEarly {
+		fixed = j.needed
+	}
 	j.mu.Unlock()
 	n := 0
 	for n < len(j.live) && j.live[n].seq < fixed && j.live[n] != j.current {

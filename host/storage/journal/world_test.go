@@ -157,9 +157,8 @@ func scratch(t *testing.T) string {
 
 func (w *world) recover() (err error) {
 	o := journal.Options{Root: w.disk.Path(""), Disk: w, VFS: w.disk.Name(), Template: w.template, SegmentSize: 128 << 10, Keep: 2, Most: 5}
-	if w.fault == noChecksum {
-		o.WithoutChecksums()
-	}
+	o.Faults = journal.Faults{ReuseEarly: w.fault == reusedEarly, NoMarkers: w.fault == noMarker, LateTombstone: w.fault == lateTombstone,
+		ByHandle: w.fault == perHandle, NoChecksums: w.fault == noChecksum, HeadAtOnce: w.fault == headAtOnce}
 	w.opening = true
 	defer func() { w.opening = false }()
 	w.j, err = journal.Recover(o)
@@ -219,14 +218,6 @@ func (w *world) life() error {
 		if w.j == nil { // it was stopped, and the power went
 			continue
 		}
-		switch w.fault {
-		case reusedEarly:
-			w.j.BreakRelease()
-		case noMarker:
-			w.j.BreakMarkers()
-		case headAtOnce:
-			w.j.BreakHeads()
-		}
 		if all, _ := w.j.Segments(); all >= 4 {
 			w.all.reused++
 		}
@@ -272,9 +263,6 @@ func (w *world) open(m *model) error {
 		if err := w.j.Create(path); err != nil {
 			return err
 		}
-	}
-	if w.fault == perHandle {
-		w.j.BreakPositions()
 	}
 	m.conn, err = sqlite3.OpenFlags("file:"+path+"?vfs="+w.j.VFS()+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
@@ -393,11 +381,6 @@ func (w *world) remove(m *model) error {
 	w.all.removed++
 	if w.rng.IntN(4) == 0 { // and closely at this
 		w.disk.CutAfter(1 + w.rng.IntN(8))
-	}
-	if w.fault == lateTombstone {
-		if err := errors.Join(w.disk.Remove(path+"-wal"), w.disk.Remove(path)); err != nil {
-			return err
-		}
 	}
 	if err := w.j.Remove(path); err != nil {
 		return err
