@@ -56,23 +56,25 @@ func (o *Object) Alarm() (time.Time, bool, error) {
 	return o.db.Alarm()
 }
 
-// committed tells the scheduler what the commit changed. The commit's acknowledgement waits for the scheduler's table
-// too, so that an acknowledged alarm is in both.
+// tell is what the scheduler must be told of a turn that is about to commit, or nil. It is told when the commit is durable,
+// so that its table is never ahead of the object; and the commit is acknowledged when the table is durable too.
 //
 // What was set in a transaction may have been undone: the object's own row says what there is now.
-func (a *alarmState) committed(o *Object, report func(error)) {
+func (a *alarmState) tell(o *Object) func(report func(error)) {
 	if !a.touched {
-		return
+		return nil
 	}
 	a.touched = false
 	at, ok, err := o.db.Alarm()
-	switch {
-	case err != nil:
-		report(err)
-	case ok:
-		o.ns.alarms.set(o, &at, report)
-	default:
-		o.ns.alarms.set(o, nil, report)
+	return func(report func(error)) {
+		switch {
+		case err != nil:
+			report(err)
+		case ok:
+			o.ns.alarms.set(o, &at, report)
+		default:
+			o.ns.alarms.set(o, nil, report)
+		}
 	}
 }
 
@@ -80,6 +82,8 @@ func (a *alarmState) committed(o *Object, report func(error)) {
 type scheduler struct {
 	ns    *Namespace
 	table *storage.Alarms
+
+	untold sync.WaitGroup // commits that are not durable, or of which the table does not know
 
 	mu     sync.Mutex
 	queue  alarmQueue
@@ -100,6 +104,9 @@ func newScheduler(n *Namespace) *scheduler {
 }
 
 func (s *scheduler) load() error {
+	if err := s.ns.e.o.Store.MakeNamespace(s.ns.UniqueKey); err != nil {
+		return err
+	}
 	rows, err := s.table.Load()
 	if err != nil {
 		return err
@@ -116,7 +123,9 @@ func (s *scheduler) load() error {
 	return nil
 }
 
+// close comes when no object commits any more.
 func (s *scheduler) close() error {
+	s.untold.Wait()
 	s.mu.Lock()
 	s.closed = true
 	if s.timer != nil {
@@ -124,6 +133,23 @@ func (s *scheduler) close() error {
 	}
 	s.mu.Unlock()
 	return s.table.Close()
+}
+
+// after is a report of an object's commit that has the table told first. The commit must follow.
+func (s *scheduler) after(o *Object, tell func(report func(error)), report func(error)) func(error) {
+	s.untold.Add(1)
+	return func(err error) {
+		if err == nil {
+			err = o.Do(func() {
+				defer s.untold.Done()
+				tell(report)
+			})
+		}
+		if err != nil {
+			s.untold.Done()
+			report(err)
+		}
+	}
 }
 
 // set changes an object's alarm, in memory and in the table.
@@ -266,6 +292,9 @@ func (o *Object) RunAlarm(done func(ran bool, err error)) {
 
 // runAlarm is called when the scheduler's time has come; the object's own row decides.
 func (o *Object) runAlarm(scheduled time.Time) {
+	if !o.db.Free(func() { _ = o.ns.Visit(o.id, o.name, func(o *Object) { o.runAlarm(scheduled) }) }) {
+		return
+	}
 	own, ok, err := o.db.Alarm()
 	switch {
 	case err != nil:

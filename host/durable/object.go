@@ -29,9 +29,12 @@ type Object struct {
 	sections []*Section
 	idle     clock.Timer
 
+	asked bool // a checkpoint is to begin between two turns
+	lent  bool // a checkpoint has the database
+
 	position uint64 // commits so far
 	durable  uint64 // of them on disk, with all before them
-	syncing  []int  // of each commit after those: how many reports are to come
+	syncing  []bool // of each commit after those: whether it is
 	outputs  []output
 
 	alarm   alarmState
@@ -87,7 +90,7 @@ func (o *Object) Deliver(e *Event) {
 		o.idle.Stop()
 		o.idle = nil
 	}
-	if !o.started || o.starting || len(o.sections) > 0 || len(o.queue) > 0 {
+	if !o.started || o.starting || o.lent || len(o.sections) > 0 || len(o.queue) > 0 {
 		o.queue = append(o.queue, e)
 		o.start()
 		return
@@ -96,7 +99,7 @@ func (o *Object) Deliver(e *Event) {
 }
 
 func (o *Object) start() {
-	if o.started || o.starting {
+	if o.started || o.starting || !o.db.Free(func() { _ = o.Do(o.startLate) }) {
 		return
 	}
 	o.starting, o.started = true, true
@@ -117,9 +120,16 @@ func (o *Object) start() {
 	})
 }
 
+// startLate starts an object whose database was being checkpointed.
+func (o *Object) startLate() {
+	if o.broken == nil && len(o.queue) > 0 {
+		o.start()
+	}
+}
+
 // drain delivers what waits, as far as the gate is open.
 func (o *Object) drain() {
-	for len(o.queue) > 0 && o.started && !o.starting && len(o.sections) == 0 && o.broken == nil {
+	for len(o.queue) > 0 && o.started && !o.starting && !o.lent && len(o.sections) == 0 && o.broken == nil {
 		e := o.queue[0]
 		o.queue[0] = nil
 		o.queue = o.queue[1:]
@@ -188,7 +198,9 @@ func (o *Object) Evict() error {
 	if o.Busy() {
 		return ErrBusy
 	}
-	return o.unload()
+	err := o.unload()
+	// All is durable, also in the scheduler's table: nobody needs the log as a trace (reconcile.go).
+	return errors.Join(err, o.db.Retire())
 }
 
 // unload ends the object's stay in memory.
@@ -289,27 +301,51 @@ func (o *Object) EndTurn() {
 	if o.broken != nil || !o.db.Writing() || o.db.Savepoints() > 0 {
 		return
 	}
-	reports := 1
-	if o.alarm.touched {
-		reports++
-	}
 	position := o.position + 1
 	report := func(err error) { _ = o.Do(func() { o.reached(position, err) }) }
-	committed, err := o.db.Commit(report)
-	if err != nil {
+	if tell := o.alarm.tell(o); tell != nil {
+		report = o.ns.alarms.after(o, tell, report)
+	}
+	if _, err := o.db.Commit(report); err != nil {
 		o.Break(err)
+		report(err)
 		return
 	}
-	if committed {
-		o.position = position
-		o.syncing = append(o.syncing, reports)
-		o.work++
-		o.alarm.committed(o, report)
-	}
+	o.position = position
+	o.syncing = append(o.syncing, false)
+	o.work++
+	o.checkpoint()
 }
 
-// reached is told that a part of the commit at position is durable: the object's or its alarm's. Reports come in any
-// order; a commit counts when it and all before it are complete.
+// checkpoint has a log that has become long copied into the database, between two turns. Events wait meanwhile; what is
+// under way already and reads or writes makes the loop wait, so that it begins with nothing under way, if that comes
+// before the log is far too long.
+func (o *Object) checkpoint() {
+	if o.asked || o.lent || !o.db.Due(true) {
+		return
+	}
+	o.asked = true
+	_ = o.Do(func() {
+		o.asked = false
+		if o.broken != nil || !o.db.Due(o.inflight == 0) {
+			return
+		}
+		o.lent = true
+		release := o.Hold()
+		o.db.Checkpoint(func() {
+			_ = o.Do(func() {
+				o.lent = false
+				if o.broken == nil {
+					o.drain()
+				}
+				release()
+			})
+		})
+	})
+}
+
+// reached is told that the commit at position is durable, with its alarm. Reports come in any order; a commit counts when
+// all before it do.
 func (o *Object) reached(position uint64, err error) {
 	if o.broken != nil {
 		return
@@ -318,8 +354,8 @@ func (o *Object) reached(position uint64, err error) {
 		o.Break(err)
 		return
 	}
-	o.syncing[position-o.durable-1]--
-	for len(o.syncing) > 0 && o.syncing[0] == 0 {
+	o.syncing[position-o.durable-1] = true
+	for len(o.syncing) > 0 && o.syncing[0] {
 		o.syncing = o.syncing[1:]
 		o.durable++
 		o.work--

@@ -46,6 +46,7 @@ type cacheKey struct {
 // Cursor steps through a result. The statement is at its first row already; Next moves to it first.
 type Cursor struct {
 	d       *Database
+	conn    *sqlite3.Conn // the cursor ends with it
 	s       *statement
 	first   bool
 	more    bool
@@ -127,7 +128,8 @@ func (d *Database) dropCache() {
 }
 
 func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
-	c := &Cursor{d: d, s: s}
+	c := &Cursor{d: d, conn: d.conn, s: s}
+	d.cursors++
 	if len(args) != s.params {
 		c.finish()
 		return nil, &Error{Message: "Wrong number of parameter bindings for SQL query."}
@@ -185,7 +187,7 @@ func (c *Cursor) step() {
 
 // Next moves to the next row and tells whether there is one.
 func (c *Cursor) Next() bool {
-	if c.done {
+	if c.done || c.d.conn != c.conn {
 		return false
 	}
 	if c.first {
@@ -206,8 +208,12 @@ func (c *Cursor) finish() {
 		return
 	}
 	c.done = true
+	if c.d.conn != c.conn {
+		return
+	}
+	c.d.cursors--
 	if c.s.busy {
-		c.written = c.d.conn.TotalChanges() - c.before
+		c.written = c.conn.TotalChanges() - c.before
 	}
 	c.s.busy = false
 	if c.s.cached {
@@ -238,8 +244,8 @@ func (c *Cursor) Column(i int) string { return c.s.stmt.ColumnName(i) }
 
 // Counts are the rows that were read and written so far.
 func (c *Cursor) Counts() (read, written int64) {
-	if !c.done {
-		return c.read, c.d.conn.TotalChanges() - c.before
+	if !c.done && c.d.conn == c.conn {
+		return c.read, c.conn.TotalChanges() - c.before
 	}
 	return c.read, c.written
 }
