@@ -143,7 +143,7 @@ func (j *Journal) closeSegments() error {
 func (j *Journal) dissolve() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	err := j.release(j.seq)
+	err := j.makeRoom(0)
 	if err == nil {
 		err = j.release(j.seq) // the heads of logs that the first has written, and synced
 	}

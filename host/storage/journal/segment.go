@@ -248,7 +248,7 @@ func (j *Journal) take() (*segment, error) {
 		err = j.o.Disk.SyncDir(j.dir)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close(), j.o.Disk.Remove(path))
 	}
 	j.slots++
 	return s, nil
