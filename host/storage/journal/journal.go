@@ -139,6 +139,7 @@ type Journal struct {
 	// mu guards what follows. It is never held over a write or a sync. Lock order: writing, releasing, heads, mu.
 	mu       sync.Mutex
 	chunks   []*chunk // appended, not written
+	spare    [][]byte // memory for more
 	position uint64   // after the last record
 	durable  uint64
 	failed   error
