@@ -108,6 +108,11 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk}); err != nil {
 		return nil, err
 	}
+	if len(o.KV) > 0 {
+		if err := h.store.MakeNamespace("kv"); err != nil {
+			return nil, err
+		}
+	}
 	h.kv = kv.New(h.store.Private("kv", "namespaces"), o.Clock)
 	if h.program = o.Program; h.program == nil {
 		if h.program, err = Compile(ctx, o.Wasm, CompileOptions{o.CacheDir, o.MemoryLimit}); err != nil {
@@ -214,6 +219,10 @@ func (h *Host) Quiet() bool {
 	}
 	return true
 }
+
+// Failed says, once, that the disk has failed: nothing will be durable any more. End the process; the next one begins
+// with what is known to be on the disk.
+func (h *Host) Failed() <-chan error { return h.store.Failed() }
 
 // Manifest is what the program says about itself.
 func (h *Host) Manifest() abi.Manifest { return h.manifest }

@@ -12,7 +12,8 @@ type alarmState struct {
 	active bool // its event is under way
 	due    bool // and the time of the next has come
 	alarmMark
-	running bool // the handler runs: its own alarm is not to be seen
+	told    uint64 // changes that the scheduler was told of, or is to be
+	running bool   // the handler runs: its own alarm is not to be seen
 }
 
 // alarmMark is what a transaction that is undone puts back.
@@ -92,6 +93,9 @@ func (o *Object) RunAlarm(done func(ran bool, err error)) {
 
 // runAlarm is called when the scheduler's time has come. done is called when the run has ended, or there is none.
 func (o *Object) runAlarm(done func()) {
+	if !o.started && !o.db.Free(func() { _ = o.ns.Visit(o.id, o.name, func(o *Object) { o.runAlarm(done) }) }) {
+		return
+	}
 	if !o.started { // nothing can be uncommitted: no need to start it for an alarm that has been deleted
 		if _, ok := o.dueAlarm(); !ok {
 			o.settle()

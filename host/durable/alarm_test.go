@@ -304,9 +304,12 @@ func setOverdue(t *testing.T, o storage.Options, n int) {
 	require.NoError(t, d.SetAlarm(&at))
 	_, err = d.Commit(func(error) {})
 	require.NoError(t, err)
-	require.NoError(t, d.Close())
+	require.NoError(t, d.Retire())
+	require.NoError(t, s.Close())
 	dir := filepath.Join(o.Dir, "worker-Class")
 	template, err := os.ReadFile(filepath.Join(dir, "template.sqlite"))
+	require.NoError(t, err)
+	s, err = storage.Open(o)
 	require.NoError(t, err)
 	table := s.Alarms("worker-Class")
 	for i := range n {

@@ -72,7 +72,7 @@ func (o *Object) Await() (done func()) {
 // survived an error resets the object, and so does a commit that fails.
 //
 // The alarm and the scheduler's row are in two databases. One that fires earlier than the scheduler knows is told to it
-// before the commit, any other after, so that whatever is lost between leaves the scheduler waking the object too early
+// before the commit, any other when it is durable, so that whatever is lost between leaves the scheduler waking the object too early
 // and never too late. The commit counts as durable when an earlier alarm is durable in both.
 func (o *Object) EndTurn() {
 	if o.results == 0 {
@@ -101,21 +101,58 @@ func (o *Object) commit() {
 		o.fail(err)
 		return
 	}
+	if after != nil {
+		report = o.ns.alarms.after(o, after, report)
+	}
 	if _, err := o.db.Commit(report); err != nil { // which workerd does not flag as a reset
+		if after != nil {
+			o.ns.alarms.untold.Done()
+		}
 		o.fault = true
 		o.breakFor(&Error{Name: "Error", Message: err.Error()})
 		return
 	}
 	o.work++
-	after()
+	o.checkpoint()
 }
 
-// tellAlarm tells the scheduler of an alarm that was set to fire earlier; after tells it of any other change.
+// checkpoint has a log that has become long copied into the database, between two turns. Events wait meanwhile; what is
+// under way already and reads or writes makes the loop wait, so that it begins with nothing under way, if that comes
+// before the log is far too long.
+func (o *Object) checkpoint() {
+	if o.asked || !o.db.Due(true) {
+		return
+	}
+	o.asked = true
+	_ = o.Do(func() {
+		o.input.Wait(func(l *gate.Lock, broken error) {
+			o.asked = false
+			if broken != nil {
+				return
+			}
+			if !o.started || !o.db.Due(o.inflight == 0) {
+				l.Release()
+				return
+			}
+			release := o.Hold()
+			o.db.Checkpoint(func() {
+				_ = o.Do(func() {
+					l.Release()
+					release()
+				})
+			})
+		})
+	})
+}
+
+// tellAlarm tells the scheduler of an alarm that was set to fire earlier; after, if it is not nil, tells it of any other
+// change, and comes when the commit is durable. What a later turn has told by then counts.
 func (o *Object) tellAlarm(c *commit, report func(error)) (after func(), err error) {
 	if !o.alarm.touched {
-		return func() {}, nil
+		return nil, nil
 	}
 	o.alarm.touched = false
+	o.alarm.told++
 	// What was set in a transaction may have been undone: the object's own row says what there is now.
 	at, ok, err := o.db.Alarm()
 	if err != nil {
@@ -123,13 +160,17 @@ func (o *Object) tellAlarm(c *commit, report func(error)) (after func(), err err
 	}
 	if ok && o.ns.alarms.later(o.id, at) {
 		c.parts++
-		return func() {}, o.ns.alarms.set(o, &at, report)
+		return nil, o.ns.alarms.set(o, &at, report)
 	}
 	var now *time.Time
 	if ok {
 		now = &at
 	}
+	told := o.alarm.told
 	return func() {
+		if o.broken != nil || o.alarm.told != told {
+			return
+		}
 		logged := func(err error) {
 			if err != nil { // the alarm comes too early then, and is put right
 				_ = o.Do(func() { o.ns.e.o.Log(o, "alarm: "+err.Error()) })

@@ -14,7 +14,7 @@ import (
 // heldEngine is an engine whose syncs wait until the disk lets them go.
 func heldEngine(t *testing.T) (*engine, *disk) {
 	d := newDisk()
-	return newEngine(t, options{storage: storage.Options{Disk: d}}), d
+	return newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}}), d
 }
 
 // passes tells whether something that the object sends now leaves at once.
@@ -152,7 +152,7 @@ func TestObject_Output_unconfirmed(t *testing.T) {
 		d.release(file(e, "a"), errors.New("input/output error"))
 		e.settle()
 		require.ErrorContains(t, old.Broken(), "input/output error")
-		require.NoError(t, e.stop())
+		require.ErrorContains(t, e.stop(), "input/output error")
 	}))
 }
 
@@ -259,7 +259,7 @@ func TestObject_Sync(t *testing.T) {
 		d.release(file(e, "a"), errors.New("input/output error"))
 		e.settle()
 		require.ErrorContains(t, r.err, "input/output error")
-		require.NoError(t, e.stop())
+		require.ErrorContains(t, e.stop(), "input/output error")
 	}))
 	t.Run("does not wait for the transaction that it is called in", bubble(func(t *testing.T) {
 		e, d := prepared(t)

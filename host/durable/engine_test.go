@@ -14,6 +14,7 @@ import (
 	"durago.example/host/clock"
 	"durago.example/host/durable"
 	"durago.example/host/storage"
+	"durago.example/host/storage/journal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -227,14 +228,16 @@ func count(t *testing.T, e *engine, name string) (n int) {
 	return n
 }
 
-// disk holds every sync of a file until it is let go.
+// disk holds every sync of a file until it is let go. It is for a store that syncs each log.
 type disk struct {
+	journal.Machine
 	mu   sync.Mutex
 	held map[string]chan error
 	hold bool
 }
 
 func (d *disk) SyncDir(string) error { return nil }
+func (d *disk) SyncAll(string) error { return nil }
 
 func (d *disk) SyncFile(path string) error {
 	d.mu.Lock()

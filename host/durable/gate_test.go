@@ -347,7 +347,7 @@ func TestObject_Evict(t *testing.T) {
 	t.Run("a write that is not durable keeps it", bubble(func(t *testing.T) {
 		d := newDisk()
 		o := idle
-		o.storage.Disk = d
+		o.storage.SyncLogs, o.storage.Disk = true, d
 		e := newEngine(t, o)
 		e.send("a", func(o *durable.Object, done func(error)) { done(write(o)) })
 		e.settle()

@@ -34,6 +34,8 @@ type Object struct {
 	building *Section    // its constructor runs, in this section
 	output   gate.Output // what leaves waits for the commits that must be confirmed
 	commits  gate.Output // Sync waits for all
+	late     *gate.Lock  // events wait for the disk to let go of the database
+	asked    bool        // a checkpoint waits for the gate
 	results  int         // of storage, that are on their way to the guest: see Await
 	awaiting *gate.Lock
 	open     *commit // of the implicit transaction, if something waits for it
@@ -114,7 +116,7 @@ func (o *Object) Deliver(e *Event) {
 
 // start has the guest make the object, in a critical section as on the platform: events wait for its constructor.
 func (o *Object) start() {
-	if o.started {
+	if o.started || o.late != nil || !o.free() {
 		return
 	}
 	o.started = true
@@ -135,6 +137,24 @@ func (o *Object) start() {
 		})
 		l.Release()
 	})
+}
+
+// free tells whether the object may be started now. If its database is still being copied, it is started later.
+func (o *Object) free() bool {
+	free := o.db.Free(func() {
+		_ = o.Do(func() {
+			l := o.late
+			o.late = nil
+			if o.broken == nil && o.input.Waiting() > 0 {
+				o.start()
+			}
+			l.Release()
+		})
+	})
+	if !free {
+		o.late = o.input.Hold()
+	}
+	return free
 }
 
 // deliver gives an event to the guest. It may find that it has nothing to give any more.
@@ -182,7 +202,7 @@ func (o *Object) settle() {
 		return
 	}
 	if !o.started {
-		if err := o.unload(); err != nil {
+		if err := o.retire(); err != nil {
 			o.ns.e.o.Log(o, err.Error())
 		}
 		return
@@ -210,8 +230,11 @@ func (o *Object) Evict() error {
 	if o.Busy() {
 		return ErrBusy
 	}
-	return o.unload()
+	return o.retire()
 }
+
+// retire is unload of an object of which all is durable: nobody needs its log as a trace (reconcile.go).
+func (o *Object) retire() error { return errors.Join(o.unload(), o.db.Retire()) }
 
 // unload ends the object's stay in memory.
 func (o *Object) unload() error {
@@ -295,7 +318,11 @@ func (o *Object) giveBack(e *Event) {
 // reset forgets the sections and transactions of a guest that is gone; events go on waiting until the lock is released.
 func (o *Object) reset() *gate.Lock {
 	o.building, o.tx, o.explicit = nil, nil, 0
-	return o.input.Reset()
+	l := o.input.Reset()
+	if o.late != nil {
+		o.late = o.input.Hold()
+	}
+	return l
 }
 
 // Break resets the object: uncommitted writes are undone, sockets dropped, everything that waits fails with the reason.

@@ -20,7 +20,7 @@ const table = "worker-Class/metadata.sqlite-wal"
 func TestObject_Output(t *testing.T) {
 	t.Run("waits for the writes of its turn and of those before", bubble(func(t *testing.T) {
 		d := newDisk()
-		e := newEngine(t, options{storage: storage.Options{Disk: d}})
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
 		nothing := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
 		e.settle()
 		require.True(t, nothing.done, "a turn without writes waits for nothing")
@@ -44,7 +44,7 @@ func TestObject_Output(t *testing.T) {
 	}))
 	t.Run("commits of one round share a sync", bubble(func(t *testing.T) {
 		d := newDisk()
-		e := newEngine(t, options{storage: storage.Options{Disk: d}})
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
 		var all []*result
 		for range 10 {
 			all = append(all, e.send("a", func(o *durable.Object, done func(error)) { done(write(o)) }))
@@ -63,9 +63,9 @@ func TestObject_Output(t *testing.T) {
 		require.NoError(t, e.stop())
 	}))
 	for _, first := range []string{"object", "table"} {
-		t.Run("an alarm waits for the object and for the scheduler's table, first the "+first, bubble(func(t *testing.T) {
+		t.Run("an earlier alarm waits for the object and for the scheduler's table, first the "+first, bubble(func(t *testing.T) {
 			d := newDisk()
-			e := newEngine(t, options{storage: storage.Options{Disk: d}})
+			e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
 			e.send("z", func(o *durable.Object, done func(error)) { done(write(o)) })
 			e.settle()
 			r := e.send("a", func(o *durable.Object, done func(error)) {
@@ -89,9 +89,26 @@ func TestObject_Output(t *testing.T) {
 			require.NoError(t, e.stop())
 		}))
 	}
+	t.Run("the table learns of any other change when the object has it for good, and nobody waits for that", bubble(func(t *testing.T) {
+		d := newDisk()
+		d.set(false)
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
+		require.NoError(t, e.do("a", setAlarm(e, time.Hour)))
+		d.set(true)
+		r := e.send("a", func(o *durable.Object, done func(error)) { done(o.SetAlarm(nil)) })
+		e.settle()
+		require.Equal(t, []string{file(e, "a")}, d.names(), "the table is not ahead of the object")
+		require.False(t, r.done)
+		d.release(file(e, "a"), nil)
+		e.settle()
+		require.True(t, r.done)
+		require.Equal(t, []string{table}, d.names())
+		d.release(table, nil)
+		require.NoError(t, e.stop())
+	}))
 	t.Run("a failed sync resets the object, and is final", bubble(func(t *testing.T) {
 		d := newDisk()
-		e := newEngine(t, options{storage: storage.Options{Disk: d}})
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
 		r := e.send("a", func(o *durable.Object, done func(error)) { done(write(o)) })
 		behind := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
 		e.settle()
@@ -101,11 +118,11 @@ func TestObject_Output(t *testing.T) {
 		require.ErrorContains(t, behind.err, "input/output error")
 		err := e.do("b", write)
 		require.ErrorContains(t, err, "input/output error", "another object's writes fail too")
-		require.NoError(t, e.stop())
+		require.ErrorContains(t, e.stop(), "input/output error")
 	}))
 	t.Run("what was held fails with the reason of the reset", bubble(func(t *testing.T) {
 		d := newDisk()
-		e := newEngine(t, options{storage: storage.Options{Disk: d}})
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
 		r := e.send("a", func(o *durable.Object, done func(error)) { done(write(o)) })
 		e.settle()
 		e.visit("a", func(o *durable.Object) { o.Break(errors.New("abort")) })

@@ -26,14 +26,23 @@ func (s *scheduler) reconcile() error {
 	return nil
 }
 
-// reconcilePart closes the databases, and with that removes the trace, when the table is durable.
-func (s *scheduler) reconcilePart(ids []string) error {
+// reconcilePart retires the databases, and with that removes the trace, when the table is durable.
+func (s *scheduler) reconcilePart(ids []string) (failed error) {
 	durable := make(chan error, len(ids))
-	var failed error
+	var open []*storage.Database
+	defer func() {
+		for _, d := range open {
+			if failed != nil {
+				_ = d.Close()
+			} else {
+				_ = d.Retire()
+			}
+		}
+	}()
 	waiting := 0
 	for _, id := range ids {
 		d := s.ns.e.o.Store.Database(s.ns.UniqueKey, id)
-		defer d.Close()
+		open = append(open, d)
 		row := storage.AlarmRow{ID: id}
 		at, ok, err := d.Alarm()
 		if err != nil { // its own events will say so too

@@ -30,6 +30,8 @@ type scheduler struct {
 	ns    *Namespace
 	table *storage.Alarms
 
+	untold sync.WaitGroup // commits that are not durable, of which the table is to learn
+
 	mu     sync.Mutex
 	queue  alarmQueue
 	byID   map[string]*alarmEntry
@@ -52,6 +54,9 @@ func newScheduler(n *Namespace) *scheduler {
 }
 
 func (s *scheduler) load() error {
+	if err := s.ns.e.o.Store.MakeNamespace(s.ns.UniqueKey); err != nil {
+		return err
+	}
 	rows, err := s.table.Load()
 	if err != nil {
 		return err
@@ -68,7 +73,24 @@ func (s *scheduler) load() error {
 	return nil
 }
 
+// after is the report of an object's commit that tells the table first. The commit must follow.
+func (s *scheduler) after(o *Object, tell func(), report func(error)) func(error) {
+	s.untold.Add(1)
+	return func(err error) {
+		told := func() {
+			defer s.untold.Done()
+			tell()
+		}
+		if err != nil || o.Do(told) != nil {
+			s.untold.Done()
+		}
+		report(err)
+	}
+}
+
+// close comes when no object commits any more.
 func (s *scheduler) close() error {
+	s.untold.Wait()
 	s.mu.Lock()
 	s.closed = true
 	if s.timer != nil {

@@ -172,7 +172,7 @@ func TestSockets_hibernation(t *testing.T) {
 func TestSockets_Send(t *testing.T) {
 	t.Run("waits for the writes before it, and keeps the order", bubble(func(t *testing.T) {
 		d := newDisk()
-		e := newEngine(t, options{storage: storage.Options{Disk: d}})
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
 		s, w := accept(t, e, "a")
 		e.send("a", func(o *durable.Object, done func(error)) {
 			o.Sockets.Send([]*durable.Socket{s}, true, []byte("before"))

@@ -118,7 +118,7 @@ func TestAlarms(t *testing.T) {
 	t.Parallel()
 	hosttest.Each(t, gates(), func(t *testing.T, h *hosttest.Host) {
 		for _, row := range alarmRuns {
-			h.Fetch("POST", "/gate/"+row.do+"/alarm?ms=20&do="+row.do, "")
+			h.Fetch("POST", "/gate/"+row.do+"/alarm?ms=300&do="+row.do, "")
 		}
 		h.Wait(4 * time.Second) // the first retry comes after at most 2.5
 		for _, row := range alarmRuns {
@@ -152,6 +152,7 @@ func TestTransactions_critical(t *testing.T) {
 	h := hosttest.Start(t, o)
 	h.Fetch("POST", "/gate/a/leave", "")
 	require.NoError(t, h.Object("GATE", "a").Evict())
+	h.Stop() // its log is in the database then
 	files, err := filepath.Glob(filepath.Join(h.Dir, "*", "*.sqlite"))
 	require.NoError(t, err)
 	damaged := 0
@@ -168,6 +169,7 @@ func TestTransactions_critical(t *testing.T) {
 		require.NoError(t, f.Close())
 	}
 	require.Equal(t, 1, damaged)
+	h = h.Restart()
 	_, text := h.Fetch("GET", "/gate/a/swallow", "")
 	require.Contains(t, text, "database disk image is malformed: SQLITE_CORRUPT")
 	require.Contains(t, h.Log(), "transaction: Cannot commit transaction due to an earlier SQL critical error")

@@ -165,6 +165,13 @@ func (h *Host) Workerd() bool { return h.workerd != nil }
 
 // Stop ends the worker before the test does: for tests that start it again on the same data.
 func (h *Host) Stop() {
+	if err := h.Fail(); err != nil {
+		h.t.Errorf("hosttest: close: %v", err)
+	}
+}
+
+// Fail is Stop of a worker whose disk has failed, and returns what it says of that.
+func (h *Host) Fail() (err error) {
 	h.once.Do(func() {
 		if h.workerd != nil {
 			h.workerd.stop()
@@ -172,10 +179,9 @@ func (h *Host) Stop() {
 		}
 		h.server.CloseClientConnections()
 		h.server.Close()
-		if err := h.Host.Close(); err != nil {
-			h.t.Errorf("hosttest: close: %v", err)
-		}
+		err = h.Host.Close()
 	})
+	return err
 }
 
 // Restart stops the worker and starts it again on the same data. Time goes on.

@@ -13,10 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	"durago.example/host/storage/journal"
 )
 
 // slowDisk makes files durable only while it is let.
 type slowDisk struct {
+	journal.Machine
 	mu      sync.Mutex
 	let     chan struct{}
 	waiting int
@@ -208,6 +210,7 @@ func TestOutput_leaving(t *testing.T) {
 		w.disk.resume(errors.New("input/output error"))
 		require.Contains(t, <-answer, "input/output error")
 		require.Contains(t, w.h.Log(), "undone: the log says so")
+		require.ErrorContains(t, w.h.Fail(), "input/output error")
 	})
 	t.Run("an abort undoes what its turn wrote, and says so of its lines", func(t *testing.T) {
 		t.Parallel()

@@ -116,6 +116,9 @@ func (n *Namespace) write(f func() error) error {
 	if err == nil {
 		committed, err = n.s.db.Commit(func(err error) { durable <- err })
 	}
+	if n.s.db.Due(true) {
+		n.s.db.Checkpoint(func() {}) // who comes meanwhile waits, as for the writes of others
+	}
 	n.s.mu.Unlock()
 	if err != nil || !committed {
 		return err

@@ -57,6 +57,17 @@ func (d *Database) SetAlarm(at *time.Time) error {
 type Alarms struct {
 	mu sync.Mutex
 	d  *Database
+	// While a checkpoint has the table, changes wait here and not on the loops that make them: as many as there are
+	// commits meanwhile. nil is no checkpoint.
+	waiting *[]change
+	given   sync.Cond // it has given the table back
+}
+
+// change is a row to write or to delete.
+type change struct {
+	query  string
+	args   []Arg
+	report func(error)
 }
 
 // AlarmRow is one alarm.
@@ -69,7 +80,9 @@ type AlarmRow struct {
 
 // Alarms opens the table of a namespace.
 func (s *Store) Alarms(uniqueKey string) *Alarms {
-	return &Alarms{d: s.database(uniqueKey, "metadata")}
+	a := &Alarms{d: s.database(uniqueKey, "metadata")}
+	a.given.L = &a.mu
+	return a
 }
 
 // Load reads all alarms.
@@ -125,26 +138,56 @@ func (a *Alarms) Delete(id string, report func(error)) error {
 func (a *Alarms) write(query string, args []Arg, report func(error)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	c := change{query, args, report}
+	if a.waiting != nil {
+		*a.waiting = append(*a.waiting, c)
+		return nil
+	}
+	err := a.change(c)
+	if a.d.Due(true) {
+		a.waiting = new([]change)
+		a.d.Checkpoint(a.resume)
+	}
+	return err
+}
+
+func (a *Alarms) change(c change) error {
 	if err := a.d.ensure(&a.d.hasMeta, createAlarm); err != nil {
 		return err
 	}
-	c, err := a.d.query(query, args, true)
+	cursor, err := a.d.query(c.query, c.args, true)
 	if err != nil {
 		return err
 	}
-	if err := c.Close(); err != nil {
+	if err := cursor.Close(); err != nil {
 		return err
 	}
-	committed, err := a.d.Commit(report)
+	committed, err := a.d.Commit(c.report)
 	if err == nil && !committed {
-		report(nil)
+		c.report(nil)
 	}
 	return err
+}
+
+// resume makes the changes that waited for a checkpoint.
+func (a *Alarms) resume() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range *a.waiting {
+		if err := a.change(c); err != nil {
+			c.report(err)
+		}
+	}
+	a.waiting = nil
+	a.given.Broadcast()
 }
 
 // Close closes the table.
 func (a *Alarms) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for a.waiting != nil {
+		a.given.Wait()
+	}
 	return a.d.Close()
 }

@@ -20,7 +20,7 @@ import (
 // Database is one object's SQLite database. It is opened when first used; an object that stores nothing has no file.
 type Database struct {
 	store *Store
-	log   *log
+	path  string
 	conn  *sqlite3.Conn
 	cache map[cacheKey]*statement
 
@@ -37,6 +37,11 @@ type Database struct {
 	altering   bool // the statement that is being prepared alters a table
 	looking    bool // it looks into a table
 	broken     error
+
+	cursors int   // that are open
+	pages   int   // of the log, at the last commit
+	tried   int   // of the log, when its last checkpoint was asked for
+	lent    *hold // the checkpointer has the connection
 }
 
 // maxCached bounds the statement cache; past it the cache starts anew.
@@ -53,7 +58,7 @@ func (s *Store) Private(dir, name string) *Database {
 }
 
 func (s *Store) database(uniqueKey, name string) *Database {
-	return &Database{store: s, log: &log{path: filepath.Join(s.dir, uniqueKey, name+".sqlite")}}
+	return &Database{store: s, path: filepath.Join(s.dir, uniqueKey, name+".sqlite")}
 }
 
 // Exists tells whether the database has a file.
@@ -61,7 +66,7 @@ func (d *Database) Exists() bool {
 	if d.conn != nil {
 		return true
 	}
-	_, err := os.Stat(d.log.path)
+	_, err := os.Stat(d.path)
 	return err == nil
 }
 
@@ -69,21 +74,30 @@ func (d *Database) connect() error {
 	if d.broken != nil {
 		return d.broken
 	}
+	if d.conn != nil && d.lent == nil {
+		return nil
+	}
+	d.store.checkpoints.claim(d.path)
+	d.lent = nil
 	if d.conn != nil {
 		return nil
 	}
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	path := (&url.URL{Path: d.log.path}).EscapedPath()
-	conn, err := sqlite3.OpenFlags("file:"+path+"?vfs="+d.store.vfs+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	conn, err := d.store.connect(d.path)
 	if err != nil {
-		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err)
+		return fmt.Errorf("storage: open %s: %w", filepath.Base(d.path), err)
 	}
 	d.conn = conn
 	d.cache = map[cacheKey]*statement{}
-	err = errors.Join(fts5.Register(conn), rtree.Register(conn),
-		conn.Exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON`))
+	err = errors.Join(fts5.Register(conn), rtree.Register(conn), conn.Exec(`PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON`))
+	conn.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error { // in place of SQLite's own checkpoint
+		if d.pages = pages; pages < d.tried {
+			d.tried = 0
+		}
+		return nil
+	})
 	if !d.private {
 		for limit, value := range limits {
 			conn.Limit(limit, value)
@@ -93,7 +107,7 @@ func (d *Database) connect() error {
 		}
 	}
 	// The platform takes "double quotes" around strings.
-	for _, option := range []sqlite3.DBConfig{sqlite3.DBCONFIG_DEFENSIVE, sqlite3.DBCONFIG_DQS_DML, sqlite3.DBCONFIG_DQS_DDL} {
+	for _, option := range []sqlite3.DBConfig{sqlite3.DBCONFIG_DEFENSIVE, sqlite3.DBCONFIG_DQS_DML, sqlite3.DBCONFIG_DQS_DDL, sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE} {
 		if _, e := conn.Config(option, true); e != nil {
 			err = errors.Join(err, e)
 		}
@@ -101,39 +115,45 @@ func (d *Database) connect() error {
 	err = errors.Join(err, conn.SetAuthorizer(d.authorize))
 	if err != nil {
 		d.conn = nil
-		return errors.Join(fmt.Errorf("storage: open %s: %w", filepath.Base(d.log.path), err), conn.Close())
+		return errors.Join(fmt.Errorf("storage: open %s: %w", filepath.Base(d.path), err), conn.Close())
 	}
 	d.store.opened.Add(1)
 	return nil
 }
 
-// prepare makes the file if there is none. A log that is there already was left by a process that died: what it holds is
-// made durable before anybody acts on it.
+// connect opens a file, for this process alone.
+func (s *Store) connect(path string) (*sqlite3.Conn, error) {
+	synchronous := "NORMAL" // SQLite syncs at a checkpoint
+	if s.noSync {
+		synchronous = "OFF"
+	}
+	path = (&url.URL{Path: path}).EscapedPath()
+	return sqlite3.OpenFlags("file:"+path+"?vfs="+s.durable.layer()+"&_pragma=locking_mode(exclusive)&_pragma=synchronous("+synchronous+")",
+		sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+}
+
+// prepare makes the file if there is none.
 func (d *Database) prepare() error {
-	if err := d.store.makeDir(filepath.Dir(d.log.path)); err != nil {
+	if err := d.store.makeDir(filepath.Dir(d.path)); err != nil {
 		return err
 	}
-	if made, err := d.made(); err != nil || !made {
-		if err != nil {
-			return fmt.Errorf("storage: %w", err)
-		}
-		return d.create()
+	made, err := made(d.path)
+	if err == nil && !made {
+		err = d.store.durable.create(d.path)
 	}
-	if d.store.syncer.noSync {
-		return nil
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
 	}
-	if info, err := os.Stat(d.log.path + "-wal"); err == nil && info.Size() > 0 {
-		if err := d.log.durable(d.store.syncer.disk); err != nil {
-			return d.store.syncer.fail(err)
-		}
-	}
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	d.store.logs[d.path] = true
 	return nil
 }
 
 // made tells whether the database has been made. Power loss may leave a file whose one page was never written: that one
 // has not.
-func (d *Database) made() (bool, error) {
-	f, err := os.Open(d.log.path)
+func made(path string) (bool, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -154,14 +174,8 @@ func (d *Database) made() (bool, error) {
 //go:embed template.sqlite
 var template []byte
 
-func (d *Database) create() error {
-	if err := os.WriteFile(d.log.path, template, 0o644); err != nil {
-		return fmt.Errorf("storage: %w", err)
-	}
-	return nil
-}
-
-// Close closes the files. What was not committed is rolled back; cursors end.
+// Close closes the files, without a checkpoint and without waiting for the disk. What was not committed is rolled back;
+// cursors end.
 func (d *Database) Close() error {
 	if d.conn == nil {
 		return nil
@@ -169,14 +183,23 @@ func (d *Database) Close() error {
 	if d.writing {
 		_ = d.Rollback()
 	}
-	d.dropCache()
-	for _, s := range slices.Collect(d.conn.Stmts()) { // of cursors that are open
+	conn := d.conn
+	d.conn, d.cache, d.hasKV, d.hasMeta, d.cursors, d.pages, d.tried = nil, nil, false, false, 0, 0, 0
+	lent := d.lent
+	d.lent = nil
+	if lent != nil && d.store.checkpoints.leave(lent) {
+		return nil
+	}
+	d.store.opened.Add(-1)
+	return closeConn(conn)
+}
+
+// closeConn closes a connection with its statements.
+func closeConn(conn *sqlite3.Conn) error {
+	for _, s := range slices.Collect(conn.Stmts()) {
 		_ = s.Close()
 	}
-	err := d.conn.Close()
-	d.conn, d.cache, d.hasKV, d.hasMeta = nil, nil, false, false
-	d.store.opened.Add(-1)
-	return err
+	return conn.Close()
 }
 
 // begin opens the implicit transaction before a write.
@@ -208,7 +231,7 @@ func (d *Database) Unconfirmed(f func() error) error {
 func (d *Database) Broken() error { return d.broken }
 
 // Commit ends the implicit transaction, if one is open, and has report called from another goroutine once it is
-// durable. committed is false if there was nothing to commit; then report is not called.
+// durable, or at once if the store does not sync. committed is false if there was nothing to commit; then report is not called.
 func (d *Database) Commit(report func(error)) (committed bool, err error) {
 	if !d.writing || len(d.savepoints) > 0 {
 		return false, nil
@@ -223,7 +246,11 @@ func (d *Database) Commit(report func(error)) (committed bool, err error) {
 		return false, err
 	}
 	d.writing, d.confirmed = false, false
-	d.store.syncer.add(d.log, report)
+	d.store.unreported.Add(1)
+	d.store.durable.committed(d.path, func(err error) {
+		report(err)
+		d.store.unreported.Add(-1)
+	})
 	return true, nil
 }
 

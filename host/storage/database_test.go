@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/storage"
+	"durago.example/host/storage/journal"
 )
 
 func TestDatabase_transactions(t *testing.T) {
@@ -256,9 +257,13 @@ func workerdDir(t *testing.T, files map[string]string) string {
 }
 
 // failing is a disk whose n-th sync of a file fails, and no other.
-type failing struct{ n int }
+type failing struct {
+	journal.Machine
+	n int
+}
 
 func (*failing) SyncDir(string) error { return nil }
+func (*failing) SyncAll(string) error { return nil }
 func (f *failing) SyncFile(string) error {
 	if f.n--; f.n == 0 {
 		return errors.New("input/output error")
@@ -267,7 +272,7 @@ func (f *failing) SyncFile(string) error {
 }
 
 func TestStore_failedSync(t *testing.T) {
-	s, err := storage.Open(storage.Options{Dir: filepath.Join(t.TempDir(), "state"), Disk: &failing{n: 2}})
+	s, err := storage.Open(storage.Options{Dir: filepath.Join(t.TempDir(), "state"), SyncLogs: true, Disk: &failing{n: 2}})
 	require.NoError(t, err)
 	commit := func(id string) error {
 		d := s.Database("worker-Class", strings.Repeat(id, 64))
@@ -281,5 +286,6 @@ func TestStore_failedSync(t *testing.T) {
 	require.NoError(t, commit("1"))
 	require.ErrorContains(t, commit("2"), "the disk failed to make a write durable: input/output error")
 	require.ErrorContains(t, commit("3"), "input/output error", "the next would succeed, but nobody knows what the failed one lost")
-	require.NoError(t, s.Close())
+	require.ErrorContains(t, <-s.Failed(), "input/output error")
+	require.ErrorContains(t, s.Close(), "input/output error")
 }

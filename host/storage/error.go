@@ -75,6 +75,9 @@ func (d *Database) wrap(err error, prepared string) error {
 	case sqlite3.FULL, sqlite3.IOERR, sqlite3.NOMEM, sqlite3.INTERRUPT, sqlite3.CORRUPT:
 		out.Critical = true
 		d.broken = out
+		if failedSync(err) {
+			_ = d.store.durable.fail(err)
+		}
 	}
 	return out
 }

@@ -50,6 +50,7 @@ type cacheKey struct {
 // Cursor steps through a result. The statement is at its first row already; Next moves to it first.
 type Cursor struct {
 	d       *Database
+	conn    *sqlite3.Conn // the cursor ends with it
 	s       *statement
 	first   bool
 	more    bool
@@ -143,7 +144,8 @@ func (d *Database) dropCache() {
 }
 
 func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
-	c := &Cursor{d: d, s: s}
+	c := &Cursor{d: d, conn: d.conn, s: s}
+	d.cursors++
 	if len(args) != s.params {
 		c.finish()
 		return nil, &Error{Message: "Wrong number of parameter bindings for SQL query."}
@@ -215,7 +217,7 @@ func (c *Cursor) step() {
 
 // Next moves to the next row and tells whether there is one.
 func (c *Cursor) Next() bool {
-	if c.done {
+	if c.done || c.d.conn != c.conn {
 		return false
 	}
 	if c.first {
@@ -236,6 +238,10 @@ func (c *Cursor) finish() {
 		return
 	}
 	c.done = true
+	if c.d.conn != c.conn {
+		return
+	}
+	c.d.cursors--
 	if c.s.busy {
 		c.read, c.written = c.counts()
 	}
@@ -271,7 +277,7 @@ func (c *Cursor) Column(i int) string { return c.s.stmt.ColumnName(i) }
 // statement looks into a table, which begins with a row that no step has found. Written are the rows that were inserted,
 // updated and deleted.
 func (c *Cursor) Counts() (read, written int64) {
-	if c.done {
+	if c.done || c.d.conn != c.conn {
 		return c.read, c.written
 	}
 	return c.counts()
@@ -288,7 +294,7 @@ func (c *Cursor) counts() (read, written int64) {
 	if c.s.looks {
 		read++
 	}
-	return read, c.d.conn.TotalChanges() - c.before
+	return read, c.conn.TotalChanges() - c.before
 }
 
 // Value is a value of the current row.

@@ -5,12 +5,15 @@
 //
 // # Durability
 //
-// Databases run in WAL mode and commit without waiting for the disk. A commit makes its log dirty; the syncer makes
-// dirty logs durable, several at once, and then reports. Commits made while it works share its next round. Nobody
-// acknowledges a write before the report, so that an acknowledged write survives kill -9 and power loss, and the event
-// loop waits for the disk only when it opens a database. A failed sync is final: the store takes no more commits.
+// Databases run in WAL mode and commit without waiting for the disk. What was committed is made durable elsewhere, many
+// commits with one sync, and then reported; nobody acknowledges a write before the report, so that an acknowledged write
+// survives kill -9 and power loss. There is one journal for all databases (package journal); Options name the others. A
+// loop never waits for the disk: logs are copied into their databases elsewhere too (checkpoint.go).
 //
-// What a process that died has left is made durable before anybody reads it. Package powerloss shows all of this.
+// A failed sync is final: the store takes no more commits, and its process should end. What a process that died has left
+// is made durable before anybody reads it. Package powerloss shows all of this.
+//
+// After Close the directory holds what workerd's would, and a marker; workerd may have it.
 //
 // A Database belongs to the one goroutine of its object's loop; a Store may be used from any.
 package storage
@@ -20,11 +23,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"durago.example/host/storage/journal"
 )
 
 // Options of a store.
@@ -35,18 +39,31 @@ type Options struct {
 	VFS string
 	// NoSync acknowledges commits at once: they survive the death of the process, not of the machine.
 	NoSync bool
+	// SyncLogs makes each log durable by itself, without a journal. SQLite's own syncs are then on the loop.
+	SyncLogs bool
+	// Journal has the sizes of the journal; the store sets the rest.
+	Journal journal.Options
+	// LogPages is how many pages a log may have before it is copied into its database; default 1000, which is 4 MB. A log
+	// of an object that always has something under way may have four times as many.
+	LogPages int
 }
 
 // Store is a data directory, held by this process alone.
 type Store struct {
-	dir    string
-	vfs    string
-	syncer *syncer
-	lock   *os.File
-	opened atomic.Int64
+	dir         string
+	disk        Disk
+	lock        *os.File
+	noSync      bool
+	logPages    int
+	durable     durability
+	checkpoints *checkpointer
+	opened      atomic.Int64
+	unreported  atomic.Int64 // commits
+	failed      chan error
 
 	mu   sync.Mutex
 	made map[string]bool // directories that are durable
+	logs map[string]bool // databases that may have a log
 }
 
 const marker = "durago.store"
@@ -58,10 +75,13 @@ var ErrInUse = errors.New("the data directory is in use by another process: stop
 // runs on it: ErrInUse. A directory with other things in it is refused.
 func Open(o Options) (*Store, error) {
 	if o.Disk == nil {
-		o.Disk = machine{}
+		o.Disk = journal.Machine{}
 	}
 	if o.VFS == "" {
 		o.VFS = "os"
+	}
+	if o.LogPages == 0 {
+		o.LogPages = 1000
 	}
 	if err := makeDirs(o.Dir, o.Disk); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w: choose another with --persist-to", err)
@@ -95,7 +115,28 @@ func Open(o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("cannot make the data directory durable: %w", err), lock.Close())
 		}
 	}
-	s := &Store{dir: o.Dir, vfs: o.VFS, lock: lock, syncer: newSyncer(o.Disk, o.NoSync), made: map[string]bool{}}
+	s := &Store{disk: o.Disk, lock: lock, noSync: o.NoSync, logPages: o.LogPages, failed: make(chan error, 1), made: map[string]bool{}, logs: map[string]bool{}}
+	s.checkpoints = newCheckpointer(s)
+	if s.dir, err = resolve(o.Dir); err == nil {
+		s.durable, err = s.recover(o)
+	}
+	if err == nil {
+		var left []string
+		if left, err = s.left(); err == nil {
+			for _, path := range left {
+				s.logs[path] = true
+			}
+		} else {
+			err = errors.Join(err, s.durable.close())
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("the data directory cannot be recovered: %w", err)
+		if taken {
+			err = errors.Join(err, os.Remove(lock.Name()))
+		}
+		return nil, errors.Join(err, lock.Close())
+	}
 	if taken {
 		if err := s.checkIdle(entries); err != nil { // it stays workerd's
 			return nil, errors.Join(err, os.Remove(lock.Name()), s.Close())
@@ -104,12 +145,29 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// makeDirs makes a directory and those above it, each durable before the next.
+// resolve is a directory by the name that SQLite gives to it.
+func resolve(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(dir)
+}
+
+// makeDirs makes a directory and those above it, each durable before the next. One that is there already may have been
+// made by a process that was killed before it was durable.
 func makeDirs(dir string, disk Disk) error {
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+	parent := filepath.Dir(dir)
+	_, err := os.Stat(dir)
+	if err == nil {
+		if err := disk.SyncDir(parent); !errors.Is(err, os.ErrPermission) { // none of ours
+			return err
+		}
+		return nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	parent := filepath.Dir(dir)
 	if err := makeDirs(parent, disk); err != nil {
 		return err
 	}
@@ -119,7 +177,12 @@ func makeDirs(dir string, disk Disk) error {
 	return disk.SyncDir(parent)
 }
 
-// makeDir makes the directory of a namespace, durable, once.
+// MakeNamespace makes the directory of a namespace, durable. What is not made before its first write is made with it, on
+// the loop.
+func (s *Store) MakeNamespace(uniqueKey string) error {
+	return s.makeDir(filepath.Join(s.dir, uniqueKey))
+}
+
 func (s *Store) makeDir(dir string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,38 +192,38 @@ func (s *Store) makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
-	if !s.syncer.noSync {
-		if err := s.syncer.disk.SyncDir(s.dir); err != nil {
-			return s.syncer.fail(err)
+	if !s.noSync {
+		if err := s.disk.SyncDir(s.dir); err != nil {
+			return s.durable.fail(err)
 		}
 	}
 	s.made[dir] = true
 	return nil
 }
 
-// Interrupted are the ids of the objects of a namespace whose databases a process left open when it died.
-func (s *Store) Interrupted(uniqueKey string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, uniqueKey))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("storage: %w", err)
+// Close waits until all is durable, copies the logs into their databases, and lets the directory go. All databases must be
+// closed.
+func (s *Store) Close() error {
+	err := s.durable.stop()
+	if err == nil {
+		s.checkpoints.sweep()
 	}
-	var ids []string
-	for _, e := range entries {
-		if id, ok := strings.CutSuffix(e.Name(), ".sqlite-wal"); ok && len(id) == 64 {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
+	s.checkpoints.done.Wait()
+	return errors.Join(err, s.durable.close(), s.lock.Close())
 }
 
-// Close waits for the last syncs and lets the directory go. All databases must be closed.
-func (s *Store) Close() error {
-	s.syncer.close()
-	return s.lock.Close()
+// Failed says, once, that the disk has failed: nothing will be durable any more.
+func (s *Store) Failed() <-chan error { return s.failed }
+
+func (s *Store) failWith(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
 }
 
 // OpenDatabases is how many databases are open.
 func (s *Store) OpenDatabases() int { return int(s.opened.Load()) }
 
-// Quiet tells whether everything committed so far is durable and reported.
-func (s *Store) Quiet() bool { return s.syncer.quiet() }
+// Quiet tells whether everything committed so far is durable and reported, and no checkpoint is under way.
+func (s *Store) Quiet() bool { return s.unreported.Load() == 0 && s.checkpoints.idle() }

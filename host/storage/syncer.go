@@ -3,58 +3,25 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
-// Disk makes what was written durable. The fault tests give one that forgets the rest.
-type Disk interface {
-	// SyncFile returns when the file's content is durable.
-	SyncFile(path string) error
-	// SyncDir returns when the directory's entries are durable.
-	SyncDir(path string) error
-}
-
-type machine struct{}
-
-func (machine) SyncFile(path string) error { return syncPath(path, unix.Fdatasync) }
-func (machine) SyncDir(path string) error  { return syncPath(path, unix.Fsync) }
-
-func syncPath(path string, sync func(int) error) error {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // checkpointed and removed since: its content is in the database, which SQLite has synced
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return sync(int(f.Fd()))
-}
-
-// log is what a commit makes dirty: the write-ahead log of a database. Nothing else needs a sync of ours. SQLite syncs
-// the log's header, and with it the directory, before the first commit of an opening; and until a checkpoint, which syncs
-// too, the log holds all that was ever written to the database.
-type log struct {
-	path    string // of the database
-	waiting []func(error)
-}
-
-// durable makes durable what the log holds.
-func (l *log) durable(disk Disk) error { return disk.SyncFile(l.path + "-wal") }
-
 // syncer makes dirty logs durable, a round at a time. A round takes all that are dirty when it begins.
+//
+// A commit makes the log of its database dirty, and nothing else needs a sync of the syncer's. SQLite syncs the log's
+// header, and with it the directory, before the first commit of an opening; and until a checkpoint, which syncs too, the
+// log holds all that was ever written to the database.
 type syncer struct {
 	disk   Disk
-	noSync bool
+	vfs    string
+	onFail func(error)
 
 	mu     sync.Mutex
-	dirty  []*log
+	dirty  []string                 // databases
+	wait   map[string][]func(error) // of each of them
 	failed error
 	closed bool
-	busy   bool
 	wake   chan struct{}
 	done   chan struct{}
 }
@@ -62,18 +29,28 @@ type syncer struct {
 // width is how many logs are synced at once: a file system commits concurrent syncs together.
 const width = 8
 
-func newSyncer(disk Disk, noSync bool) *syncer {
-	s := &syncer{disk: disk, noSync: noSync, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newSyncer(disk Disk, vfs string, onFail func(error)) *syncer {
+	s := &syncer{disk: disk, vfs: vfs, onFail: onFail, wait: map[string][]func(error){}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go s.run()
 	return s
 }
 
-// add has report called, on the syncer's goroutine, once all that l holds now is durable.
-func (s *syncer) add(l *log, report func(error)) {
-	if s.noSync {
-		report(nil)
-		return
+func (s *syncer) layer() string            { return s.vfs }
+func (s *syncer) create(path string) error { return create(s.disk, path) }
+
+// remove needs no sync of the database: one that comes back holds nothing. A log that comes back without one would be the
+// next one's.
+func (s *syncer) remove(path string) error {
+	if err := s.disk.Remove(path + "-wal"); err != nil {
+		return err
 	}
+	if err := s.disk.SyncDir(filepath.Dir(path)); err != nil {
+		return s.fail(err)
+	}
+	return s.disk.Remove(path)
+}
+
+func (s *syncer) committed(path string, report func(error)) {
 	s.mu.Lock()
 	if s.failed != nil || s.closed {
 		err := s.failed
@@ -84,10 +61,10 @@ func (s *syncer) add(l *log, report func(error)) {
 		report(err)
 		return
 	}
-	if len(l.waiting) == 0 {
-		s.dirty = append(s.dirty, l)
+	if s.wait[path] == nil {
+		s.dirty = append(s.dirty, path)
 	}
-	l.waiting = append(l.waiting, report)
+	s.wait[path] = append(s.wait[path], report)
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -95,8 +72,8 @@ func (s *syncer) add(l *log, report func(error)) {
 	}
 }
 
-type round struct {
-	l       *log
+type dirty struct {
+	path    string
 	reports []func(error)
 }
 
@@ -106,13 +83,12 @@ func (s *syncer) run() {
 		<-s.wake
 		for {
 			s.mu.Lock()
-			work := make([]round, len(s.dirty))
-			for i, l := range s.dirty {
-				work[i] = round{l, l.waiting}
-				l.waiting = nil
+			work := make([]dirty, len(s.dirty))
+			for i, path := range s.dirty {
+				work[i] = dirty{path, s.wait[path]}
+				delete(s.wait, path)
 			}
 			s.dirty = s.dirty[:0]
-			s.busy = len(work) > 0
 			closed := s.closed
 			s.mu.Unlock()
 			if len(work) == 0 {
@@ -126,13 +102,13 @@ func (s *syncer) run() {
 	}
 }
 
-func (s *syncer) sync(work []round) {
+func (s *syncer) sync(work []dirty) {
 	if len(work) == 1 {
 		s.one(work[0])
 		return
 	}
 	var wg sync.WaitGroup
-	next := make(chan round)
+	next := make(chan dirty)
 	for range min(width, len(work)) {
 		wg.Go(func() {
 			for r := range next {
@@ -147,12 +123,12 @@ func (s *syncer) sync(work []round) {
 	wg.Wait()
 }
 
-func (s *syncer) one(r round) {
+func (s *syncer) one(r dirty) {
 	s.mu.Lock()
 	err := s.failed
 	s.mu.Unlock()
 	if err == nil {
-		err = r.l.durable(s.disk)
+		err = s.disk.SyncFile(r.path + "-wal")
 	}
 	if err != nil {
 		err = s.fail(err)
@@ -162,23 +138,17 @@ func (s *syncer) one(r round) {
 	}
 }
 
-// fail ends the store: what a failed sync was to make durable may be gone, and a second sync would not tell.
 func (s *syncer) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil {
 		s.failed = fmt.Errorf("storage: the disk failed to make a write durable: %w", err)
+		s.onFail(s.failed)
 	}
 	return s.failed
 }
 
-func (s *syncer) quiet() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.dirty) == 0 && !s.busy
-}
-
-func (s *syncer) close() {
+func (s *syncer) stop() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -187,4 +157,9 @@ func (s *syncer) close() {
 	default:
 	}
 	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
 }
+
+func (s *syncer) close() error { return nil }

@@ -196,6 +196,10 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) 
 	var err error
 	select {
 	case err = <-failed:
+	case err = <-h.Failed():
+		_ = s.Close()
+		_ = h.Close() // says the same
+		return err
 	case <-ctx.Done():
 		stop, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 		defer cancel()

@@ -21,7 +21,7 @@ type file struct {
 
 	head   []byte // of a log: kept from the file until its record is durable
 	headAt uint64 // the position of that
-	headed bool   // the file of a log has a head, or may have one on disk
+	headed bool   // the file of a log has a head, or may have one on disk, with a transaction
 }
 
 func (f *file) touch(seq uint64) {
@@ -129,9 +129,23 @@ func (j *Journal) open() *chunk {
 	if n := len(j.chunks); n > 0 && len(j.chunks[n-1].b) < j.most() {
 		return j.chunks[n-1]
 	}
-	c := &chunk{b: make([]byte, batchHead, 4*block)}
+	c := &chunk{}
+	if n := len(j.spare); n > 0 {
+		c.b = j.spare[n-1]
+		j.spare = j.spare[:n-1]
+	}
+	c.b = append(c.b[:0], make([]byte, batchHead)...)
 	j.chunks = append(j.chunks, c)
 	return c
+}
+
+// reuse keeps the memory of a chunk that has been written for another, up to a few.
+func (j *Journal) reuse(b []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.spare) < 2 {
+		j.spare = append(j.spare, b)
+	}
 }
 
 // note keeps the books of rule 2: what must be synced before the record may go.

@@ -2,16 +2,13 @@ package journal
 
 import "slices"
 
-// What the tests drive by hand, and how they break it.
+// What the tests drive by hand.
 
 // Recover opens a journal without its goroutines, which syncs one file at a time.
 func Recover(o Options) (*Journal, error) {
 	o.width = 1
 	return recoverAll(o)
 }
-
-// WithoutChecksums has every sum be right.
-func (o *Options) WithoutChecksums() { o.sum = func([]byte) uint32 { return 0 } }
 
 // Flush makes everything durable and reports it.
 func (j *Journal) Flush() error {
@@ -39,43 +36,6 @@ func (j *Journal) Segments() (all, needed int) {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	return len(j.live) + len(j.free), len(j.live)
-}
-
-// BreakRelease has segments be used again before the disk knows that they are not needed.
-func (j *Journal) BreakRelease() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.fixed = j.needed
-}
-
-// BreakMarkers forgets which databases need a marker.
-func (j *Journal) BreakMarkers() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	clear(j.unmarked)
-}
-
-// BreakPositions forgets what earlier handles have written.
-func (j *Journal) BreakPositions() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, f := range j.files {
-		f.last = 0
-	}
-}
-
-// BreakHeads writes the heads of logs that are kept back.
-func (j *Journal) BreakHeads() {
-	j.mu.Lock()
-	var all []*file
-	for _, f := range j.files {
-		f.headAt = 0
-		all = append(all, f)
-	}
-	j.mu.Unlock()
-	for _, f := range all {
-		_ = j.settle(f)
-	}
 }
 
 // Append appends a record.

@@ -77,6 +77,9 @@ type Options struct {
 	Most int
 	// Now numbers the epochs; default time.Now.
 	Now func() time.Time
+	// Failed is called once, with the error that has ended the journal. It must not wait.
+	Failed func(error)
+	Faults Faults
 
 	sum   func([]byte) uint32
 	width int // logs that are synced at once: a file system commits concurrent syncs together
@@ -106,8 +109,9 @@ func (o *Options) complete() error {
 	if o.width == 0 {
 		o.width = 8
 	}
-	if o.sum == nil {
-		o.sum = func(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+	o.sum = func(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+	if o.Faults.NoChecksums {
+		o.sum = func([]byte) uint32 { return 0 }
 	}
 	switch {
 	case o.SegmentSize < 64<<10 || o.SegmentSize%block != 0:
@@ -135,6 +139,7 @@ type Journal struct {
 	// mu guards what follows. It is never held over a write or a sync. Lock order: writing, releasing, heads, mu.
 	mu       sync.Mutex
 	chunks   []*chunk // appended, not written
+	spare    [][]byte // memory for more
 	position uint64   // after the last record
 	durable  uint64
 	failed   error
@@ -149,8 +154,6 @@ type Journal struct {
 	fixed    uint64    // what needed is known to be on disk
 	seq      uint64    // of the current segment
 	reports  []pending // by position
-
-	delivering bool
 
 	// writing guards the segments: their files, offsets and lists.
 	writing turn
@@ -256,14 +259,10 @@ func (j *Journal) deliver() {
 	}
 	due, err := j.reports[:n:n], j.failed
 	j.reports = j.reports[n:]
-	j.delivering = n > 0
 	j.mu.Unlock()
 	for _, p := range due {
 		p.report(err)
 	}
-	j.mu.Lock()
-	j.delivering = false
-	j.mu.Unlock()
 }
 
 // Fail ends the journal with the first error that it is given, and returns that (rule 6).
@@ -273,15 +272,11 @@ func (j *Journal) Fail(err error) error {
 	if j.failed == nil {
 		j.failed = fmt.Errorf("journal: the disk failed to make a write durable: %w", err)
 		signal(j.wake)
+		if j.o.Failed != nil {
+			j.o.Failed(j.failed)
+		}
 	}
 	return j.failed
-}
-
-// Quiet tells whether everything committed so far is durable and reported.
-func (j *Journal) Quiet() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.reports) == 0 && !j.delivering
 }
 
 // relative is a path below the root; ok is false for one that is not.

@@ -114,7 +114,7 @@ func (j *Journal) Create(path string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.unmarked[name] = true
+	j.unmarked[name] = !j.o.Faults.NoMarkers
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (j *Journal) Remove(path string) error {
 	seq, unpin := j.pin() // the tombstone stays until the files are gone
 	defer unpin()
 	position, err := j.append(name, remove, 0, nil)
-	if err == nil {
+	if err == nil && !j.o.Faults.LateTombstone {
 		err = j.waitFor(position) // rule 4
 	}
 	if err != nil {

@@ -23,27 +23,20 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 		return f, flags, err
 	}
 	w := &log{File: f, j: l.j, name: name}
-	size, err := f.Size()
-	if err == nil && size > 0 { // a head may still be kept back
-		if err = l.j.wait(name); err == nil {
-			l.j.mu.Lock()
-			before := l.j.files[name]
-			l.j.mu.Unlock()
-			if before != nil {
-				err = l.j.settle(before)
-			}
-		}
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, flags, err
-	}
-	have, ok := readHead(f)
+	l.j.heads.Lock() // a head that was kept back may be on its way to the file
+	defer l.j.heads.Unlock()
+	have, _ := readHead(f)
+	headed := hasCommit(f)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
 	w.file = l.j.track(name)
-	w.file.headed = ok // one without a head was left so by a recovery, which has synced it
 	w.file.handles++
+	if l.j.o.Faults.ByHandle {
+		w.file.last = 0
+	}
+	if w.file.head == nil {
+		w.file.headed = headed
+	}
 	if w.file.salts == (salts{}) {
 		w.file.salts = have
 	}
@@ -57,7 +50,7 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 // durable. A file without a head is no log, whatever else of it has come to the disk; and a head on the disk is one that
 // the journal knows (rule 9).
 func (l *log) WriteAt(p []byte, off int64) (int, error) {
-	if l.head = off == 0 && len(p) == walHead; l.head {
+	if l.head = off == 0 && len(p) == walHead; l.head && !l.j.o.Faults.HeadAtOnce {
 		if _, err := l.j.append(l.name, write, 0, p); err != nil {
 			return 0, err
 		}
@@ -134,8 +127,9 @@ func (l *log) cut(size int64) error {
 	return nil
 }
 
-// Sync waits until the journal has all of the log. Rule 3. SQLite also syncs a head before the frames that follow it,
-// so that they are never taken for those of the log before: there is none if the file has no head.
+// Sync waits until the journal has all of the log. Rule 3. SQLite also syncs a head before the frames that follow it: else,
+// with the head before it, a part of the log before may be whole that others have been written over. There is nothing to
+// wait for if the file has no head, or one without a transaction, as a recovery may leave it.
 func (l *log) Sync(vfs.SyncFlag) error {
 	l.j.mu.Lock()
 	headed := l.file.headed

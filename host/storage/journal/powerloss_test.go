@@ -23,6 +23,7 @@ func TestJournal_powerLoss(t *testing.T) {
 	require.NotZero(t, all.extra)
 	require.NotZero(t, all.inRecovery)
 	require.NotZero(t, all.removed)
+	require.NotZero(t, all.stops)
 	require.NotZero(t, all.reused, "no segment was ever used again")
 }
 
@@ -37,10 +38,10 @@ func number(t *testing.T, variable string, otherwise int) int {
 }
 
 // TestJournal_powerLoss_catches breaks the rules that the test above is there to hold. It begins with a seed that is near
-// one that finds the fault: from 1 on, three of them take a thousand power losses and more.
+// one that finds the fault: from 1 on, some of them take a thousand power losses and more.
 func TestJournal_powerLoss_catches(t *testing.T) {
-	for f, first := range map[fault]uint64{notSynced: 1, releasedEarly: 1, reusedEarly: 380, noFence: 1, noMarker: 1, lateTombstone: 30,
-		perHandle: 15, noChecksum: 1, earlyGate: 1, cutNotSynced: 190, headAtOnce: 1} {
+	for f, first := range map[fault]uint64{notSynced: 1, releasedEarly: 1, reusedEarly: 500, noFence: 1, noMarker: 1, lateTombstone: 85,
+		perHandle: 380, noChecksum: 1, earlyGate: 1, cutNotSynced: 190, headAtOnce: 1} {
 		t.Run(strings.ReplaceAll(string(f), " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			var all tally

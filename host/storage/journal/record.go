@@ -83,16 +83,6 @@ type named struct {
 	file        *file // of one that is to be written
 }
 
-// salts are those of a log's head; they change whenever SQLite begins the log anew. Zero is no log.
-type salts [8]byte
-
-// walHead is the size of a log's head, with the salts at 16, and frameHead that of a frame's, with the size of the
-// database at 4 if a transaction ends there. https://sqlite.org/fileformat2.html#walformat
-const (
-	walHead   = 32
-	frameHead = 24
-)
-
 func appendRecord(b []byte, k kind, flags byte, file uint32, off int64, p []byte) []byte {
 	b = append(b, byte(k), flags, 0, 0)
 	b = le.AppendUint32(b, file)

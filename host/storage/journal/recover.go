@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -140,16 +139,23 @@ func (j *Journal) closeSegments() error {
 	return err
 }
 
-// dissolve removes the journal, the newest segment last: it says that the others are not needed.
+// dissolve removes the journal, the newest segment last: it says that none before it is needed.
 func (j *Journal) dissolve() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	err := j.release(j.seq)
-	if err == nil && j.needed < j.seq {
-		err = fmt.Errorf("segment %d is still needed, of %d", j.needed, j.seq)
+	err := j.makeRoom(0)
+	if err == nil {
+		err = j.release(j.seq) // the heads of logs that the first has written, and synced
 	}
 	if err == nil {
-		err = j.roll()
+		err = j.nothingNeeded()
+	}
+	var s *segment
+	if err == nil {
+		s, err = j.take()
+	}
+	if err == nil {
+		err = j.begin(s)
 	}
 	if err == nil {
 		err = j.sync()
@@ -172,13 +178,19 @@ func (j *Journal) dissolve() error {
 	return nil
 }
 
-func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
-
-// readHead reads the salts of a log. ok is false if it has no head that is whole.
-func readHead(f io.ReaderAt) (s salts, ok bool) {
-	var head [walHead]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return s, false
+// nothingNeeded has the next segment be the first that is needed.
+func (j *Journal) nothingNeeded() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, all := range []map[string]*file{j.files, j.dirs} {
+		for path, f := range all {
+			if f.first != 0 {
+				return fmt.Errorf("segment %d is still needed, for %s", f.first, path)
+			}
+		}
 	}
-	return salts(head[16:24]), wholeHead(head[:])
+	j.needed = j.lastSeq + 1
+	return nil
 }
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

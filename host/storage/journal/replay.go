@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -176,23 +175,4 @@ func (r *replayer) refuseForeign(records []record) error {
 		}
 	}
 	return nil
-}
-
-// wholeHead checks the sum of a log's head. https://sqlite.org/fileformat2.html#checksum_algorithm
-func wholeHead(head []byte) bool {
-	be := binary.BigEndian
-	var order binary.ByteOrder = le
-	switch be.Uint32(head) {
-	case 0x377f0682:
-	case 0x377f0683:
-		order = be
-	default:
-		return false
-	}
-	var a, b uint32
-	for i := 0; i < 24; i += 8 {
-		a += order.Uint32(head[i:]) + b
-		b += order.Uint32(head[i+4:]) + a
-	}
-	return a == be.Uint32(head[24:]) && b == be.Uint32(head[28:])
 }

@@ -95,12 +95,14 @@ func (j *Journal) writeChunk(c *chunk) error {
 		j.current.named[n.file.id] = true
 	}
 	c.b = nil // files point to their last chunk
-	return j.writeBatch(b, c.end)
+	b, err = j.writeBatch(b, c.end)
+	j.reuse(b)
+	return err
 }
 
 // withNames adds the names that the current segment does not have.
 func (j *Journal) withNames(c *chunk) []byte {
-	b := c.b[:len(c.b):len(c.b)]
+	b := c.b // with what comes after it: nobody else appends to a chunk that is being written
 	for _, n := range c.names {
 		if !j.current.named[n.file.id] {
 			b = appendName(b, n)
@@ -136,7 +138,8 @@ func (j *Journal) fill(s *segment, end int64) error {
 	return nil
 }
 
-func (j *Journal) writeBatch(b []byte, end uint64) error {
+// writeBatch returns b, which may have moved.
+func (j *Journal) writeBatch(b []byte, end uint64) ([]byte, error) {
 	j.mu.Lock()
 	needed, durable := j.needed, j.durable
 	j.mu.Unlock()
@@ -151,12 +154,12 @@ func (j *Journal) writeBatch(b []byte, end uint64) error {
 	le.PutUint32(b[4:], j.o.sum(b[8:]))
 	b = append(b, make([]byte, blocks(len(b))-int64(len(b)))...)
 	if _, err := s.f.WriteAt(b, s.off); err != nil {
-		return err
+		return b, err
 	}
 	s.off += int64(len(b))
 	s.dirty = true
 	j.written, j.said = end, needed
-	return nil
+	return b, nil
 }
 
 // sayNeeded makes durable which segment is needed first. There is room for that in every segment, once.
@@ -164,7 +167,7 @@ func (j *Journal) sayNeeded() error {
 	if j.current == nil || j.current.off+block > j.o.SegmentSize {
 		return nil
 	}
-	if err := j.writeBatch(make([]byte, batchHead, block), j.written); err != nil {
+	if _, err := j.writeBatch(make([]byte, batchHead, block), j.written); err != nil {
 		return err
 	}
 	return j.sync()
@@ -201,6 +204,9 @@ func (j *Journal) roll() error {
 func (j *Journal) recycle() {
 	j.mu.Lock()
 	fixed := j.fixed
+	if j.o.Faults.ReuseEarly {
+		fixed = j.needed
+	}
 	j.mu.Unlock()
 	n := 0
 	for n < len(j.live) && j.live[n].seq < fixed && j.live[n] != j.current {
@@ -245,7 +251,7 @@ func (j *Journal) take() (*segment, error) {
 		err = j.o.Disk.SyncDir(j.dir)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close(), j.o.Disk.Remove(path))
 	}
 	j.slots++
 	return s, nil

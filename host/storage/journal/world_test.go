@@ -35,7 +35,7 @@ const (
 	headAtOnce    fault = "the head of a new log is not kept back"
 )
 
-type tally struct{ losses, deaths, inRecovery, commits, acknowledged, extra, lost, removed, reused int }
+type tally struct{ losses, deaths, inRecovery, stops, commits, acknowledged, extra, lost, removed, reused int }
 
 // model is what one database may hold: the state after each commit since the last check.
 type model struct {
@@ -157,9 +157,8 @@ func scratch(t *testing.T) string {
 
 func (w *world) recover() (err error) {
 	o := journal.Options{Root: w.disk.Path(""), Disk: w, VFS: w.disk.Name(), Template: w.template, SegmentSize: 128 << 10, Keep: 2, Most: 5}
-	if w.fault == noChecksum {
-		o.WithoutChecksums()
-	}
+	o.Faults = journal.Faults{ReuseEarly: w.fault == reusedEarly, NoMarkers: w.fault == noMarker, LateTombstone: w.fault == lateTombstone,
+		ByHandle: w.fault == perHandle, NoChecksums: w.fault == noChecksum, HeadAtOnce: w.fault == headAtOnce}
 	w.opening = true
 	defer func() { w.opening = false }()
 	w.j, err = journal.Recover(o)
@@ -216,13 +215,8 @@ func (w *world) life() error {
 		if err != nil && !w.disk.Off() {
 			return err
 		}
-		switch w.fault {
-		case reusedEarly:
-			w.j.BreakRelease()
-		case noMarker:
-			w.j.BreakMarkers()
-		case headAtOnce:
-			w.j.BreakHeads()
+		if w.j == nil { // it was stopped, and the power went
+			continue
 		}
 		if all, _ := w.j.Segments(); all >= 4 {
 			w.all.reused++
@@ -245,7 +239,9 @@ func (w *world) work(m *model) error {
 		return w.close(m)
 	case p < 920:
 		return w.remove(m)
-	case p < 930:
+	case p < 925:
+		return w.stop()
+	case p < 935:
 		if m.conn != nil {
 			return m.conn.Exec(`VACUUM`)
 		}
@@ -267,9 +263,6 @@ func (w *world) open(m *model) error {
 		if err := w.j.Create(path); err != nil {
 			return err
 		}
-	}
-	if w.fault == perHandle {
-		w.j.BreakPositions()
 	}
 	m.conn, err = sqlite3.OpenFlags("file:"+path+"?vfs="+w.j.VFS()+"&_pragma=locking_mode(exclusive)", sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
@@ -389,16 +382,39 @@ func (w *world) remove(m *model) error {
 	if w.rng.IntN(4) == 0 { // and closely at this
 		w.disk.CutAfter(1 + w.rng.IntN(8))
 	}
-	if w.fault == lateTombstone {
-		if err := errors.Join(w.disk.Remove(path+"-wal"), w.disk.Remove(path)); err != nil {
-			return err
-		}
-	}
 	if err := w.j.Remove(path); err != nil {
 		return err
 	}
 	w.acknowledge(m)
 	return nil
+}
+
+// stop closes the journal, as a process does that is told to end, and begins another.
+func (w *world) stop() error {
+	for _, m := range w.models {
+		if err := w.close(m); err != nil {
+			return err
+		}
+	}
+	for _, m := range w.models { // some are open again
+		if m.conn != nil {
+			err := m.conn.Close()
+			m.conn = nil
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if w.rng.IntN(2) == 0 { // and closely at this
+		w.disk.CutAfter(1 + w.rng.IntN(40))
+	}
+	w.all.stops++
+	err := w.j.Close()
+	w.j = nil
+	if err != nil {
+		return err
+	}
+	return w.recover()
 }
 
 // check compares the databases with their models.

@@ -1,0 +1,271 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// A checkpoint copies a log into its database, and waits for the disk twice. So no loop does it:
+//
+//   - When the log of an open database has become long, its loop lends the connection (Database.Checkpoint). Meanwhile no
+//     statement runs, and the engine delivers no event to the object.
+//   - A database is closed without a checkpoint. Its log is copied and removed later (Database.Retire), over another
+//     connection; a database that holds nothing is removed with it. Who opens it first has it back at once; who comes in the
+//     middle waits, or asks before (Database.Free).
+
+// checkpointer does it, several at once: a file system commits concurrent syncs together.
+type checkpointer struct {
+	store *Store
+
+	mu      sync.Mutex
+	held    map[string]*hold // by path
+	queue   []*hold
+	running int
+	done    sync.WaitGroup
+}
+
+// hold is a database that the checkpointer has, or will have.
+type hold struct {
+	path   string
+	conn   *sqlite3.Conn // that was lent, or nil
+	begun  bool
+	closed bool // the lender does not want it back
+	after  []func()
+	done   chan struct{}
+}
+
+func newCheckpointer(s *Store) *checkpointer {
+	return &checkpointer{store: s, held: map[string]*hold{}}
+}
+
+// add has a database checkpointed, and then calls after. conn is nil for one that is closed.
+func (c *checkpointer) add(path string, conn *sqlite3.Conn, after ...func()) *hold {
+	h := &hold{path: path, conn: conn, after: after, done: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if other := c.held[path]; other != nil {
+		other.after = append(other.after, after...)
+		return other
+	}
+	c.held[path] = h
+	c.queue = append(c.queue, h)
+	if c.running < width {
+		c.running++
+		c.done.Go(c.work)
+	}
+	return h
+}
+
+func (c *checkpointer) work() {
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.running--
+			c.mu.Unlock()
+			return
+		}
+		h := c.queue[0]
+		c.queue = c.queue[1:]
+		h.begun = true
+		c.mu.Unlock()
+		c.do(h)
+	}
+}
+
+func (c *checkpointer) do(h *hold) {
+	var err error
+	if h.conn != nil {
+		_, _, err = h.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+	} else {
+		err = c.store.tidy(h.path)
+	}
+	if failedSync(err) {
+		_ = c.store.durable.fail(err)
+	} // else the log stays as it is, and is copied another time
+	c.mu.Lock()
+	if h.closed {
+		c.mu.Unlock()
+		_ = closeConn(h.conn)
+		c.store.opened.Add(-1)
+		c.mu.Lock()
+	}
+	after := c.letGo(h)
+	c.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+}
+
+func (c *checkpointer) letGo(h *hold) (after []func()) {
+	delete(c.held, h.path)
+	close(h.done)
+	after, h.after = h.after, nil
+	return after
+}
+
+// claim takes a database back, and waits if its checkpoint has begun.
+func (c *checkpointer) claim(path string) {
+	c.mu.Lock()
+	h := c.held[path]
+	if h == nil {
+		c.mu.Unlock()
+		return
+	}
+	if h.begun {
+		c.mu.Unlock()
+		<-h.done
+		return
+	}
+	c.queue = slices.DeleteFunc(c.queue, func(q *hold) bool { return q == h })
+	after := c.letGo(h)
+	c.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+}
+
+// free tells whether nobody would wait for a database; if not, f is called when it is so.
+func (c *checkpointer) free(path string, f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.held[path]
+	if h == nil || !h.begun {
+		return true
+	}
+	h.after = append(h.after, f)
+	return false
+}
+
+// leave gives a connection that was lent to the checkpointer for good. ok is false if it has been given back.
+func (c *checkpointer) leave(h *hold) (ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h.closed = c.held[h.path] == h
+	return h.closed
+}
+
+// idle tells whether there is nothing to do.
+func (c *checkpointer) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.held) == 0
+}
+
+// tidy copies the log of a database that is closed, and removes it; and the database too if that holds nothing.
+func (s *Store) tidy(path string) error {
+	ok, err := made(path)
+	if err == nil && !ok { // power loss has left the log, which has all of it
+		err = s.durable.create(path)
+	}
+	if err != nil {
+		return err
+	}
+	something, err := s.copyLog(path)
+	if err == nil && !something {
+		err = s.durable.remove(path)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.logs, path)
+	return nil
+}
+
+// copyLog copies and removes the log, and tells whether the database holds something.
+func (s *Store) copyLog(path string) (something bool, err error) {
+	conn, err := s.connect(path)
+	if err != nil {
+		return false, err
+	}
+	something, err = holdsSomething(conn)
+	if err = errors.Join(err, conn.Close()); err != nil { // which copies the log
+		return false, err
+	}
+	left, err := exists(path + "-wal")
+	if left {
+		err = fmt.Errorf("storage: the log of %s was not copied", path)
+	}
+	return something, err
+}
+
+func holdsSomething(conn *sqlite3.Conn) (bool, error) {
+	s, _, err := conn.Prepare(`SELECT 1 FROM sqlite_schema LIMIT 1`)
+	if err != nil {
+		return false, err
+	}
+	something := s.Step()
+	return something, s.Close()
+}
+
+// sweep does what is left at the end.
+func (c *checkpointer) sweep() {
+	c.done.Wait() // for connections that were lent, and closed since
+	c.store.mu.Lock()
+	var paths []string
+	for path := range c.store.logs {
+		paths = append(paths, path)
+	}
+	c.store.mu.Unlock()
+	slices.Sort(paths)
+	for _, path := range paths {
+		c.add(path, nil)
+	}
+	c.done.Wait()
+}
+
+// Due tells whether the log has become so long that Checkpoint is to be called, between two turns: of an object with
+// nothing under way sooner than of another, because a statement would wait for it.
+func (d *Database) Due(idle bool) bool {
+	at := d.store.logPages
+	if !idle {
+		at *= 4
+	}
+	return d.conn != nil && d.pages >= d.tried+at && d.resting()
+}
+
+// resting tells whether the connection has nothing under way.
+func (d *Database) resting() bool {
+	if d.lent != nil {
+		select {
+		case <-d.lent.done:
+			d.lent = nil
+		default:
+			return false
+		}
+	}
+	return !d.writing && len(d.savepoints) == 0 && d.cursors == 0
+}
+
+// Checkpoint has the log of a database that is due copied, elsewhere, and then calls done from another goroutine. What is
+// asked of the database meanwhile waits, except Close.
+func (d *Database) Checkpoint(done func()) {
+	d.tried = d.pages
+	d.lent = d.store.checkpoints.add(d.path, d.conn, done)
+}
+
+// Free tells whether a statement would run at once; if not, f is called from another goroutine when it would.
+func (d *Database) Free(f func()) bool { return d.store.checkpoints.free(d.path, f) }
+
+// Retire closes the database, and has its log copied and removed. Call it when everything is durable that was committed
+// here, and in other databases together with it: the log is the trace that something may be missing there (Interrupted).
+func (d *Database) Retire() error {
+	err := d.Close()
+	d.store.mu.Lock()
+	used := d.store.logs[d.path]
+	d.store.mu.Unlock()
+	if used {
+		d.store.checkpoints.add(d.path, nil)
+	}
+	return err
+}
+
+// failedSync tells whether an error of SQLite is that of a sync.
+func failedSync(err error) bool {
+	return errors.Is(err, sqlite3.IOERR_FSYNC) || errors.Is(err, sqlite3.IOERR_DIR_FSYNC)
+}
