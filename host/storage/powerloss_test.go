@@ -53,8 +53,8 @@ func TestStore_powerLoss_catches(t *testing.T) {
 		first uint64
 	}{
 		{eachLog, noSync, 1}, {eachLog, noLogSync, 1}, {eachLog, noNameSync, 1}, {eachLog, noRootSync, 1},
-		{oneJournal, notSynced, 1}, {oneJournal, releasedEarly, 1}, {oneJournal, reusedEarly, 455}, {oneJournal, noFence, 1}, {oneJournal, noMarker, 1},
-		{oneJournal, perHandle, 30}, {oneJournal, noChecksum, 1}, {oneJournal, earlyGate, 1}, {oneJournal, noRootSync, 1},
+		{oneJournal, notSynced, 1}, {oneJournal, releasedEarly, 1}, {oneJournal, reusedEarly, 100}, {oneJournal, noFence, 1}, {oneJournal, noMarker, 1},
+		{oneJournal, perHandle, 68}, {oneJournal, noChecksum, 1}, {oneJournal, earlyGate, 1}, {oneJournal, noRootSync, 1},
 	} {
 		t.Run(strings.ReplaceAll(string(row.how)+", "+string(row.fault), " ", "_"), func(t *testing.T) {
 			t.Parallel()

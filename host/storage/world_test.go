@@ -78,15 +78,16 @@ type world struct {
 	all     *tally
 
 	mu      sync.Mutex
-	inline  bool // syncs do not wait
-	copying int  // checkpoints under way
+	near    *rand.Rand // of the journal's goroutine
+	inline  bool       // syncs do not wait
+	copying int        // checkpoints under way
 	waiting map[request][]chan error
 }
 
 // live lets a world live through several losses.
 func live(t *testing.T, seed uint64, how how, f fault, all *tally) (err error) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powerloss.New(scratch(t), seed), how: how, fault: f, all: all, waiting: map[request][]chan error{}}
+		w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powerloss.New(scratch(t), seed), how: how, fault: f, all: all, near: rand.New(rand.NewPCG(seed, 2)), waiting: map[request][]chan error{}}
 		defer w.disk.Close()
 		w.disk.LazyNames = f == noNameSync
 		for i := range 6 {
@@ -159,7 +160,28 @@ type request struct {
 
 // OpenFile opens a file of the simulated disk.
 func (w *world) OpenFile(path string, create bool) (journal.File, error) {
-	return w.disk.OpenFile(path, create)
+	f, err := w.disk.OpenFile(path, create)
+	if err == nil && strings.HasSuffix(path, ".segment") {
+		f = segment{f, w}
+	}
+	return f, err
+}
+
+// segment looks closely at the moment when one is used again.
+type segment struct {
+	journal.File
+	w *world
+}
+
+func (s segment) WriteAt(p []byte, off int64) (int, error) {
+	s.w.mu.Lock()
+	cut := off == 0 && !s.w.inline && s.w.near.IntN(10) == 0
+	after := 2 + s.w.near.IntN(5)
+	s.w.mu.Unlock()
+	if cut {
+		s.w.disk.CutAfter(after)
+	}
+	return s.File.WriteAt(p, off)
 }
 
 // Remove removes a file of the simulated disk.
