@@ -97,10 +97,12 @@ func (g *Gate) strays(w http.ResponseWriter, r *http.Request) error {
 // orphan ends a section while one within it goes on.
 func (g *Gate) orphan(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	inner := make(chan error, 1)
+	inner, begun := make(chan error, 1), make(chan struct{})
 	err := g.section(ctx, "outer", 0, func(ctx context.Context) error {
-		go func() { inner <- g.section(ctx, "inner", 20, nil) }()
-		pause(5)
+		go func() {
+			inner <- g.section(ctx, "inner", 20, func(context.Context) error { close(begun); return nil })
+		}()
+		<-begun
 		return nil
 	})
 	g.note("after")
