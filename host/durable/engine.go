@@ -97,11 +97,15 @@ type Options struct {
 	Log   func(o *Object, text string)
 	// IdleAfter is how long an object without events or work stays in memory; default 10 s, negative for ever.
 	IdleAfter time.Duration
+	// OpenDatabases is how many databases are open at once, all loops together; default 2,000. More objects can be in
+	// memory: a database is opened again by its next statement.
+	OpenDatabases int
 }
 
 // Engine holds the namespaces.
 type Engine struct {
 	o          Options
+	databases  []*storage.Cache // of each loop
 	namespaces map[string]*Namespace
 }
 
@@ -110,7 +114,14 @@ func New(o Options) *Engine {
 	if o.IdleAfter == 0 {
 		o.IdleAfter = 10 * time.Second
 	}
-	return &Engine{o: o, namespaces: map[string]*Namespace{}}
+	if o.OpenDatabases == 0 {
+		o.OpenDatabases = 2000
+	}
+	e := &Engine{o: o, namespaces: map[string]*Namespace{}}
+	for range o.Loops {
+		e.databases = append(e.databases, o.Store.NewCache(max(1, o.OpenDatabases/len(o.Loops))))
+	}
+	return e
 }
 
 // Namespace is one class of objects under one unique key.
@@ -201,7 +212,7 @@ func (n *Namespace) Visit(id string, name *string, f func(o *Object)) error {
 func (n *Namespace) object(loop int, id string, name *string) *Object {
 	o := n.shards[loop].objects[id]
 	if o == nil {
-		o = &Object{ns: n, id: id, loop: loop, db: n.e.o.Store.Database(n.UniqueKey, id)}
+		o = &Object{ns: n, id: id, loop: loop, db: n.e.databases[loop].Database(n.UniqueKey, id)}
 		n.shards[loop].objects[id] = o
 	}
 	if o.name == nil && name != nil && !o.started {

@@ -20,6 +20,12 @@ var pragmas = map[string]bool{
 	"legacy_alter_table": true, "recursive_triggers": true, "reverse_unordered_selects": true,
 }
 
+// settings are the pragmas that a connection remembers.
+var settings = map[string]bool{
+	"case_sensitive_like": true, "foreign_keys": true, "ignore_check_constraints": true, "legacy_alter_table": true,
+	"recursive_triggers": true, "reverse_unordered_selects": true,
+}
+
 var modules = map[string]bool{"fts5": true, "fts5vocab": true, "rtree": true, "rtree_i32": true}
 
 // deniedFunctions are in this SQLite and not on the platform.
@@ -58,6 +64,7 @@ func (d *Database) authorize(action sqlite3.AuthorizerActionCode, a, b, schema, 
 	case sqlite3.AUTH_PRAGMA:
 		name := strings.ToLower(a)
 		deny = !pragmas[name] && !(name == "page_size" && b == "")
+		d.session = d.session || b != "" && settings[name]
 	case sqlite3.AUTH_FUNCTION:
 		deny = deniedFunctions[strings.ToLower(b)]
 	}
