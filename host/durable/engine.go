@@ -110,11 +110,15 @@ type Options struct {
 	Log   func(o *Object, text string)
 	// IdleAfter is how long an object without events or work stays in memory; default 10 s, negative for ever.
 	IdleAfter time.Duration
+	// OpenDatabases is how many databases are open at once, all loops together; default 2,000. More objects can be in
+	// memory: a database is opened again by its next statement.
+	OpenDatabases int
 }
 
 // Engine holds the namespaces.
 type Engine struct {
 	o          Options
+	databases  []*storage.Cache // of each loop
 	namespaces map[string]*Namespace
 }
 
@@ -123,7 +127,14 @@ func New(o Options) *Engine {
 	if o.IdleAfter == 0 {
 		o.IdleAfter = 10 * time.Second
 	}
-	return &Engine{o: o, namespaces: map[string]*Namespace{}}
+	if o.OpenDatabases == 0 {
+		o.OpenDatabases = 2000
+	}
+	e := &Engine{o: o, namespaces: map[string]*Namespace{}}
+	for range o.Loops {
+		e.databases = append(e.databases, o.Store.NewCache(max(1, o.OpenDatabases/len(o.Loops))))
+	}
+	return e
 }
 
 // Namespace is one class of objects under one unique key.

@@ -49,7 +49,7 @@ type Object struct {
 const maxQueued = 10_000
 
 func newObject(n *Namespace, loop int, id string) *Object {
-	o := &Object{ns: n, id: id, loop: loop, db: n.e.o.Store.Database(n.UniqueKey, id)}
+	o := &Object{ns: n, id: id, loop: loop, db: n.e.databases[loop].Database(n.UniqueKey, id)}
 	o.input = gate.NewInput(gate.Options{Clock: n.e.o.Clock, Do: o.Do, Broken: func(reason error) { o.Break(broken(reason)) }})
 	return o
 }

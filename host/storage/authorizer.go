@@ -18,6 +18,9 @@ var pragmas = set(`table_list table_info table_xinfo index_list index_info index
 	optimize data_version case_sensitive_like foreign_keys defer_foreign_keys ignore_check_constraints legacy_alter_table
 	recursive_triggers reverse_unordered_selects`)
 
+// settings are the pragmas that a connection remembers.
+var settings = set(`case_sensitive_like foreign_keys ignore_check_constraints legacy_alter_table recursive_triggers reverse_unordered_selects`)
+
 var modules = set(`fts5 fts5vocab rtree rtree_i32`)
 
 // functions are the platform's. The last line are those that SQLite's own statements of ALTER TABLE call; it lets nobody
@@ -87,6 +90,7 @@ func (d *Database) allows(action sqlite3.AuthorizerActionCode, a, b, schema stri
 		return !reserved(a) && modules[strings.ToLower(b)]
 	case sqlite3.AUTH_PRAGMA:
 		name := strings.ToLower(a)
+		d.session = d.session || b != "" && settings[name]
 		return pragmas[name] && !reserved(b) || name == "page_size" && b == ""
 	case sqlite3.AUTH_FUNCTION:
 		name := strings.ToLower(b)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"container/list"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -42,6 +43,10 @@ type Database struct {
 	pages   int   // of the log, at the last commit
 	tried   int   // of the log, when its last checkpoint was asked for
 	lent    *hold // the checkpointer has the connection
+
+	cached  *Cache // that may close it, or nil
+	place   *list.Element
+	session bool // the connection has settings of the object
 }
 
 // maxCached bounds the statement cache; past it the cache starts anew.
@@ -75,6 +80,9 @@ func (d *Database) connect() error {
 		return d.broken
 	}
 	if d.conn != nil && d.lent == nil {
+		if d.cached != nil {
+			d.cached.use(d)
+		}
 		return nil
 	}
 	d.store.checkpoints.claim(d.path)
@@ -118,6 +126,9 @@ func (d *Database) connect() error {
 		return errors.Join(fmt.Errorf("storage: open %s: %w", filepath.Base(d.path), err), conn.Close())
 	}
 	d.store.opened.Add(1)
+	if d.cached != nil {
+		d.cached.use(d)
+	}
 	return nil
 }
 
@@ -183,8 +194,11 @@ func (d *Database) Close() error {
 	if d.writing {
 		_ = d.Rollback()
 	}
+	if d.cached != nil {
+		d.cached.drop(d)
+	}
 	conn := d.conn
-	d.conn, d.cache, d.hasKV, d.hasMeta, d.cursors, d.pages, d.tried = nil, nil, false, false, 0, 0, 0
+	d.conn, d.cache, d.hasKV, d.hasMeta, d.session, d.cursors, d.pages, d.tried = nil, nil, false, false, false, 0, 0, 0
 	lent := d.lent
 	d.lent = nil
 	if lent != nil && d.store.checkpoints.leave(lent) {
