@@ -28,7 +28,7 @@ func TestStore_powerLoss(t *testing.T) {
 			require.NotZero(t, all.removed)
 			require.NotZero(t, all.stops)
 			require.NotZero(t, all.inRecovery)
-			require.Zero(t, all.waits, "a loop waited for the disk")
+			require.Zero(t, all.waits, "a loop waited for the disk, and the journal was not full")
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -253,8 +254,8 @@ func (w *world) setInline(on bool) {
 	w.inline = on
 }
 
-// while runs f and lets the disk work as long as f waits for it.
-func (w *world) while(f func() error) (waited bool, err error) {
+// while runs f and lets the disk work as long as f waits for it. What goroutines do when it waits first is returned.
+func (w *world) while(f func() error) (waits string, err error) {
 	synctest.Wait()
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -262,11 +263,14 @@ func (w *world) while(f func() error) (waited bool, err error) {
 		synctest.Wait()
 		select {
 		case err := <-done:
-			return waited, err
+			return waits, err
 		default:
-			waited = true
+			if waits == "" {
+				b := make([]byte, 1<<20)
+				waits = string(b[:runtime.Stack(b, true)])
+			}
 			if !w.sync() {
-				return true, errors.New("it waits for nothing")
+				return waits, errors.New("it waits for nothing")
 			}
 		}
 	}
@@ -332,13 +336,7 @@ func (w *world) work(m *model) error {
 	case p < 500:
 		return w.transaction(m, 12, 20+w.rng.IntN(600))
 	case p < 505: // more than the journal takes before it has room again
-		before := w.all.waits
-		err := w.transaction(m, 70, 16<<10)
-		w.all.fullJournals += w.all.waits - before
-		w.all.waits = before
-		for w.sync() {
-		}
-		return err
+		return w.transaction(m, 70, 16<<10)
 	case p < 550: // opened, and no more
 		return w.use(m, func() error { _, err := m.db.Size(); return err })
 	case p < 580:
@@ -376,8 +374,11 @@ func (w *world) use(m *model, f func() error) error {
 	if !m.db.Free(func() {}) { // the engine waits then
 		return nil
 	}
-	waited, err := w.while(f)
-	if waited {
+	waits, err := w.while(f)
+	switch {
+	case strings.Contains(waits, "journal.(*Journal).append("):
+		w.all.fullJournals++ // rule 7
+	case waits != "":
 		w.all.waits++
 	}
 	return err
