@@ -130,11 +130,28 @@ type Storage interface {
 	Transactions
 }
 
-// Transactions begin and end around a function.
+// Transactions begin and end around a function, or apart.
 type Transactions interface {
 	TransactionSync(f func() error) error
 	// rollback undoes the transaction before f has ended. What f does afterwards is outside of it.
 	Transaction(ctx context.Context, f func(ctx context.Context, rollback func() error) error) error
+	// Begin begins a transaction that lasts until its end. The calling goroutine is inside of it until then, as one that
+	// runs the function of Transaction is, and so are the goroutines that it starts. From inside, a second Begin fails:
+	// the two could end in the wrong order, each waiting for the other.
+	Begin(ctx context.Context) (Tx, error)
+}
+
+// Tx is a transaction of Begin. Any goroutine of the object may use and end it, once; nothing of it waits for a section,
+// so that a caller may hold a lock.
+type Tx interface {
+	// SQL has statements take part in the transaction, whichever goroutine runs them. They fail while a section that
+	// began within it is open, but for those of goroutines inside of that.
+	SQL() SQL
+	// Commit waits for the sections that began within the transaction. From inside of one it fails, and what the
+	// transaction did is undone.
+	Commit() error
+	// Rollback undoes what the transaction did. It waits as Commit does, and not from inside of such a section.
+	Rollback() error
 }
 
 // Sockets are the hibernatable sockets of an object, named by handles.

@@ -13,6 +13,10 @@
 // While a critical section or a transaction of a scope runs, platform calls of goroutines outside it park until it
 // ends. Inside TransactionSync nothing may wait at all: the body runs re-entrantly, below the runtime's own call.
 //
+// Which goroutines are inside is in their labels too. A transaction of Begin has no function that all of it runs in:
+// the goroutine that began it has the section's label, as do those that it starts (database/sql has one that rolls back
+// when the context ends), and the handle serves all others. Its end takes the section out of that label, whoever has it.
+//
 // # Failure
 //
 // A panic in an event's goroutine fails that event, and the object's Go half is made anew by its next event. A scope

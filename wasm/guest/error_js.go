@@ -16,6 +16,14 @@ var (
 	errWouldWait = errors.New("objects: this operation would wait, which TransactionSync does not allow; use Transaction")
 )
 
+// Errors of transactions that begin and end apart.
+var (
+	errNested = errors.New("objects: a transaction that was begun here is still open: end it first, or nest with Storage.Transaction")
+	errWithin = errors.New("objects: a transaction or critical section within this transaction is still open: end it first")
+	errUndone = errors.New("objects: the transaction ended inside of one that began within it, and was undone: end the inner one first")
+	errOver   = errors.New("objects: the transaction is over")
+)
+
 func readError(b []byte) error {
 	w, err := abi.ReadError(b)
 	if err != nil {

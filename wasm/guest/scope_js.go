@@ -48,28 +48,52 @@ func Current() driver.Scope {
 }
 
 // enter returns when the scope is current and no section excludes the goroutine.
-func (s *scope) enter() error {
+func (s *scope) enter() error { return s.enterFor(nil) }
+
+// enterFor is enter for an operation that takes part in a section, or nil, whichever goroutine performs it. It does not
+// wait for another section to end.
+func (s *scope) enterFor(in *section) error {
 	for {
-		switch {
-		case s.gone:
-			return errGone
-		case current() != s.id:
-			w := make(chan struct{})
-			s.home = append(s.home, w)
-			if len(s.home) == 1 {
-				hostCall(s.id, uint32(abi.OpWake), s.id, nil, 0)
-			}
-			parked++
-			<-w
-			parked--
-		case s.section != nil && !s.section.holds():
-			parked++
-			<-s.section.left
-			parked--
-		default:
+		if err := s.arrive(); err != nil {
+			return err
+		}
+		open := s.excluding()
+		if open == nil || open == in {
 			return nil
 		}
+		if in != nil {
+			return errWithin
+		}
+		parked++
+		<-open.left
+		parked--
 	}
+}
+
+// excluding is the innermost open section if the running goroutine is outside of it, or nil.
+func (s *scope) excluding() *section {
+	if s.section != nil && !s.section.holds() {
+		return s.section
+	}
+	return nil
+}
+
+// arrive returns when the scope is current.
+func (s *scope) arrive() error {
+	for !s.gone {
+		if current() == s.id {
+			return nil
+		}
+		w := make(chan struct{})
+		s.home = append(s.home, w)
+		if len(s.home) == 1 {
+			hostCall(s.id, uint32(abi.OpWake), s.id, nil, 0)
+		}
+		parked++
+		<-w
+		parked--
+	}
+	return errGone
 }
 
 // do performs a synchronous operation.
@@ -156,6 +180,16 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	for open := s.excluding(); open != nil; open = s.excluding() {
+		parked++
+		select {
+		case <-open.left:
+			parked--
+		case <-ctx.Done():
+			parked--
+			return nil, context.Cause(ctx)
+		}
 	}
 	if err := s.enter(); err != nil {
 		return nil, err

@@ -9,18 +9,23 @@ import (
 
 // section is a critical section or a transaction of a scope, from its begin to its end.
 type section struct {
-	outer *section
-	was   *label        // of the goroutine that it runs on, before it
-	event uint32        // with which the runtime began it; 0 of a TransactionSync
-	sync  bool          // nothing inside may wait
-	ended bool          // but one inside may still be open
-	left  chan struct{} // closed when nothing of it is open any more
+	outer  *section
+	was    *label        // of the goroutine that it began on, before it
+	label  *label        // of that goroutine inside, and of those that it started there
+	event  uint32        // with which the runtime began it; 0 of a TransactionSync
+	over   *pending      // done when the runtime has ended it; nil of a TransactionSync
+	sync   bool          // nothing inside may wait
+	apart  bool          // it is one of Begin
+	ending bool          // the runtime has been told the outcome; only where apart
+	ended  bool          // but one inside may still be open
+	left   chan struct{} // closed when nothing of it is open any more
 }
 
-// holds tells whether the running goroutine is inside.
+// holds tells whether the running goroutine is inside. When the end of one that was begun apart is on its way nobody is:
+// what a goroutine does then would be in the transaction or not, as it happens.
 func (c *section) holds() bool {
 	l := running()
-	if l == nil {
+	if l == nil || c.ending {
 		return false
 	}
 	for in := l.section; in != nil; in = in.outer {
@@ -45,22 +50,28 @@ func innermost() uint32 {
 
 // open puts the running goroutine inside a new section of s.
 func (s *scope) open(event uint32, sync bool) *section {
-	was := running()
-	sec := &section{outer: s.section, was: was, event: event, sync: sync, left: make(chan struct{})}
+	sec := &section{outer: s.section, was: running(), event: event, sync: sync, left: make(chan struct{})}
 	s.section = sec
 	var ev uint32
-	if was != nil {
-		ev = was.event
+	if sec.was != nil {
+		ev = sec.was.event
 	}
-	newLabel(s, sec, ev).set()
+	sec.label = newLabel(s, sec, ev)
+	sec.label.set()
 	return sec
 }
 
-// leave takes the running goroutine out of the section, which has ended, and lets others go on.
+// leave takes the running goroutine out of the section, which has ended, and lets others go on. The goroutines inside of one
+// that was begun apart are others, perhaps: their label, which they share, says no more that they are.
 func (s *scope) leave(sec *section) {
-	if sec.was != nil {
+	switch {
+	case sec.apart && sec.was != nil:
+		sec.label.section = sec.was.section
+	case sec.apart:
+		sec.label.section = nil
+	case sec.was != nil:
 		sec.was.set()
-	} else {
+	default:
 		setProfLabel(nil)
 	}
 	sec.ended = true
@@ -75,56 +86,94 @@ type body struct{ start chan uint32 }
 
 var bodies = map[uint32]*body{}
 
-// runSection runs f between the runtime's begin and end of op. f runs on the caller's goroutine and may wait. Others stay
-// out until the runtime has said that the section is over: what they write must not be part of a transaction.
-func (s *scope) runSection(ctx context.Context, op abi.Op, f func(ev uint32) error) error {
+// ask asks the runtime for a section, and returns when it is open and the caller's goroutine inside. Others stay out until
+// the runtime has said that the section is over: what they write must not be part of a transaction.
+func (s *scope) ask(ctx context.Context, op abi.Op) (*section, error) {
 	token := nextToken()
 	b := &body{start: make(chan uint32, 1)}
 	bodies[token] = b
-	defer delete(bodies, token)
 	s.sections++
-	defer func() {
-		if s.sections--; s.sections == 0 && len(arrived) > 0 {
-			summon()
-		}
-	}()
 	p, err := s.begin(ctx, op, token, func() []byte { return abi.AppendU32(scratch[:0], innermost()) })
+	if err == nil {
+		select {
+		case ev := <-b.start:
+			delete(bodies, token)
+			sec := s.open(ev, false)
+			sec.over = p
+			return sec, nil
+		case <-p.done: // refused, or the scope is gone
+			err = p.err
+		case <-ctx.Done():
+			go s.decline(token, b, p)
+			return nil, context.Cause(ctx)
+		}
+	}
+	delete(bodies, token)
+	s.freed()
+	return nil, err
+}
+
+// decline ends a section that nobody waits for any more as soon as it begins.
+func (s *scope) decline(token uint32, b *body, p *pending) {
+	select {
+	case ev := <-b.start:
+		if s.arrive() == nil {
+			_, _ = call(s.id, abi.OpReturn, ev, nil)
+		}
+		<-p.done
+	case <-p.done:
+	}
+	delete(bodies, token)
+	s.freed()
+}
+
+// finish gives the runtime the outcome of a section when those within it have ended, and returns when the section is over.
+func (s *scope) finish(sec *section, op abi.Op, frame []byte) error {
+	for s.section != nil && s.section != sec {
+		parked++
+		<-s.section.left
+		parked--
+	}
+	if s.arrive() == nil {
+		_, _ = call(s.id, op, sec.event, frame)
+	}
+	<-sec.over.done
+	s.leave(sec)
+	s.freed()
+	return sec.over.err
+}
+
+// freed says that a section is no longer asked for or open, and has events go on if it was the last.
+func (s *scope) freed() {
+	if s.sections--; s.sections == 0 && len(arrived) > 0 {
+		summon()
+	}
+}
+
+// runSection runs f between the runtime's begin and end of op. f runs on the caller's goroutine and may wait.
+func (s *scope) runSection(ctx context.Context, op abi.Op, f func(ev uint32) error) error {
+	sec, err := s.ask(ctx, op)
 	if err != nil {
 		return err
 	}
-	var ev uint32
-	select {
-	case ev = <-b.start:
-	case <-p.done: // refused, or the scope is gone
-		return p.err
-	}
-	sec := s.open(ev, false)
 	finished := false
 	defer func() {
 		if finished {
 			return
 		}
 		r := recover()
-		s.answer(ev, abi.OpFail, appendError(nil, panicError(r), string(debug.Stack())))
-		<-p.done
-		s.leave(sec)
+		_ = s.finish(sec, abi.OpFail, appendError(nil, panicError(r), string(debug.Stack())))
 		if r != nil {
 			panic(r)
 		}
 	}()
-	failed := f(ev)
+	failed := f(sec.event)
 	finished = true
 	if failed != nil {
-		s.answer(ev, abi.OpFail, appendError(nil, failed, ""))
-	} else {
-		s.answer(ev, abi.OpReturn, nil)
-	}
-	<-p.done
-	s.leave(sec)
-	if failed != nil {
+		_ = s.finish(sec, abi.OpFail, appendError(nil, failed, ""))
 		return failed
 	}
-	return p.err
+	return s.finish(sec, abi.OpReturn, nil)
 }
 
 func (s *scope) Block(ctx context.Context, f func(context.Context) error) error {

@@ -9,9 +9,12 @@ import (
 	"durago.example/wasm/abi"
 )
 
-func (s *scope) SQL() driver.SQL { return sqlite{s} }
+func (s *scope) SQL() driver.SQL { return sqlite{s, nil} }
 
-type sqlite struct{ s *scope }
+type sqlite struct {
+	s  *scope
+	in *section // in which statements take part, or nil
+}
 
 // statements are the texts that the runtime knows by number. Programs have few; a program that builds texts without
 // end keeps to the bound by sending them anew.
@@ -36,7 +39,7 @@ func intern(s *scope, query string) (uint32, error) {
 
 func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, error) {
 	s := q.s
-	if err := s.enter(); err != nil {
+	if err := s.enterFor(q.in); err != nil {
 		return nil, err
 	}
 	id, err := intern(s, query)
@@ -57,12 +60,15 @@ func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, err
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{s: s}
+	c := &cursor{s: s, in: q.in}
 	return c, c.load(a)
 }
 
 func (q sqlite) Size() (int64, error) {
-	a, err := q.s.do(abi.OpSQLSize, 0, nil)
+	if err := q.s.enterFor(q.in); err != nil {
+		return 0, err
+	}
+	a, err := call(q.s.id, abi.OpSQLSize, 0, nil)
 	r := abi.NewReader(a)
 	return int64(r.F64()), err
 }
@@ -155,6 +161,7 @@ func tooBig(n any) error {
 // cursor holds a chunk of rows; its memory is its own, so that it stays open across other statements.
 type cursor struct {
 	s             *scope
+	in            *section
 	handle        uint32
 	read, written float64
 	columns       []string
@@ -211,7 +218,10 @@ func (c *cursor) Next() (bool, error) {
 		}
 		h := c.handle
 		c.handle = 0
-		a, err := c.s.do(abi.OpSQLNext, h, nil)
+		if err := c.s.enterFor(c.in); err != nil {
+			return false, err
+		}
+		a, err := call(c.s.id, abi.OpSQLNext, h, nil)
 		if err != nil {
 			return false, err
 		}
@@ -233,9 +243,10 @@ func (c *cursor) Next() (bool, error) {
 	return true, c.at.Err()
 }
 
+// Close waits for no section: it changes nothing that one protects.
 func (c *cursor) Close() {
-	if c.handle != 0 {
-		_, _ = c.s.do(abi.OpSQLClose, c.handle, nil)
-		c.handle = 0
+	if c.handle != 0 && c.s.arrive() == nil {
+		_, _ = call(c.s.id, abi.OpSQLClose, c.handle, nil)
 	}
+	c.handle = 0
 }
