@@ -77,6 +77,8 @@ var Rules = []Rule{
 	{Name: "sqlite", Why: "SQLite has one room", From: ours, But: []string{"host/storage/..."}, To: sqlite},
 	{Name: "gorilla", Why: "sockets have one room, and clients of them are for tests",
 		From: ours, But: []string{"host/ws", "host/hosttest", "testdata/bench/...", "testdata/conformance/..."}, To: []string{"github.com/gorilla/..."}},
+	{Name: "sqldb", Why: "database/sql is for programs that ask for it",
+		From: ours, But: []string{"objects/sqldb", "testdata/guests/library/..."}, To: []string{"database/sql", "database/sql/...", "objects/sqldb"}},
 	{Name: "kong", Why: "the command line has one room", From: ours, But: []string{"host/cmd/..."}, To: []string{"github.com/alecthomas/..."}},
 	{Name: "formats", Why: "configuration formats have one room", From: ours, But: []string{"build/wrangler"},
 		To: []string{"github.com/BurntSushi/...", "github.com/tailscale/..."}},
@@ -89,7 +91,7 @@ var Rules = []Rule{
 // Linked is what the deployable worker must not link, whoever brings it in: each costs size, or does not work there.
 // net/http itself imports crypto/tls even for js; that the linker drops its client is another test.
 var Linked = Rule{Name: "linked", Why: "this has no place in a worker", From: []string{"worker/..."}, Deep: true,
-	To: slices.Concat([]string{"testing", "net/http/pprof", "net/http/httptest", "os/exec", "github.com/gorilla/...", "github.com/stretchr/..."}, wazero, goja, sqlite)}
+	To: slices.Concat([]string{"testing", "net/http/pprof", "net/http/httptest", "os/exec", "database/sql", "github.com/gorilla/...", "github.com/stretchr/..."}, wazero, goja, sqlite)}
 
 // Check returns the sentences about all imports that break a rule, sorted.
 func Check(g Graph, rules ...Rule) []string {

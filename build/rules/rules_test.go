@@ -66,6 +66,7 @@ var seeds = map[string]struct{ broken, chain, allowed string }{
 	"goja":     {"host>github.com/dop251/goja", "host imports github.com/dop251/goja", "host/workersapi>github.com/dop251/goja host/webapi/url>github.com/dop251/goja"},
 	"sqlite":   {"host/kv>github.com/ncruces/go-sqlite3", "host/kv imports github.com/ncruces/go-sqlite3", "host/storage>github.com/ncruces/go-sqlite3/ext/fts5 host/kv>host/storage"},
 	"gorilla":  {"host>github.com/gorilla/websocket", "host imports github.com/gorilla/websocket", "host/ws>github.com/gorilla/websocket host>host/ws testdata/bench>github.com/gorilla/websocket"},
+	"sqldb":    {"objects/alarms>database/sql", "objects/alarms imports database/sql", "objects/sqldb>database/sql/driver testdata/guests/library>objects/sqldb testdata/guests/library/store>database/sql"},
 	"kong":     {"build>github.com/alecthomas/kong", "build imports github.com/alecthomas/kong", "host/cmd/durago>github.com/alecthomas/kong"},
 	"formats":  {"build>github.com/BurntSushi/toml", "build imports github.com/BurntSushi/toml", "build/wrangler>github.com/tailscale/hujson"},
 	"tests":    {"host>github.com/stretchr/testify/require", "host imports github.com/stretchr/testify/require", "host/hosttest>testing"},

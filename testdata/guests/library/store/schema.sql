@@ -1,0 +1,17 @@
+CREATE TABLE IF NOT EXISTS authors (
+	id         INTEGER PRIMARY KEY,
+	name       TEXT NOT NULL UNIQUE,
+	bio        TEXT,
+	born       DATE,
+	created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS books (
+	id        INTEGER PRIMARY KEY,
+	author_id INTEGER NOT NULL REFERENCES authors (id) ON DELETE CASCADE,
+	title     TEXT NOT NULL,
+	price     REAL NOT NULL,
+	in_print  BOOLEAN NOT NULL DEFAULT TRUE,
+	cover     BLOB,
+	sold_at   TIMESTAMP
+);
