@@ -146,8 +146,13 @@ func (s *scope) decline(token uint32, b *body, p *pending) {
 	s.unshut()
 }
 
-// finish gives the runtime the outcome of a section, and returns when the section is over.
+// finish gives the runtime the outcome of a section when those within it have ended, and returns when the section is over.
 func (s *scope) finish(sec *section, op abi.Op, frame []byte) error {
+	for s.section != nil && s.section != sec {
+		parked++
+		<-s.section.left
+		parked--
+	}
 	if s.arrive() == nil {
 		_, _ = call(s.id, op, sec.event, frame)
 	}

@@ -173,8 +173,13 @@ func (p *player) await(c <-chan []string) []string {
 		case <-time.After(time.Millisecond): // the answer leaves the host
 		}
 		took := p.h.Now().Sub(began)
-		if took > eventLimit {
-			return []string{"the event does not end"}
+		if took > eventLimit { // unless it has not come to run at all, on a machine that is busy
+			select {
+			case got := <-c:
+				return got
+			case <-time.After(20 * time.Second):
+				p.t.Fatal("the event does not end")
+			}
 		}
 		p.h.Advance(max(10*time.Millisecond, took/10))
 	}
