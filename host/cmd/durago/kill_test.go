@@ -59,7 +59,7 @@ func TestRun_kill(t *testing.T) {
 
 	t.Run("data of an earlier round is noticed", func(t *testing.T) {
 		p.kill()
-		earlier := filepath.Join(t.TempDir(), "state")
+		earlier := filepath.Join(r.t.TempDir(), "state") // the process outlives this
 		require.NoError(t, os.CopyFS(earlier, os.DirFS(r.dir)))
 		p = r.start()
 		acknowledged, _ := p.load(rounds, 200)

@@ -161,17 +161,18 @@ var cases = []struct {
 		})
 	}},
 	{"asked for", func(l *Library, ctx context.Context) error { // before the first has begun: it ends as soon as it begins
-		first, second := make(chan error), make(chan error)
+		first, second, given := make(chan error), make(chan error), make(chan struct{})
 		l.state.Go(func(context.Context) {
 			l.state.Go(func(context.Context) {
 				short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 				defer cancel()
 				_, err := l.db.BeginTx(short, nil)
 				l.note("%v", err)
+				close(given)
 				second <- nil
 			})
 			first <- l.within(ctx, "a", func(tx *sql.Tx) error {
-				pause(60)
+				<-given
 				l.note("commits")
 				return tx.Commit()
 			})
