@@ -95,8 +95,8 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	case err := <-w.exited:
 		w.exited <- err
 		ts.Fatalf("durago run ended: %v\n%s%s", err, &w.stdout, &w.stderr)
-	case <-time.After(time.Minute):
-		ts.Fatalf("durago run is not ready after a minute\n%s%s", &w.stdout, &w.stderr)
+	case <-time.After(3 * time.Minute): // with the race detector, and nothing compiled
+		ts.Fatalf("durago run is not ready after three minutes\n%s%s", &w.stdout, &w.stderr)
 	}
 }
 
