@@ -101,7 +101,7 @@ type openBlock struct {
 }
 
 // share gives accesses common bases. locals is how many there are; it returns how many i32 were added.
-func (p *addressing) share(m *Module, list []instruction, locals uint64, loop int) (_ []instruction, added int, ok bool) {
+func (p *addressing) share(m *Module, list []instruction, locals uint64, loop int) (_ []instruction, added int) {
 	p.list, p.out = list, p.out[:0]
 	p.bases, p.static = p.bases[:0], 0
 	p.addresses = append(p.addresses[:0], make([]address, len(list))...)
@@ -110,7 +110,7 @@ func (p *addressing) share(m *Module, list []instruction, locals uint64, loop in
 	p.now, p.region = known{}, 0
 	p.memory, p.hasStack = m.memory, isReload(list)
 	if !p.analyse(m) {
-		return list, 0, false
+		return list, 0
 	}
 	own := map[uint64]uint64{}
 	for k := range p.bases {
@@ -125,10 +125,10 @@ func (p *addressing) share(m *Module, list []instruction, locals uint64, loop in
 		}
 	}
 	if len(own) == 0 && len(p.bases) == 0 {
-		return list, 0, true
+		return list, 0
 	}
 	p.emit(loop)
-	return p.out, len(own), true
+	return p.out, len(own)
 }
 
 func (p *addressing) pop(n int) {

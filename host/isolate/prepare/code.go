@@ -152,8 +152,8 @@ func (c *coder) function(r *reader, s signature) {
 			}
 		}
 	}
-	list = c.countLoops(list, loop)
-	list, added, _ := c.address.share(c.m, list, locals, loop)
+	list = countLoops(list, loop)
+	list, added := c.address.share(c.m, list, locals, loop)
 	out, panics := c.f[:0], len(c.panics)
 	types = append(types, bytes.Repeat([]byte{typeI32}, added)...)
 	d := &reader{b: declared}
@@ -175,15 +175,14 @@ func (c *coder) function(r *reader, s signature) {
 		}
 	}
 	c.f = out
-	c.out = binary.AppendUvarint(c.out, uint64(len(out)))
+	c.out = appendBody(c.out, out)
 	for k := range c.panics[panics:] {
-		c.panics[panics+k].at += len(c.out)
+		c.panics[panics+k].at += len(c.out) - len(out)
 	}
-	c.out = append(c.out, out...)
 }
 
 // countLoops has each loop but one count.
-func (c *coder) countLoops(list []instruction, but int) []instruction {
+func countLoops(list []instruction, but int) []instruction {
 	n := 0
 	for at := range list {
 		if list[at].op == opLoop && at != but {

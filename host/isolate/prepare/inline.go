@@ -1,6 +1,9 @@
 package prepare
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A tenth of the calls that a Go program makes are of functions that hardly do anything: an atomic load, a barrier that is
 // none on one thread. Go's compiler does not inline them, being written as assembly or marked so, and a call costs twenty
@@ -175,7 +178,7 @@ func (p *inliner) inline(list []instruction, first uint64) (_ []instruction, typ
 	if !found {
 		return list, nil
 	}
-	p.trap(list)
+	p.trap()
 	return p.out, p.types
 }
 
@@ -228,41 +231,31 @@ func (p *inliner) write(l *leaf, f uint32, ret, exit, first uint64) {
 }
 
 // trap has the switch lead nowhere for the pieces of code that were resumed after a call which is none any more: what
-// was known before the call is known after it then.
-func (p *inliner) trap(list []instruction) {
-	table := -1
-	for at := 1; at < len(p.out); at++ {
-		if p.out[at].op == opBrTable && p.out[at-1].op == opLocalGet && p.out[at-1].a == 0 {
-			table = at
-			break
-		}
-		if p.out[at].op != opBlock && p.out[at].op != opLoop && p.out[at].op != opLocalGet && p.out[at].op != opGlobalGet && p.out[at].op != opLocalSet {
-			return
-		}
-	}
-	if table < 0 {
+// was known before the call is known after it then. A piece that the function jumps to stays.
+func (p *inliner) trap() {
+	at := findSwitch(p.out)
+	if at < 0 {
 		return
 	}
-	n := int(p.out[table].b)
-	targets := p.out[table+1 : table+1+n]
-	any := false
-	for _, t := range targets {
-		any = any || p.past[table-2-int(t.a)]
+	targets := p.out[at+1 : at+1+int(p.out[at].b)]
+	block := func(n uint64) int { return at - 2 - int(targets[min(n, uint64(len(targets)-1))].a) }
+	for k := at + 1; k < len(p.out); k++ {
+		if p.out[k].op == opLocalSet && p.out[k].a == 0 && p.out[k-1].op == opI32Const {
+			delete(p.past, block(uint64(uint32(p.out[k-1].a))))
+		}
 	}
-	if !any {
+	trapped := make([]bool, len(targets))
+	for n := range targets {
+		trapped[n] = p.past[block(uint64(n))]
+	}
+	if !slices.Contains(trapped, true) {
 		return
 	}
-	code := append([]instruction(nil), p.out[table+1+n:]...)
-	head := append([]instruction(nil), p.out[:table-1]...)
-	head = append(head, instruction{op: opBlock, a: blockVoid}, p.out[table-1], p.out[table])
-	for _, t := range targets {
-		if p.past[table-2-int(t.a)] {
-			t.a = 0
-		} else {
-			t.a++
+	for n := range targets {
+		if targets[n].a++; trapped[n] {
+			targets[n].a = 0
 		}
-		head = append(head, t)
 	}
-	head = append(head, instruction{op: opEnd}, instruction{op: opUnreachable})
-	p.out = append(head, code...)
+	p.out = slices.Insert(p.out, at+1+len(targets), instruction{op: opEnd}, instruction{op: opUnreachable})
+	p.out = slices.Insert(p.out, at-1, instruction{op: opBlock, a: blockVoid})
 }

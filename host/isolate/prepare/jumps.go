@@ -11,25 +11,14 @@ package prepare
 
 // dispatch is a function's switch.
 type dispatch struct {
-	loop   int   // the instruction; -1 if there is none
+	loop   int   // the instruction
 	table  int   // the br_table
 	blocks []int // per piece of code the block whose end it follows
 }
 
 // findDispatch finds the switch of a function, if it has the shape and nothing else reads or writes its number.
 func findDispatch(list []instruction) (d dispatch, ok bool) {
-	d.table = -1
-	for at := 1; at < len(list); at++ {
-		if list[at].op == opBrTable && list[at-1].op == opLocalGet && list[at-1].a == 0 {
-			d.table = at
-			break
-		}
-		switch list[at].op {
-		case opCall, opCallIndirect, opBr, opBrIf, opReturn, opIf, opEnd:
-			return d, false
-		}
-	}
-	if d.table < 0 {
+	if d.table = findSwitch(list); d.table < 0 {
 		return d, false
 	}
 	first := d.table - 1
@@ -57,6 +46,23 @@ func findDispatch(list []instruction) (d dispatch, ok bool) {
 		}
 	}
 	return d, true
+}
+
+// findSwitch is the br_table that a function begins with, after the reading of its number; -1 if it does not.
+func findSwitch(list []instruction) int {
+	for at := 1; at < len(list); at++ {
+		switch i := &list[at]; i.op {
+		case opBrTable:
+			if list[at-1].op == opLocalGet && list[at-1].a == 0 {
+				return at
+			}
+			return -1
+		case opBlock, opLoop, opLocalGet, opLocalSet, opGlobalGet:
+		default:
+			return -1
+		}
+	}
+	return -1
 }
 
 // target is the block that a jump to a piece of code leaves.
