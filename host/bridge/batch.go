@@ -25,7 +25,7 @@ const (
 // room makes room for one more event of a context.
 func (b *Bridge) room(ctx uint32) {
 	g := &b.batch
-	if n := len(g.events); n > 0 && (g.s == nil || g.s.id != ctx || n >= maxBatch || time.Duration(n)*g.cost >= batchTime) {
+	if n := len(g.events); g.s != nil && (g.s.id != ctx || n >= maxBatch || time.Duration(n)*g.cost >= batchTime) {
 		b.flush()
 	}
 	b.tell()
@@ -53,6 +53,12 @@ func (b *Bridge) flush() {
 	_ = b.iso.Run(s.id) // a death is told to Died
 	g.cost += (time.Since(began)/time.Duration(n) - g.cost) / 8
 	b.current = nil
+	g.drop()
+}
+
+// drop forgets the events: they have run, or will with what ends their scope.
+func (g *batch) drop() {
+	g.s = nil
 	clear(g.events)
 	g.events = g.events[:0]
 }
@@ -71,6 +77,5 @@ func (b *Bridge) unbegun() (list []*event) {
 		}
 	}
 	b.batch.s = nil
-
 	return list
 }

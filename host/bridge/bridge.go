@@ -268,7 +268,7 @@ func (s *scope) end(reason error) {
 	}
 	s.release(reason)
 	if b.batch.s == s {
-		b.batch.s = nil // what was gathered runs when the guest is told, below
+		b.batch.drop() // what was gathered runs when the guest is told, below
 	}
 	if b.iso.Dead() != nil {
 		return

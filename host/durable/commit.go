@@ -68,12 +68,12 @@ func (o *Object) Await() (done func()) {
 	}
 }
 
-// EndTurn commits what the turn wrote, unless it goes on. While a transaction is open its writes stay uncommitted. A database that has not
-// survived an error resets the object, and so does a commit that fails.
+// EndTurn commits what the turn wrote, unless it goes on. While a transaction is open its writes stay uncommitted. A
+// database that has not survived an error resets the object, and so does a commit that fails.
 //
 // The alarm and the scheduler's row are in two databases. One that fires earlier than the scheduler knows is told to it
-// before the commit, any other when it is durable, so that whatever is lost between leaves the scheduler waking the object too early
-// and never too late. The commit counts as durable when an earlier alarm is durable in both.
+// before the commit, any other when it is durable, so that whatever is lost between leaves the scheduler waking the object
+// too early and never too late. The commit counts as durable when an earlier alarm is durable in both.
 func (o *Object) EndTurn() {
 	if o.results == 0 {
 		o.commit()
@@ -105,11 +105,9 @@ func (o *Object) commit() {
 		report = o.ns.alarms.after(o, after, report)
 	}
 	if _, err := o.db.Commit(report); err != nil { // which workerd does not flag as a reset
-		if after != nil {
-			o.ns.alarms.untold.Done()
-		}
 		o.fault = true
 		o.breakFor(&Error{Name: "Error", Message: err.Error()})
+		report(err)
 		return
 	}
 	o.work++

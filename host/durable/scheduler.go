@@ -73,7 +73,7 @@ func (s *scheduler) load() error {
 	return nil
 }
 
-// after is the report of an object's commit that tells the table first. The commit must follow.
+// after is the report of an object's commit that tells the table first. It must be called, also for a commit that failed.
 func (s *scheduler) after(o *Object, tell func(), report func(error)) func(error) {
 	s.untold.Add(1)
 	return func(err error) {

@@ -56,7 +56,7 @@ const (
 	ControlInboxSize   = 1 // its capacity in bytes
 	ControlCurrent     = 2 // the current context, written by the runtime; 0 is none
 	ControlTransaction = 3 // the token of the last transaction body that ran to its end
-	ControlBegun       = 4 // the last event whose handler began; of those given together they begin in their order
+	ControlBegun       = 4 // the latest event whose handler began; those given together begin in their order
 	ControlWords       = 8
 )
 

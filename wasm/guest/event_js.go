@@ -168,7 +168,7 @@ func work(w chan struct{}) {
 func (e *event) run() {
 	e.label.set()
 	finished := false
-	control[abi.ControlBegun] = e.label.event
+	control[abi.ControlBegun] = max(control[abi.ControlBegun], e.label.event) // one that was held back comes late
 	defer func() {
 		r := recover()
 		if !finished && !e.scope.gone {

@@ -112,7 +112,7 @@ func (s *scope) fetchVia(ctx context.Context, op abi.Op, r *http.Request, t *stu
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		s.forget(token)
+		s.take(token)
 		_, _ = s.do(abi.OpFetchAbort, token, nil)
 		return nil, context.Cause(ctx)
 	}

@@ -167,7 +167,7 @@ func (s *scope) await(ctx context.Context, op abi.Op, frame func() []byte) ([]by
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		s.forget(token)
+		s.take(token)
 		return nil, context.Cause(ctx)
 	}
 	return p.answer, p.err
@@ -227,8 +227,6 @@ func (s *scope) take(token uint32) *pending {
 	}
 	return p
 }
-
-func (s *scope) forget(token uint32) { s.take(token) }
 
 func (s *scope) complete(token uint32, frame []byte) {
 	p := s.take(token)
