@@ -13,6 +13,7 @@ import (
 	"durago.example/host/clock"
 	"durago.example/host/durable"
 	"durago.example/host/storage"
+	"durago.example/host/storage/powerloss"
 )
 
 // alarmLog has the engine write down when alarms run.
@@ -256,7 +257,7 @@ func TestEngine_Start(t *testing.T) {
 	}))
 	t.Run("thousands that are due come a few at a time, each once, and some that hang do not hold up the rest", bubble(func(t *testing.T) {
 		const n, hang = 5000, 30
-		o := options{idle: time.Millisecond, clock: clock.NewVirtual(epoch.Add(time.Hour)), storage: storage.Options{Dir: filepath.Join(scratch(t), "state"), NoSync: true}}
+		o := options{idle: time.Millisecond, clock: clock.NewVirtual(epoch.Add(time.Hour)), storage: storage.Options{Dir: filepath.Join(powerloss.Scratch(t), "state"), NoSync: true}}
 		setOverdue(t, o.storage, n)
 		e := newEngine(t, o)
 		runs := map[string]int{}

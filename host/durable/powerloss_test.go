@@ -3,8 +3,6 @@ package durable_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,12 +20,7 @@ import (
 // the process, each object has a state that its events made, none older than the last that was acknowledged, and the
 // alarm of that state fires, and no other. DURAGO_POWER_LOSSES asks for more.
 func TestEngine_powerLoss(t *testing.T) {
-	losses := 150
-	if s := os.Getenv("DURAGO_POWER_LOSSES"); s != "" {
-		var err error
-		losses, err = strconv.Atoi(s)
-		require.NoError(t, err)
-	}
+	losses := powerloss.Number(t, "DURAGO_POWER_LOSSES", 150)
 	for name, o := range map[string]storage.Options{"one journal": smallJournal, "a sync of each log": {SyncLogs: true, LogPages: 12}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +110,7 @@ type state struct{ n, alarm int }
 
 func crash(t *testing.T, seed uint64, how storage.Options, all *crashes) (failed error) {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	root := scratch(t)
+	root := powerloss.Scratch(t)
 	disk := powerloss.New(root, seed)
 	defer disk.Close()
 	states := map[string][]state{}
@@ -159,7 +152,7 @@ func crash(t *testing.T, seed uint64, how storage.Options, all *crashes) (failed
 		if rng.IntN(3) == 0 {
 			disk.Kill()
 		} else {
-			require.NoError(t, disk.PowerLoss(scratch(t)))
+			require.NoError(t, disk.PowerLoss(powerloss.Scratch(t)))
 		}
 		how.Dir, how.Disk = disk.Path("state"), disk
 		if failed = afterwards(t, how, states, acknowledged, all); failed != nil {
@@ -256,14 +249,4 @@ func readState(o *durable.Object) (s state, err error) {
 		s = state{int(c.Value(0).Float), int(c.Value(1).Float)}
 	}
 	return s, c.Close()
-}
-
-// scratch is an empty directory, in memory if there is such a place.
-func scratch(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "durago-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }

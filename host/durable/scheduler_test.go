@@ -44,7 +44,7 @@ func TestObject_EndTurn_order(t *testing.T) {
 
 // killed changes an alarm, and kills the process at its n-th write.
 func killed(t *testing.T, from, to, n int) (own, known int, over bool) {
-	disk := powerloss.New(scratch(t), uint64(n))
+	disk := powerloss.New(powerloss.Scratch(t), uint64(n))
 	defer disk.Close()
 	o := storage.Options{Dir: disk.Path("state"), Disk: disk, VFS: disk.Name(), NoSync: true}
 	e := newEngine(t, options{storage: o})

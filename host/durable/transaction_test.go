@@ -195,7 +195,7 @@ func TestObject_critical(t *testing.T) {
 	} {
 		for _, where := range []string{"a turn", "the commit of a turn", "a transaction of a turn", "a transaction that lasts", "its commit"} {
 			t.Run(row.name+" in "+where, bubble(func(t *testing.T) {
-				disk := powerloss.New(scratch(t), 1)
+				disk := powerloss.New(powerloss.Scratch(t), 1)
 				defer disk.Close()
 				e := newEngine(t, options{storage: storage.Options{Dir: disk.Path("state"), Disk: disk, VFS: disk.Name()}})
 				require.NoError(t, e.do("a", inOrder(put("kept"), write)))

@@ -233,7 +233,7 @@ func TestSections_limit(t *testing.T) {
 			h.Fetch("POST", "/gate/a/note", "")
 			answer := get(t, h, "/gate/a/"+path)
 			require.Eventually(t, func() bool { h.Advance(time.Second); return len(answer) > 0 }, 10*time.Second, time.Millisecond)
-			require.WithinRange(t, h.Now(), hosttest.Epoch.Add(30*time.Second), hosttest.Epoch.Add(35*time.Second))
+			require.False(t, h.Now().Before(hosttest.Epoch.Add(30*time.Second))) // how much later depends on the answer's way here
 			require.Contains(t, <-answer, "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.")
 			_, text := h.Fetch("GET", "/gate/a/all", "")
 			require.Empty(t, text, "what it wrote is undone, and the next object is new")

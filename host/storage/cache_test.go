@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/storage"
+	"durago.example/host/storage/powerloss"
 )
 
 func newCache(t *testing.T, most int) (*storage.Store, *storage.Cache) {
-	s, err := storage.Open(storage.Options{Dir: filepath.Join(scratch(t), "state"), NoSync: true})
+	s, err := storage.Open(storage.Options{Dir: filepath.Join(powerloss.Scratch(t), "state"), NoSync: true})
 	require.NoError(t, err)
 	return s, s.NewCache(most)
 }
@@ -29,7 +30,7 @@ func put(t *testing.T, d *storage.Database, key string) {
 
 // TestCache holds the bound over many objects, and that each has what it wrote. DURAGO_OBJECTS asks for more.
 func TestCache(t *testing.T) {
-	objects := variable(t, "DURAGO_OBJECTS", 1000)
+	objects := powerloss.Number(t, "DURAGO_OBJECTS", 1000)
 	most := max(20, objects/50)
 	s, c := newCache(t, most)
 	before, files := resident(t), descriptors(t)

@@ -1,19 +1,19 @@
 package storage_test
 
 import (
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"durago.example/host/storage/powerloss"
 )
 
 // TestStore_powerLoss cuts the power many times, at random operations of random work on a few databases, also
 // while a store recovers, and holds after each that every database has all that was acknowledged, and otherwise whole
 // transactions alone. DURAGO_POWER_LOSSES asks for more, and DURAGO_SEED for others.
 func TestStore_powerLoss(t *testing.T) {
-	losses, first := variable(t, "DURAGO_POWER_LOSSES", 200), variable(t, "DURAGO_SEED", 1)
+	losses, first := powerloss.Number(t, "DURAGO_POWER_LOSSES", 200), powerloss.Number(t, "DURAGO_SEED", 1)
 	for _, how := range []how{oneJournal, eachLog} {
 		t.Run(string(how), func(t *testing.T) {
 			t.Parallel()
@@ -31,16 +31,6 @@ func TestStore_powerLoss(t *testing.T) {
 			require.Zero(t, all.waits, "a loop waited for the disk, and the journal was not full")
 		})
 	}
-}
-
-func variable(t *testing.T, name string, otherwise int) int {
-	s := os.Getenv(name)
-	if s == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(s)
-	require.NoError(t, err)
-	return n
 }
 
 // TestStore_powerLoss_catches seeds the faults that the test above is there to find. It begins with a seed that is near one

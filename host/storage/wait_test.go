@@ -16,6 +16,7 @@ import (
 
 	"durago.example/host/storage"
 	"durago.example/host/storage/journal"
+	"durago.example/host/storage/powerloss"
 )
 
 // slow is the machine's disk, also SQLite's, whose syncs take until they are let go.
@@ -95,7 +96,7 @@ func (f slowFile) Sync(flags vfs.SyncFlag) error { f.d.wait(); return f.File.Syn
 func TestStore_waitsForNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newSlow(t)
-		dir := filepath.Join(scratch(t), "state")
+		dir := filepath.Join(powerloss.Scratch(t), "state")
 		s, err := storage.Open(storage.Options{Dir: dir, Disk: d, VFS: d.name})
 		require.NoError(t, err)
 		require.NoError(t, s.MakeNamespace("key"))
@@ -159,7 +160,7 @@ func TestStore_waitsForNoDisk(t *testing.T) {
 func TestStore_full(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newSlow(t)
-		s, err := storage.Open(storage.Options{Dir: filepath.Join(scratch(t), "state"), Disk: d, VFS: d.name, Journal: journal.Options{SegmentSize: 128 << 10, Keep: 1, Most: 3}})
+		s, err := storage.Open(storage.Options{Dir: filepath.Join(powerloss.Scratch(t), "state"), Disk: d, VFS: d.name, Journal: journal.Options{SegmentSize: 128 << 10, Keep: 1, Most: 3}})
 		require.NoError(t, err)
 		require.NoError(t, s.MakeNamespace("key"))
 		d.hold()

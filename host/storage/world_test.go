@@ -88,7 +88,7 @@ type world struct {
 // live lets a world live through several losses.
 func live(t *testing.T, seed uint64, how how, f fault, all *tally) (err error) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powerloss.New(scratch(t), seed), how: how, fault: f, all: all, near: rand.New(rand.NewPCG(seed, 2)), waiting: map[request][]chan error{}}
+		w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powerloss.New(powerloss.Scratch(t), seed), how: how, fault: f, all: all, near: rand.New(rand.NewPCG(seed, 2)), waiting: map[request][]chan error{}}
 		defer w.disk.Close()
 		w.disk.LazyNames = f == noNameSync
 		for i := range 6 {
@@ -109,17 +109,6 @@ func live(t *testing.T, seed uint64, how how, f fault, all *tally) (err error) {
 	return err
 }
 
-// scratch is an empty directory, in memory if there is such a place: the disk is simulated, so that a real one would
-// only be slow.
-func scratch(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "durago-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 // restart brings the machine back, perhaps after it has failed in the middle of that, and looks at what it has.
 func (w *world) restart() error {
 	for {
@@ -128,7 +117,7 @@ func (w *world) restart() error {
 			w.disk.Kill()
 		} else {
 			w.all.losses++
-			if err := w.disk.PowerLoss(scratch(w.t)); err != nil {
+			if err := w.disk.PowerLoss(powerloss.Scratch(w.t)); err != nil {
 				return err
 			}
 		}

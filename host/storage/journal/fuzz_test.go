@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/storage/journal"
+	"durago.example/host/storage/powerloss"
 )
 
 // FuzzOpen opens journals that are damaged, and holds that one is replayed, or refused by name with nothing written
@@ -28,7 +29,7 @@ func FuzzOpen(f *testing.F) {
 func TestOpen_damaged(t *testing.T) {
 	whole := sample(t)
 	rng := rand.New(rand.NewPCG(1, 1))
-	refused, journals := 0, number(t, "DURAGO_DAMAGED", 1000)
+	refused, journals := 0, powerloss.Number(t, "DURAGO_DAMAGED", 1000)
 	for range journals {
 		b := slices.Clone(whole)
 		for range 1 + rng.IntN(4) {
@@ -48,7 +49,7 @@ func TestOpen_damaged(t *testing.T) {
 }
 
 func openDamaged(t *testing.T, b []byte, seal bool) error {
-	outer := scratch(t)
+	outer := powerloss.Scratch(t)
 	defer func() { _ = os.RemoveAll(outer) }()
 	root := filepath.Join(outer, "state")
 	require.NoError(t, os.MkdirAll(filepath.Join(root, journal.Directory), 0o755))

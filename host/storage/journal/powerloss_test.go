@@ -1,19 +1,19 @@
 package journal_test
 
 import (
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"durago.example/host/storage/powerloss"
 )
 
 // TestJournal_powerLoss cuts the power, or kills the process, at random operations of random work on a dozen databases,
 // also in the middle of a recovery, and holds after each that every database has all that was acknowledged, and
 // otherwise whole transactions alone. DURAGO_POWER_LOSSES asks for more, and DURAGO_SEED for others.
 func TestJournal_powerLoss(t *testing.T) {
-	losses, first := number(t, "DURAGO_POWER_LOSSES", 250), number(t, "DURAGO_SEED", 1)
+	losses, first := powerloss.Number(t, "DURAGO_POWER_LOSSES", 250), powerloss.Number(t, "DURAGO_SEED", 1)
 	var all tally
 	for seed := uint64(first); all.losses < losses; seed++ {
 		require.NoError(t, live(t, seed, none, &all), "seed %d", seed)
@@ -25,16 +25,6 @@ func TestJournal_powerLoss(t *testing.T) {
 	require.NotZero(t, all.removed)
 	require.NotZero(t, all.stops)
 	require.NotZero(t, all.reused, "no segment was ever used again")
-}
-
-func number(t *testing.T, variable string, otherwise int) int {
-	s := os.Getenv(variable)
-	if s == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(s)
-	require.NoError(t, err)
-	return n
 }
 
 // TestJournal_powerLoss_catches breaks the rules that the test above is there to hold. It begins with a seed that is near

@@ -107,7 +107,7 @@ func (w *world) SyncDir(path string) error {
 
 // live lets a world live through several losses.
 func live(t *testing.T, seed uint64, f fault, all *tally) error {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), root: scratch(t), fault: f, all: all}
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), root: powerloss.Scratch(t), fault: f, all: all}
 	w.disk = powerloss.New(w.root, seed)
 	defer w.disk.Close()
 	defer func() { _ = os.RemoveAll(w.root) }() // many worlds are one test
@@ -144,17 +144,6 @@ func live(t *testing.T, seed uint64, f fault, all *tally) error {
 	return nil
 }
 
-// scratch is an empty directory, in memory if there is such a place: the disk is simulated, so that a real one would
-// only be slow.
-func scratch(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "durago-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 func (w *world) recover() (err error) {
 	o := journal.Options{Root: w.disk.Path(""), Disk: w, VFS: w.disk.Name(), Template: w.template, SegmentSize: 128 << 10, Keep: 2, Most: 5}
 	o.Faults = journal.Faults{ReuseEarly: w.fault == reusedEarly, NoMarkers: w.fault == noMarker, LateTombstone: w.fault == lateTombstone,
@@ -189,7 +178,7 @@ func (w *world) restart() error {
 			w.disk.Kill()
 		} else {
 			w.all.losses++
-			root := scratch(w.t)
+			root := powerloss.Scratch(w.t)
 			if err := w.disk.PowerLoss(root); err != nil {
 				return err
 			}
