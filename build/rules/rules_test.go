@@ -59,7 +59,7 @@ var seeds = map[string]struct{ broken, chain, allowed string }{
 	"engine":   {"host/durable>host/storage host/storage>wasm/abi", "host/durable imports host/storage imports wasm/abi", "host/durable>wasm/value host/bridge>wasm/abi"},
 	"isolate":  {"host/isolate>host/durable", "host/isolate imports host/durable", "host/isolate>host/gojs host/bridge>host/durable"},
 	"bridge":   {"host/workersapi>host/isolate", "host/workersapi imports host/isolate", "host/bridge>host/isolate host/bridge>host/durable host>host/isolate"},
-	"harness":  {"host/cmd/durago>host/hosttest", "host/cmd/durago imports host/hosttest", "host/hosttest>host"},
+	"harness":  {"host/storage>host/storage/powerloss host/cmd/durago>host/hosttest", "host/cmd/durago imports host/hosttest", "host/hosttest>host"},
 	"contract": {"worker/app>objects/auth objects/auth>objects/auth/authserver", "worker/app imports objects/auth imports objects/auth/authserver", "worker/app>objects/auth worker>objects/auth/authserver"},
 	"abi":      {"wasm/value>objects", "wasm/value imports objects", "wasm/value>wasm/abi wasm/guest>objects/driver"},
 	"wazero":   {"host>github.com/tetratelabs/wazero/api", "host imports github.com/tetratelabs/wazero/api", "host/isolate>github.com/tetratelabs/wazero host/gojs>github.com/tetratelabs/wazero/sys"},

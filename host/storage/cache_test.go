@@ -148,3 +148,30 @@ func TestCache_keeps(t *testing.T) {
 		})
 	}
 }
+
+// TestCache_forgets: what a connection knows of its last statement does not keep it open.
+func TestCache_forgets(t *testing.T) {
+	s, c := newCache(t, 1)
+	a, b := c.Database("key", strings.Repeat("a", 64)), c.Database("key", strings.Repeat("b", 64))
+	last := func() (n float64) {
+		r, err := a.Exec(`SELECT last_insert_rowid()`, nil)
+		require.NoError(t, err)
+		require.True(t, r.Next())
+		n = r.Value(0).Float
+		require.NoError(t, r.Close())
+		return n
+	}
+	for _, q := range []string{`CREATE TABLE t (n)`, `INSERT INTO t VALUES (1)`} {
+		r, err := a.Exec(q, nil)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+	}
+	_, err := a.Commit(func(error) {})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, last())
+	put(t, b, "k")
+	require.Zero(t, last())
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Close())
+	require.NoError(t, s.Close())
+}
