@@ -39,29 +39,78 @@ func trace(t *testing.T, pid int) func() []string {
 }
 
 var (
-	logWrite = regexp.MustCompile(`pwrite(64|v)\(\d+<[^>]*-wal>`)
-	logSync  = regexp.MustCompile(`f(data)?sync\(\d+<[^>]*-wal>\)\s*= 0|f(data)?sync resumed>.*= 0`)
-	answered = regexp.MustCompile(`(write|writev|sendto|sendmsg)\(.*HTTP/1\.1 200`)
+	// A log's head may follow its sync: the journal has it, and a log without frames says nothing.
+	logWrite     = regexp.MustCompile(`pwrite(64|v)\(\d+<[^>]*-wal>`)
+	logHead      = regexp.MustCompile(`, 32, 0(\)| <unfinished)`)
+	journalWrite = regexp.MustCompile(`pwrite64\(\d+<[^>]*\.segment>, "([^"]*)"`)
+	filling      = regexp.MustCompile(`^(\\0)+$`)
+	synced       = regexp.MustCompile(`f(?:data)?sync\(\d+<[^>]*(-wal|\.segment)>(.*= 0)?`)
+	resumed      = regexp.MustCompile(`f(?:data)?sync resumed>.*= 0`)
+	answered     = regexp.MustCompile(`(write|writev|sendto|sendmsg)\(.*HTTP/1\.1 200`)
 )
 
-// early counts the answers that left before the log's writes were synced, and all that wrote.
+// early counts the answers that left before the log's writes were synced, and all that wrote. A write is on disk after
+// a sync of its log that began later; or after a sync of the journal that began after the journal was written later.
 func early(calls []string) (tooEarly, writing int) {
-	dirty, wrote := false, false
+	var logged, journaled, stored, answeredAt int // counts of writes to logs
+	begun := map[string]int{}                     // by thread, what the sync that it waits for makes durable
 	for _, c := range calls {
-		switch {
-		case logWrite.MatchString(c):
-			dirty, wrote = true, true
-		case logSync.MatchString(c):
-			dirty = false
-		case answered.MatchString(c) && wrote:
+		thread, _, _ := strings.Cut(c, " ")
+		if logWrite.MatchString(c) && !logHead.MatchString(c) {
+			logged++
+		} else if m := journalWrite.FindStringSubmatch(c); m != nil && !filling.MatchString(m[1]) {
+			journaled = logged
+		} else if m := synced.FindStringSubmatch(c); m != nil {
+			covered := logged
+			if m[1] == ".segment" {
+				covered = journaled
+			}
+			if begun[thread] = covered; m[2] != "" {
+				stored = max(stored, covered)
+			}
+		} else if resumed.MatchString(c) {
+			stored = max(stored, begun[thread])
+		} else if answered.MatchString(c) && logged > answeredAt {
+			answeredAt = logged
 			writing++
-			if dirty {
+			if stored < logged {
 				tooEarly++
 			}
-			wrote = false
 		}
 	}
 	return tooEarly, writing
+}
+
+// TestEarly: what the reader of the calls tells apart.
+func TestEarly(t *testing.T) {
+	const (
+		frame, head = `1 pwrite64(9</s/a.sqlite-wal>, "\0\1", 4120, 32) = 4120`, `1 pwrite64(9</s/a.sqlite-wal>, "7", 32, 0) = 32`
+		log         = `1 fdatasync(9</s/a.sqlite-wal>) = 0`
+		record      = `2 pwrite64(8</s/journal/0001.segment>, "j\1", 5000, 512) = 5000`
+		zeros       = `2 pwrite64(8</s/journal/0001.segment>, "\0\0", 5000, 512) = 5000`
+		begin       = `2 fdatasync(8</s/journal/0001.segment> <unfinished ...>`
+		end         = `2 <... fdatasync resumed>) = 0`
+		answer      = `3 write(7<socket:[1]>, "HTTP/1.1 200 OK", 80) = 80`
+	)
+	for _, row := range []struct {
+		name              string
+		tooEarly, writing int
+		calls             []string
+	}{
+		{"log", 0, 1, []string{frame, log, answer}},
+		{"nothing written", 0, 0, []string{answer}},
+		{"no sync", 1, 1, []string{frame, answer}},
+		{"journal", 0, 1, []string{head, frame, record, begin, end, head, answer}},
+		{"answer during the sync", 1, 1, []string{frame, record, begin, answer, end}},
+		{"journal not written", 1, 1, []string{frame, begin, end, answer}},
+		{"journal filled only", 1, 1, []string{frame, zeros, begin, end, answer}},
+		{"journal synced before", 1, 1, []string{frame, begin, record, end, answer}},
+		{"a later frame", 1, 1, []string{frame, record, begin, frame, end, answer}},
+	} {
+		tooEarly, writing := early(row.calls)
+		require.Equal(t, row.tooEarly, tooEarly, row.name)
+		require.Equal(t, row.writing, writing, row.name)
+	}
 }
 
 // TestOutput_synced holds, by the system calls that both runtimes make, that an answer leaves after the write that it
