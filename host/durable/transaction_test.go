@@ -14,6 +14,7 @@ import (
 
 	"durago.example/host/durable"
 	"durago.example/host/storage"
+	"durago.example/host/storage/journal"
 	"durago.example/host/storage/powerloss"
 )
 
@@ -197,7 +198,7 @@ func TestObject_critical(t *testing.T) {
 			t.Run(row.name+" in "+where, bubble(func(t *testing.T) {
 				disk := powerloss.New(powerloss.Scratch(t), 1)
 				defer disk.Close()
-				e := newEngine(t, options{storage: storage.Options{Dir: disk.Path("state"), Disk: disk, VFS: disk.Name()}})
+				e := newEngine(t, options{storage: storage.Options{Dir: disk.Path("state"), Disk: disk, VFS: disk.Name(), Journal: journal.Options{Young: -1}}})
 				require.NoError(t, e.do("a", inOrder(put("kept"), write)))
 				old := start(t, e, "a")
 				behind := e.send("a", func(_ *durable.Object, done func(error)) {})

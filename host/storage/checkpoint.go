@@ -157,7 +157,7 @@ func (c *checkpointer) idle() bool {
 
 // tidy copies the log of a database that is closed, and removes it; and the database too if that holds nothing.
 func (s *Store) tidy(path string) error {
-	ok, err := made(path)
+	ok, err := s.isMade(path)
 	if err == nil && !ok { // power loss has left the log, which has all of it
 		err = s.durable.create(path)
 	}
@@ -187,7 +187,7 @@ func (s *Store) copyLog(path string) (something bool, err error) {
 	if err = errors.Join(err, conn.Close()); err != nil { // which copies the log
 		return false, err
 	}
-	left, err := exists(path + "-wal")
+	left, err := s.exists(path + "-wal")
 	if left {
 		err = fmt.Errorf("storage: the log of %s was not copied", path)
 	}

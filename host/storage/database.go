@@ -71,8 +71,8 @@ func (d *Database) Exists() bool {
 	if d.conn != nil {
 		return true
 	}
-	_, err := os.Stat(d.path)
-	return err == nil
+	there, err := d.store.exists(d.path)
+	return there && err == nil
 }
 
 func (d *Database) connect() error {
@@ -148,7 +148,7 @@ func (d *Database) prepare() error {
 	if err := d.store.makeDir(filepath.Dir(d.path)); err != nil {
 		return err
 	}
-	made, err := made(d.path)
+	made, err := d.store.isMade(d.path)
 	if err == nil && !made {
 		err = d.store.durable.create(d.path)
 	}
@@ -161,9 +161,12 @@ func (d *Database) prepare() error {
 	return nil
 }
 
-// made tells whether the database has been made. Power loss may leave a file whose one page was never written: that one
+// isMade tells whether the database has been made. Power loss may leave a file whose one page was never written: that one
 // has not.
-func made(path string) (bool, error) {
+func (s *Store) isMade(path string) (bool, error) {
+	if s.durable.young(path) {
+		return true, nil
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil

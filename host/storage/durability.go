@@ -16,6 +16,8 @@ type durability interface {
 	layer() string
 	// create makes the file of a database. It does not wait for the disk.
 	create(path string) error
+	// young tells whether a file of a database is there though the disk does not have it.
+	young(path string) bool
 	// remove removes a database that is closed and holds nothing, with its log. It may wait for the disk.
 	remove(path string) error
 	// committed has report called once all that the database holds now is durable: in the order of the calls for one database.
@@ -40,6 +42,7 @@ type journaled struct{ *journal.Journal }
 
 func (j journaled) layer() string                          { return j.VFS() }
 func (j journaled) create(path string) error               { return j.Create(path) }
+func (j journaled) young(path string) bool                 { return j.Young(path) }
 func (j journaled) remove(path string) error               { return j.Remove(path) }
 func (j journaled) committed(_ string, report func(error)) { j.Committed(report) }
 func (j journaled) fail(err error) error                   { return j.Fail(err) }
@@ -59,6 +62,7 @@ type process struct {
 
 func (p process) layer() string                        { return p.vfs }
 func (p process) create(path string) error             { return create(p.disk, path) }
+func (process) young(string) bool                      { return false }
 func (p process) remove(path string) error             { return p.disk.Remove(path) }
 func (process) committed(_ string, report func(error)) { report(nil) }
 func (process) fail(err error) error                   { return err }
@@ -73,6 +77,14 @@ func create(disk Disk, path string) error {
 	}
 	_, err = f.WriteAt(template, 0)
 	return errors.Join(err, f.Close())
+}
+
+// exists tells whether a file of a database is there.
+func (s *Store) exists(path string) (bool, error) {
+	if s.durable.young(path) {
+		return true, nil
+	}
+	return exists(path)
 }
 
 // exists tells whether there is a file or directory of a name.

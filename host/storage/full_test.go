@@ -117,14 +117,14 @@ func TestStore_diskFull(t *testing.T) {
 		require.NoError(t, w.put(a, "before", 100))
 		require.NoError(t, w.put(b, "before", 100))
 		d.no = func(path string, end int64) bool { return strings.HasSuffix(path, "1.sqlite-wal") && end > 20<<10 }
-		require.ErrorContains(t, w.put(a, "large", 40<<10), "SQLITE_IOERR")
+		require.ErrorContains(t, w.put(a, "large", 100<<10), "SQLITE_IOERR")
 		require.NoError(t, w.put(b, "during", 40<<10))
 		require.NoError(t, a.Close())
 		a = w.database(1) // as the engine does it with an object that was reset
 		require.True(t, w.has(a, "before"))
 		require.False(t, w.has(a, "large"))
 		d.no = func(string, int64) bool { return false }
-		require.NoError(t, w.put(a, "after", 40<<10))
+		require.NoError(t, w.put(a, "after", 100<<10))
 		require.NoError(t, a.Close())
 		require.NoError(t, b.Close())
 		require.Empty(t, w.s.Failed())
@@ -148,6 +148,35 @@ func TestStore_diskFull(t *testing.T) {
 		require.NoError(t, a.Close())
 		require.Empty(t, w.s.Failed())
 		require.NoError(t, w.s.Close())
+	})
+	t.Run("files that are young: they stay so, until the journal is full", func(t *testing.T) {
+		d, w := begin(t, "young")
+		d.no = func(path string, end int64) bool {
+			return strings.HasSuffix(path, ".sqlite") && end > 100 || strings.HasSuffix(path, "-wal") && end > 5<<10
+		}
+		var all []*storage.Database
+		for n := range 20 {
+			all = append(all, w.database(n))
+			require.NoError(t, w.put(all[n], "first", 10<<10))
+			require.NoError(t, all[n].Close())
+		}
+		d.no = func(string, int64) bool { return false }
+		for _, db := range all {
+			require.True(t, w.has(db, "first"))
+			require.NoError(t, w.put(db, "second", 20<<10))
+			require.NoError(t, db.Retire())
+		}
+		require.Empty(t, w.s.Failed())
+		require.NoError(t, w.s.Close())
+		s, err := storage.Open(storage.Options{Dir: dir, SyncLogs: true})
+		require.NoError(t, err)
+		for n := range 20 {
+			db := s.Database("key", fmt.Sprintf("%064d", n))
+			require.True(t, writer{t, s}.has(db, "first"))
+			require.True(t, writer{t, s}.has(db, "second"))
+			require.NoError(t, db.Close())
+		}
+		require.NoError(t, s.Close())
 	})
 	t.Run("the journal: it uses what it has again", func(t *testing.T) {
 		d, w := begin(t, "journal")

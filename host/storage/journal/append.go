@@ -3,6 +3,7 @@ package journal
 import (
 	"path/filepath"
 	"slices"
+	"sync"
 )
 
 // file is a file, or a directory, that has something in the journal which is not durable at its own place.
@@ -22,6 +23,12 @@ type file struct {
 	head   []byte // of a log: kept from the file until its record is durable
 	headAt uint64 // the position of that
 	headed bool   // the file of a log has a head, or may have one on disk, with a transaction
+
+	// own guards the first bytes of a log, and what follows.
+	own   sync.Mutex
+	young *sparse // what it holds, if the disk does not have it
+	held  int     // that, in bytes of memory
+	begun bool    // the disk may have a part of it
 }
 
 func (f *file) touch(seq uint64) {
@@ -44,6 +51,7 @@ type chunk struct {
 
 	file *file // of the last record, which takes what follows directly
 	head int   // where that record is
+	from int64 // its offset
 	next int64 // the offset that follows it
 }
 
@@ -105,16 +113,18 @@ func (j *Journal) add(f *file, k kind, off int64, p []byte) {
 	if head {
 		copy(f.salts[:], p[16:24])
 	}
-	if follows := c.file == f && k == write && off == c.next; follows && !(frame && c.b[c.head+1]&commits != 0) {
-		le.PutUint32(c.b[c.head+16:], le.Uint32(c.b[c.head+16:])+uint32(len(p)))
-		c.b[c.head+1] |= flags
-		c.b = append(c.b, p...)
-		j.position += uint64(len(p))
-	} else {
-		c.head, c.file = len(c.b), f
-		c.b = appendRecord(c.b, k, flags, f.id, off, p)
-		j.position += uint64(recordHead + len(p))
+	before := len(c.b)
+	follows := c.file == f && k == write && off == c.next && off-c.from < largest && !(frame && c.b[c.head+1]&commits != 0)
+	if !follows {
+		c.head, c.file, c.from = before, f, off
+		c.b = appendRecord(c.b, k, flags, f.id, off, nil)
 	}
+	if len(p) > 0 {
+		c.b = appendRuns(c.b, p)
+	}
+	le.PutUint32(c.b[c.head+16:], uint32(len(c.b)-c.head-recordHead))
+	c.b[c.head+1] |= flags
+	j.position += uint64(len(c.b) - before)
 	if c.next = off + int64(len(p)); k != write {
 		c.file = nil
 	}

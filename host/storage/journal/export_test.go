@@ -1,6 +1,10 @@
 package journal
 
-import "slices"
+import (
+	"fmt"
+	"io"
+	"slices"
+)
 
 // What the tests drive by hand.
 
@@ -62,3 +66,30 @@ func Seal(b []byte) []byte {
 	}
 	return b
 }
+
+// Sparse is the content of a young file.
+type Sparse struct{ s sparse }
+
+// WriteAt tells whether it has taken the bytes.
+func (s *Sparse) WriteAt(p []byte, off int64) bool { return s.s.writeAt(p, off) }
+
+// ReadAt reads.
+func (s *Sparse) ReadAt(p []byte, off int64) (int, error) { return s.s.readAt(p, off) }
+
+// Truncate tells whether it has cut the file.
+func (s *Sparse) Truncate(size int64) bool { return s.s.truncate(size) }
+
+// WriteTo writes what comes at an offset and after it.
+func (s *Sparse) WriteTo(w io.WriterAt, off int64) error { return s.s.writeTo(w, off) }
+
+// WriteRuns writes p as a record has it.
+func WriteRuns(w io.WriterAt, p []byte) error {
+	r := runs(appendRuns(nil, p))
+	if n, ok := r.size(); !ok || n != int64(len(p)) {
+		return fmt.Errorf("%d bytes of %d", n, len(p))
+	}
+	return r.writeTo(w, 0)
+}
+
+// RunsSize is how many bytes a record of p has, without its head.
+func RunsSize(p []byte) int { return len(appendRuns(nil, p)) }

@@ -14,6 +14,9 @@
 // The logs themselves are synced later, many records at a time. What is in a synced log is no longer needed in the
 // journal, whose segments are used again.
 //
+// A database that is made, and a log that is begun, are not even files at first (young.go): the journal and memory have
+// them. Most logs are copied into their database before they would have become files.
+//
 // # The rules
 //
 // Each is named in a comment, "Rule n", where it is obeyed; the tests break them one by one.
@@ -57,6 +60,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,6 +79,10 @@ type Options struct {
 	// Most is how many segments there may be; when all are needed, commits wait for the logs. Default 16, at least
 	// Keep + 2.
 	Most int
+	// Young is how many bytes of memory a log may hold before it becomes a file, and AllYoung how many all logs may; default
+	// 64 KB and 64 MB. With a negative Young every file is made at once.
+	Young    int
+	AllYoung int64
 	// Now numbers the epochs; default time.Now.
 	Now func() time.Time
 	// Failed is called once, with the error that has ended the journal. It must not wait.
@@ -102,6 +110,12 @@ func (o *Options) complete() error {
 	}
 	if o.Most == 0 {
 		o.Most = 16
+	}
+	if o.Young == 0 {
+		o.Young = 64 << 10
+	}
+	if o.AllYoung == 0 {
+		o.AllYoung = 64 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -136,7 +150,7 @@ type Journal struct {
 	dir string
 	vfs string
 
-	// mu guards what follows. It is never held over a write or a sync. Lock order: writing, releasing, heads, mu.
+	// mu guards what follows. It is never held over a write or a sync. Lock order: writing, releasing, a file's own, mu.
 	mu       sync.Mutex
 	chunks   []*chunk // appended, not written
 	spare    [][]byte // memory for more
@@ -166,8 +180,10 @@ type Journal struct {
 	lastSeq uint64
 	epoch   uint64
 
-	releasing turn       // one release at a time
-	heads     sync.Mutex // guards the first bytes of the logs
+	releasing turn // one release at a time
+
+	young    atomic.Int64 // bytes that young files hold
+	template *sparse
 
 	wake, keep chan struct{}
 	stop       chan struct{}

@@ -47,11 +47,7 @@ func (l *layer) OpenFilename(full *vfs.Filename, flags vfs.OpenFlag) (vfs.File, 
 	case ok && flags&vfs.OPEN_WAL != 0 && strings.HasSuffix(name, logSuffix):
 		return l.openLog(full, name, flags)
 	case ok && flags&vfs.OPEN_MAIN_DB != 0 && strings.HasSuffix(name, databaseSuffix):
-		f, flags, err := l.base.OpenFilename(full, flags)
-		if err != nil {
-			return f, flags, err
-		}
-		return &database{File: f, j: l.j, name: name}, flags, nil
+		return l.openDatabase(full, name, flags)
 	}
 	return l.base.OpenFilename(full, flags)
 }
@@ -71,26 +67,42 @@ func (l *layer) Delete(path string, syncDir bool) error {
 
 // unlink also drops a head that is kept back, which would else be written to the log that follows.
 func (l *layer) unlink(path, name string) error {
-	l.j.heads.Lock()
-	defer l.j.heads.Unlock()
-	if err := l.base.Delete(path, false); err != nil {
+	l.j.mu.Lock()
+	f := l.j.track(name)
+	l.j.mu.Unlock()
+	f.own.Lock()
+	defer f.own.Unlock()
+	var err error
+	if f.young == nil {
+		err = l.base.Delete(path, false)
+	} else if f.begun {
+		err = l.j.o.Disk.Remove(path)
+	}
+	if err != nil {
 		return err
 	}
+	l.j.grow(f)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
-	if f := l.j.files[name]; f != nil {
-		f.head = nil
-	}
+	f.head = nil
 	return nil
 }
 
 // Access tells whether a file exists.
-func (l *layer) Access(name string, flags vfs.AccessFlag) (bool, error) {
-	return l.base.Access(name, flags)
+func (l *layer) Access(path string, flags vfs.AccessFlag) (bool, error) {
+	if l.j.Young(path) {
+		return true, nil
+	}
+	return l.base.Access(path, flags)
 }
 
-// FullPathname is the path in its usual form.
-func (l *layer) FullPathname(name string) (string, error) { return l.base.FullPathname(name) }
+// FullPathname is the path in its usual form, which paths below the root have.
+func (l *layer) FullPathname(path string) (string, error) {
+	if _, ok := l.j.relative(path); ok && filepath.Clean(path) == path {
+		return path, nil
+	}
+	return l.base.FullPathname(path)
+}
 
 // Create makes a database from the template. Rule 4: neither the file nor its name is synced, the record is enough.
 func (j *Journal) Create(path string) error {
@@ -98,14 +110,14 @@ func (j *Journal) Create(path string) error {
 	if !ok || !strings.HasSuffix(name, databaseSuffix) {
 		return fmt.Errorf("journal: make %s: not a database below %s", path, j.o.Root)
 	}
-	f, err := j.o.Disk.OpenFile(path, true)
-	if err != nil {
-		return fmt.Errorf("journal: make a database: %w", err)
-	}
-	_, err = f.WriteAt(j.o.Template, 0)
-	if e := f.Close(); err == nil {
-		err = e
-	}
+	j.mu.Lock()
+	f := j.track(name)
+	f.handles++
+	j.mu.Unlock()
+	err := j.make(f)
+	j.mu.Lock()
+	f.handles--
+	j.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("journal: make %s: %w", name, err)
 	}
@@ -116,6 +128,16 @@ func (j *Journal) Create(path string) error {
 	defer j.mu.Unlock()
 	j.unmarked[name] = !j.o.Faults.NoMarkers
 	return nil
+}
+
+func (j *Journal) make(f *file) error {
+	f.own.Lock()
+	defer f.own.Unlock()
+	f.young = j.template
+	if j.o.Young > 0 {
+		return nil
+	}
+	return j.bear(f)
 }
 
 // Remove removes a database that is closed, and its log. It waits for the disk.
@@ -133,18 +155,32 @@ func (j *Journal) Remove(path string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range []string{path + "-wal", path} {
-		if err := j.o.Disk.Remove(p); err != nil {
+	for _, name := range []string{name + "-wal", name} {
+		if err := j.erase(name); err != nil {
 			return fmt.Errorf("journal: remove %s: %w", name, err)
 		}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.unmarked, name)
-	if f := j.files[name+"-wal"]; f != nil {
-		f.first, f.again, f.head = 0, 0, nil
-	}
 	j.touchDir(name, seq) // and, rule 2, until that is durable
+	return nil
+}
+
+// erase removes a file, and what is known of it.
+func (j *Journal) erase(name string) error {
+	j.mu.Lock()
+	f := j.track(name)
+	j.mu.Unlock()
+	f.own.Lock()
+	defer f.own.Unlock()
+	j.grow(f)
+	if err := j.o.Disk.Remove(j.absolute(name)); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f.first, f.again, f.head = 0, 0, nil
 	return nil
 }
 
@@ -161,98 +197,4 @@ func (j *Journal) pin() (seq uint64, unpin func()) {
 			delete(j.pins, seq)
 		}
 	}
-}
-
-// database is an open database. Its writes are checkpoints, which SQLite syncs.
-type database struct {
-	vfs.File
-	j    *Journal
-	name string
-}
-
-// Sync is a real one, and marks a database that was made. Rules 3 and 4.
-func (d *database) Sync(flags vfs.SyncFlag) error {
-	if err := d.File.Sync(flags); err != nil {
-		return d.j.Fail(err)
-	}
-	d.j.mu.Lock()
-	made := d.j.unmarked[d.name]
-	d.j.mu.Unlock()
-	if !made {
-		return nil
-	}
-	if err := d.j.o.Disk.SyncDir(filepath.Dir(d.j.absolute(d.name))); err != nil {
-		return d.j.Fail(err)
-	}
-	if _, err := d.j.append(d.name, synced, 0, nil); err != nil {
-		return err
-	}
-	d.j.mu.Lock()
-	defer d.j.mu.Unlock()
-	delete(d.j.unmarked, d.name)
-	return nil
-}
-
-// Unwrap gives SQLite's wrappers the file below.
-func (d *database) Unwrap() vfs.File { return d.File }
-
-// The file controls that the machine's files have. An embedded interface does not hand them on.
-
-var (
-	_ vfs.FileUnwrap             = (*database)(nil)
-	_ vfs.FileLockState          = (*database)(nil)
-	_ vfs.FilePersistWAL         = (*database)(nil)
-	_ vfs.FilePowersafeOverwrite = (*database)(nil)
-	_ vfs.FileSizeHint           = (*database)(nil)
-	_ vfs.FileHasMoved           = (*database)(nil)
-)
-
-// LockState is what the file's lock is.
-func (d *database) LockState() vfs.LockLevel {
-	if f, ok := d.File.(vfs.FileLockState); ok {
-		return f.LockState()
-	}
-	return vfs.LOCK_EXCLUSIVE + 1 // not known: SQLite is told that there is no answer
-}
-
-// PersistWAL tells whether the log stays when the database is closed.
-func (d *database) PersistWAL() bool {
-	f, ok := d.File.(vfs.FilePersistWAL)
-	return ok && f.PersistWAL()
-}
-
-// SetPersistWAL says whether the log stays when the database is closed.
-func (d *database) SetPersistWAL(on bool) {
-	if f, ok := d.File.(vfs.FilePersistWAL); ok {
-		f.SetPersistWAL(on)
-	}
-}
-
-// PowersafeOverwrite tells whether a write harms no bytes beside it.
-func (d *database) PowersafeOverwrite() bool {
-	f, ok := d.File.(vfs.FilePowersafeOverwrite)
-	return ok && f.PowersafeOverwrite()
-}
-
-// SetPowersafeOverwrite says whether a write harms no bytes beside it.
-func (d *database) SetPowersafeOverwrite(on bool) {
-	if f, ok := d.File.(vfs.FilePowersafeOverwrite); ok {
-		f.SetPowersafeOverwrite(on)
-	}
-}
-
-// SizeHint says how large the file will be.
-func (d *database) SizeHint(size int64) error {
-	if f, ok := d.File.(vfs.FileSizeHint); ok {
-		return f.SizeHint(size)
-	}
-	return nil
-}
-
-// HasMoved tells whether the name is another file's now.
-func (d *database) HasMoved() (bool, error) {
-	if f, ok := d.File.(vfs.FileHasMoved); ok {
-		return f.HasMoved()
-	}
-	return false, nil
 }

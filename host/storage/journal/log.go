@@ -6,64 +6,103 @@ import (
 
 // log is an open write-ahead log.
 type log struct {
-	vfs.File
+	handle
 	j    *Journal
 	name string
-	file *file
 	head bool // the last write was the log's head
 }
 
 func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	existed, err := l.base.Access(full.String(), vfs.ACCESS_EXISTS)
+	l.j.mu.Lock()
+	f := l.j.track(name)
+	f.handles++
+	if l.j.o.Faults.ByHandle {
+		f.last = 0
+	}
+	l.j.mu.Unlock()
+	w := &log{handle: handle{layer: l, file: f, full: full, flags: flags}, j: l.j, name: name}
+	err := w.begin()
 	if err != nil {
+		l.j.mu.Lock()
+		f.handles--
+		l.j.mu.Unlock()
 		return nil, flags, err
 	}
-	f, flags, err := l.base.OpenFilename(full, flags)
-	if err != nil {
-		return f, flags, err
+	return w, flags, nil
+}
+
+// begin opens the log, or has it be young if there is none.
+func (l *log) begin() error {
+	f := l.file
+	f.own.Lock() // a head that was kept back may be on its way to the file
+	defer f.own.Unlock()
+	if f.young != nil {
+		return nil
 	}
-	w := &log{File: f, j: l.j, name: name}
-	l.j.heads.Lock() // a head that was kept back may be on its way to the file
-	defer l.j.heads.Unlock()
-	have, _ := readHead(f)
-	headed := hasCommit(f)
+	path := l.full.String()
+	existed, err := l.layer.base.Access(path, vfs.ACCESS_EXISTS)
+	if err != nil {
+		return err
+	}
+	if !existed && l.flags&vfs.OPEN_CREATE != 0 && l.j.o.Young > 0 && l.j.young.Load() < l.j.o.AllYoung {
+		f.young = &sparse{}
+		l.j.mu.Lock()
+		f.headed = false
+		l.j.mu.Unlock()
+		return nil
+	}
+	if err := l.open(); err != nil {
+		return err
+	}
+	have, _ := readHead(l.File)
+	headed := hasCommit(l.File)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
-	w.file = l.j.track(name)
-	w.file.handles++
-	if l.j.o.Faults.ByHandle {
-		w.file.last = 0
+	if f.head == nil {
+		f.headed = headed
 	}
-	if w.file.head == nil {
-		w.file.headed = headed
-	}
-	if w.file.salts == (salts{}) {
-		w.file.salts = have
+	if f.salts == (salts{}) {
+		f.salts = have
 	}
 	if !existed {
-		l.j.touchDir(name, l.j.seq)
+		l.j.touchDir(l.name, l.j.seq)
 	}
-	return w, flags, nil
+	return nil
 }
 
 // WriteAt writes through, and then appends. Rule 1. The head is the exception: it is kept back until its record is
 // durable. A file without a head is no log, whatever else of it has come to the disk; and a head on the disk is one that
 // the journal knows (rule 9).
 func (l *log) WriteAt(p []byte, off int64) (int, error) {
-	if l.head = off == 0 && len(p) == walHead; l.head && !l.j.o.Faults.HeadAtOnce {
-		if _, err := l.j.append(l.name, write, 0, p); err != nil {
-			return 0, err
-		}
-		return len(p), nil
+	young, err := l.writeYoung(p, off)
+	if err != nil {
+		return 0, err
 	}
-	n, err := l.File.WriteAt(p, off)
-	if err != nil { // rule 6: the disk is full, and only this transaction fails
-		return n, err
+	l.head = off == 0 && len(p) == walHead
+	if !young && (!l.head || l.j.o.Faults.HeadAtOnce) {
+		if n, err := l.File.WriteAt(p, off); err != nil { // rule 6: the disk is full, and only this transaction fails
+			return n, err
+		}
 	}
 	if _, err := l.j.append(l.name, write, off, p); err != nil {
 		return 0, err
 	}
-	return n, nil
+	return len(p), nil
+}
+
+// writeYoung tells whether a log that is young has taken the bytes.
+func (l *log) writeYoung(p []byte, off int64) (taken bool, err error) {
+	_, err = l.whileYoung(func(s *sparse) error {
+		if s.held < l.j.o.Young && l.j.young.Load() < l.j.o.AllYoung && s.writeAt(p, off) {
+			taken = true
+			l.j.age(l.file, s.held)
+		}
+		return nil
+	})
+	if err == nil && !taken {
+		err = l.born()
+	}
+	return taken, err
 }
 
 // kept is the head that the file does not have yet.
@@ -75,7 +114,7 @@ func (l *log) kept() []byte {
 
 // ReadAt reads the log as it will be.
 func (l *log) ReadAt(p []byte, off int64) (int, error) {
-	n, err := l.File.ReadAt(p, off)
+	n, err := l.handle.ReadAt(p, off)
 	if off < walHead {
 		if head := l.kept(); head != nil {
 			n = max(n, copy(p, head[off:]))
@@ -89,7 +128,7 @@ func (l *log) ReadAt(p []byte, off int64) (int, error) {
 
 // Size is the size of the log as it will be.
 func (l *log) Size() (int64, error) {
-	size, err := l.File.Size()
+	size, err := l.handle.Size()
 	if err == nil && size < walHead && l.kept() != nil {
 		size = walHead
 	}
@@ -98,10 +137,23 @@ func (l *log) Size() (int64, error) {
 
 // Truncate cuts the log. What was cut off must not come back under a new log.
 func (l *log) Truncate(size int64) error {
-	if err := l.cut(size); err != nil {
+	young := false
+	_, err := l.whileYoung(func(s *sparse) error {
+		if young = s.truncate(size); young {
+			l.j.age(l.file, s.held)
+		}
+		return nil
+	})
+	if err == nil && !young {
+		err = l.born()
+	}
+	if err == nil {
+		err = l.cut(size, young)
+	}
+	if err != nil {
 		return err
 	}
-	if _, err := l.j.append(l.name, truncate, size, nil); err != nil || size > 0 {
+	if _, err := l.j.append(l.name, truncate, size, nil); err != nil || size > 0 || young {
 		return err
 	}
 	if err := l.j.o.Disk.SyncFile(l.j.absolute(l.name)); err != nil {
@@ -113,11 +165,13 @@ func (l *log) Truncate(size int64) error {
 	return nil
 }
 
-func (l *log) cut(size int64) error {
-	l.j.heads.Lock()
-	defer l.j.heads.Unlock()
-	if err := l.File.Truncate(size); err != nil {
-		return err
+func (l *log) cut(size int64, young bool) error {
+	l.file.own.Lock()
+	defer l.file.own.Unlock()
+	if !young {
+		if err := l.File.Truncate(size); err != nil {
+			return err
+		}
 	}
 	if size == 0 {
 		l.j.mu.Lock()
@@ -140,7 +194,8 @@ func (l *log) Sync(vfs.SyncFlag) error {
 	if err := l.j.wait(l.name); err != nil {
 		return err
 	}
-	return l.j.settle(l.file)
+	_, err := l.j.settle(l.file)
+	return err
 }
 
 // Close closes the file.
@@ -148,5 +203,16 @@ func (l *log) Close() error {
 	l.j.mu.Lock()
 	l.file.handles--
 	l.j.mu.Unlock()
-	return l.File.Close()
+	return l.handle.Close()
 }
+
+// Nobody locks a log.
+
+// Lock does nothing.
+func (*log) Lock(vfs.LockLevel) error { return nil }
+
+// Unlock does nothing.
+func (*log) Unlock(vfs.LockLevel) error { return nil }
+
+// CheckReservedLock tells that nobody has the lock.
+func (*log) CheckReservedLock() (bool, error) { return false, nil }

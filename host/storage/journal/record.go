@@ -14,7 +14,7 @@ import (
 //
 //	head of a segment   magic 4, sum 4, version 4, 0 4, seq 8, base position 8, needed 8, epoch 8
 //	head of a batch     magic 4, sum 4, seq 8, end position 8, needed 8, durable 8, length 4, 0 4, epoch 8, 0 8
-//	record              kind 1, flags 1, 0 2, file 4, offset 8, length 4, bytes
+//	record              kind 1, flags 1, 0 2, file 4, offset 8, length 4, runs
 //	name                a record whose bytes are incarnation 8, salts 8, path
 //
 // The number of a segment that was lost with its head is given again, perhaps to the same file: a batch belongs to a
@@ -23,7 +23,7 @@ import (
 const (
 	segmentMagic = 0x44_4A_53_31
 	batchMagic   = 0x44_4A_42_31
-	version      = 1
+	version      = 2
 
 	block       = 4096
 	segmentHead = 48
@@ -50,6 +50,9 @@ const (
 // commits is the flag of a record with which a transaction ends.
 const commits = 1
 
+// largest is the size in bytes past which no write is added to a record, and no record is twice as large.
+const largest = 1 << 20
+
 // farthest bounds the offsets in a record: SQLite's logs are shorter by far, and a sealed wrong one cannot fill a disk.
 const farthest = 1 << 40
 
@@ -72,7 +75,7 @@ type record struct {
 	flags byte
 	name  *named
 	off   int64
-	bytes []byte
+	bytes runs
 }
 
 // named is what a name says.
@@ -101,12 +104,15 @@ func appendName(b []byte, n *named) []byte {
 // check tells what in a record no journal holds.
 func (r *record) check() error {
 	p := r.name.path
+	size, ok := r.bytes.size()
 	log := strings.HasSuffix(p, logSuffix)
 	switch {
 	case !filepath.IsLocal(p) || filepath.Clean(p) != p || !log && !strings.HasSuffix(p, databaseSuffix) ||
 		strings.HasPrefix(p, Directory):
 		return damaged("a record of %q", p)
-	case r.off < 0 || r.off > farthest-int64(len(r.bytes)):
+	case !ok || size > 2*largest:
+		return damaged("the bytes of a record of %q", p)
+	case r.off < 0 || r.off > farthest-size:
 		return damaged("a record at %d of %q", r.off, p)
 	case log != (r.kind == write || r.kind == truncate || r.kind == unlink):
 		return damaged("a record of kind %d of %q", r.kind, p)

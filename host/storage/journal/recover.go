@@ -15,7 +15,9 @@ func recoverAll(o Options) (_ *Journal, err error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	j := &Journal{o: o, dir: filepath.Join(o.Root, Directory), files: map[string]*file{}, dirs: map[string]*file{},
+	template := &sparse{}
+	template.writeAt(o.Template, 0)
+	j := &Journal{o: o, template: template, dir: filepath.Join(o.Root, Directory), files: map[string]*file{}, dirs: map[string]*file{},
 		pins: map[uint64]int{}, unmarked: map[string]bool{}, writing: make(turn, 1), releasing: make(turn, 1),
 		wake: make(chan struct{}, 1), keep: make(chan struct{}, 1), stop: make(chan struct{})}
 	defer func() {

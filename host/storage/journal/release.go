@@ -24,8 +24,12 @@ func (j *Journal) releaseOld() error {
 func (j *Journal) release(upTo uint64) error {
 	j.releasing.Lock()
 	defer j.releasing.Unlock()
-	files, dirs := j.claim(j.files, upTo), j.claim(j.dirs, upTo)
-	err := each(j.o.width, files, j.syncFile)
+	files := j.claim(j.files, upTo)
+	err := j.bearAll(files)
+	dirs := j.claim(j.dirs, upTo)
+	if err == nil {
+		err = each(j.o.width, files, j.syncFile)
+	}
 	if err == nil {
 		err = each(j.o.width, dirs, func(d *file) error { return j.o.Disk.SyncDir(j.absolute(d.path)) })
 	}
@@ -43,8 +47,17 @@ func (j *Journal) release(upTo uint64) error {
 // syncFile makes a file durable. One that is not there is being removed, and no record says so yet: with its name it may
 // come back, half written, so that its records stay.
 func (j *Journal) syncFile(f *file) error {
-	if err := j.settle(f); err != nil {
+	young, err := j.settle(f)
+	if err != nil {
 		return err
+	}
+	if young {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if !j.o.Faults.NeverBorn {
+			f.again = f.first
+		}
+		return nil
 	}
 	path := j.absolute(f.path)
 	w, err := j.o.Disk.OpenFile(path, false)
@@ -107,36 +120,39 @@ func (j *Journal) firstNeeded() uint64 {
 	return first
 }
 
-// settle writes the head of a log that was kept back, if its record is durable.
-func (j *Journal) settle(f *file) error {
-	j.heads.Lock()
-	defer j.heads.Unlock()
+// settle writes the head of a log that was kept back, if its record is durable. It leaves a file alone that is young.
+func (j *Journal) settle(f *file) (young bool, err error) {
+	f.own.Lock()
+	defer f.own.Unlock()
+	if f.young != nil {
+		return true, nil
+	}
 	j.mu.Lock()
 	head := f.head
 	if head == nil || f.headAt > j.durable {
 		j.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	j.mu.Unlock()
 	w, err := j.o.Disk.OpenFile(j.absolute(f.path), false)
 	if errors.Is(err, os.ErrNotExist) { // removed, which is in the journal
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	j.mu.Lock()
 	f.headed = true // or half of one
 	j.mu.Unlock()
 	_, err = w.WriteAt(head, 0)
 	if err = errors.Join(err, w.Close()); err != nil {
-		return err
+		return false, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	f.head = nil
 	f.touch(j.seq)
-	return nil
+	return false, nil
 }
 
 // each calls do for all, several at once, and returns the errors.

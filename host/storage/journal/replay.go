@@ -85,7 +85,7 @@ func (r *replayer) databases(records []record) error {
 			err = f.Truncate(0)
 		}
 		if err == nil {
-			_, err = f.WriteAt(last[name].bytes, 0)
+			err = last[name].bytes.writeTo(f, 0)
 		}
 		if err != nil {
 			return err
@@ -104,8 +104,7 @@ func (r *replayer) log(c *record) error {
 		if c.kind == truncate {
 			return f.Truncate(c.off)
 		}
-		_, err = f.WriteAt(c.bytes, c.off)
-		return err
+		return c.bytes.writeTo(f, c.off)
 	case unlink:
 		return r.remove(c.name.path)
 	case remove:
@@ -151,8 +150,8 @@ func (r *replayer) refuseForeign(records []record) error {
 			seen[c.name] = true
 			known[p] = append(known[p], c.name.salts)
 		}
-		if c.kind == write && c.off == 0 && len(c.bytes) >= walHead {
-			known[p] = append(known[p], salts(c.bytes[16:24]))
+		if head := c.bytes.head(); c.kind == write && c.off == 0 && len(head) >= walHead {
+			known[p] = append(known[p], salts(head[16:24]))
 		}
 	}
 	for _, name := range sortedKeys(known) {

@@ -33,6 +33,7 @@ const (
 	earlyGate     fault = "the gate opens early"
 	cutNotSynced  fault = "a log that is cut is not synced"
 	headAtOnce    fault = "the head of a new log is not kept back"
+	neverBorn     fault = "a segment is released though a young file was not made"
 )
 
 type tally struct{ losses, deaths, inRecovery, stops, commits, acknowledged, extra, lost, removed, reused int }
@@ -51,6 +52,7 @@ func (m *model) last() map[int][32]byte { return m.states[len(m.states)-1] }
 type world struct {
 	t        *testing.T
 	rng      *rand.Rand
+	ages     *rand.Rand // how large young files may become
 	disk     *powerloss.Disk
 	fault    fault
 	j        *journal.Journal
@@ -107,7 +109,7 @@ func (w *world) SyncDir(path string) error {
 
 // live lets a world live through several losses.
 func live(t *testing.T, seed uint64, f fault, all *tally) error {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), root: powerloss.Scratch(t), fault: f, all: all}
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), ages: rand.New(rand.NewPCG(seed, 2)), root: powerloss.Scratch(t), fault: f, all: all}
 	w.disk = powerloss.New(w.root, seed)
 	defer w.disk.Close()
 	defer func() { _ = os.RemoveAll(w.root) }() // many worlds are one test
@@ -145,9 +147,14 @@ func live(t *testing.T, seed uint64, f fault, all *tally) error {
 }
 
 func (w *world) recover() (err error) {
-	o := journal.Options{Root: w.disk.Path(""), Disk: w, VFS: w.disk.Name(), Template: w.template, SegmentSize: 128 << 10, Keep: 2, Most: 5}
+	o := journal.Options{Root: w.disk.Path(""), Disk: w, VFS: w.disk.Name(), Template: w.template, SegmentSize: 128 << 10, Keep: 2, Most: 5,
+		Young: []int{-1, 2 << 10, 64 << 10}[w.ages.IntN(3)]}
+	switch w.fault {
+	case reusedEarly, lateTombstone, perHandle, cutNotSynced: // found sooner where every file is made at once
+		o.Young = -1
+	}
 	o.Faults = journal.Faults{ReuseEarly: w.fault == reusedEarly, NoMarkers: w.fault == noMarker, LateTombstone: w.fault == lateTombstone,
-		ByHandle: w.fault == perHandle, NoChecksums: w.fault == noChecksum, HeadAtOnce: w.fault == headAtOnce}
+		ByHandle: w.fault == perHandle, NoChecksums: w.fault == noChecksum, HeadAtOnce: w.fault == headAtOnce, NeverBorn: w.fault == neverBorn}
 	w.opening = true
 	defer func() { w.opening = false }()
 	w.j, err = journal.Recover(o)
@@ -248,7 +255,7 @@ func (w *world) open(m *model) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if len(head) <= len(w.template) && !bytes.HasPrefix(head, w.template[:16]) { // as storage.Database does it
+	if len(head) <= len(w.template) && !bytes.HasPrefix(head, w.template[:16]) && !w.j.Young(path) { // as storage.Database does it
 		if err := w.j.Create(path); err != nil {
 			return err
 		}
@@ -436,7 +443,7 @@ func (w *world) check() error {
 }
 
 func (w *world) read(m *model) (map[int][32]byte, error) {
-	if _, err := os.Stat(w.disk.Path(m.path)); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(w.disk.Path(m.path)); errors.Is(err, os.ErrNotExist) && !w.j.Young(w.disk.Path(m.path)) {
 		return nil, nil
 	}
 	if err := w.open(m); err != nil {
