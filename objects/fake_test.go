@@ -38,6 +38,10 @@ type fakeResult struct {
 
 var _ driver.Cursor = (*fakeResult)(nil)
 
+func (r *fakeResult) Exec(string, []any) (read, written int64, err error) {
+	return int64(len(r.rows)), 7, r.fail
+}
+
 func (r *fakeResult) Open(_ string, _ []any, columns bool) (driver.Cursor, error) {
 	r.named = columns
 	return r, nil
@@ -51,9 +55,8 @@ func (r *fakeResult) Next() (bool, error) {
 	}
 	return true, nil
 }
-func (r *fakeResult) Value(i int) driver.Value      { return r.rows[r.at-1][i] }
-func (r *fakeResult) Counts() (read, written int64) { return int64(len(r.rows)), 7 }
-func (r *fakeResult) Close()                        { r.closed++ }
+func (r *fakeResult) Value(i int) driver.Value { return r.rows[r.at-1][i] }
+func (r *fakeResult) Close()                   { r.closed++ }
 
 func number(f float64) driver.Value { return driver.Value{Kind: abi.SQLNumber, Float: f} }
 func text(s string) driver.Value    { return driver.Value{Kind: abi.SQLText, Bytes: []byte(s)} }

@@ -106,13 +106,24 @@ func valueOf(v driver.Value) any {
 	return nil
 }
 
-var plans sync.Map // reflect.Type → map[string][]int
+// plan is how the rows of queries fill a struct.
+type plan struct {
+	fields map[string][]int // by name in lower case
 
-func planOf(t reflect.Type) map[string][]int {
+	mu    sync.RWMutex
+	bound map[*string][][]int // by the columns of a statement, which its rows share: the field of each
+}
+
+// maxBound bounds the statements whose columns a plan remembers; past it the memory starts anew.
+const maxBound = 64
+
+var plans sync.Map // reflect.Type → *plan
+
+func planOf(t reflect.Type) *plan {
 	if p, ok := plans.Load(t); ok {
-		return p.(map[string][]int)
+		return p.(*plan)
 	}
-	p := map[string][]int{}
+	p := &plan{fields: map[string][]int{}, bound: map[*string][][]int{}}
 	for _, f := range reflect.VisibleFields(t) {
 		if !f.IsExported() || f.Anonymous || !byValue(t, f.Index) {
 			continue
@@ -122,7 +133,7 @@ func planOf(t reflect.Type) map[string][]int {
 			name = f.Name
 		}
 		if name != "-" {
-			p[strings.ToLower(name)] = f.Index
+			p.fields[strings.ToLower(name)] = f.Index
 		}
 	}
 	plans.Store(t, p)
@@ -139,15 +150,47 @@ func byValue(t reflect.Type, index []int) bool {
 	return true
 }
 
-func scanStruct(c driver.Cursor, into reflect.Value) error {
-	plan := planOf(into.Type())
-	for i, name := range c.Columns() {
-		index, ok := plan[strings.ToLower(name)]
-		if !ok {
-			return fmt.Errorf("objects: column %q has no field in %s", name, into.Type())
+// bind finds the field of each column.
+func (p *plan) bind(columns []string, t reflect.Type) ([][]int, error) {
+	if len(columns) == 0 {
+		return nil, nil
+	}
+	p.mu.RLock()
+	bound, ok := p.bound[&columns[0]]
+	p.mu.RUnlock()
+	if ok && len(bound) == len(columns) {
+		return bound, nil
+	}
+	bound = make([][]int, len(columns))
+	for i, name := range columns {
+		if bound[i], ok = p.fields[strings.ToLower(name)]; !ok {
+			return nil, fmt.Errorf("objects: column %q has no field in %s", name, t)
 		}
-		if err := scanInto(into.FieldByIndex(index), c.Value(i)); err != nil {
-			return fmt.Errorf("objects: column %q: %w", name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.bound) >= maxBound {
+		clear(p.bound)
+	}
+	p.bound[&columns[0]] = bound
+	return bound, nil
+}
+
+func scanStruct(c driver.Cursor, into reflect.Value) error {
+	columns := c.Columns()
+	bound, err := planOf(into.Type()).bind(columns, into.Type())
+	if err != nil {
+		return err
+	}
+	for i, index := range bound {
+		var field reflect.Value
+		if len(index) == 1 {
+			field = into.Field(index[0])
+		} else {
+			field = into.FieldByIndex(index)
+		}
+		if err := scanInto(field, c.Value(i)); err != nil {
+			return fmt.Errorf("objects: column %q: %w", columns[i], err)
 		}
 	}
 	return nil
@@ -161,6 +204,13 @@ func scanInto(into reflect.Value, v driver.Value) error {
 		}
 		into.Set(reflect.New(into.Type().Elem()))
 		return scanInto(into.Elem(), v)
+	}
+	if v.Kind == abi.SQLNumber && into.Kind() == reflect.Int64 {
+		n, err := toInteger(v)
+		if err == nil {
+			into.SetInt(n)
+		}
+		return err
 	}
 	switch {
 	case into.Type() == timeType && v.Kind == abi.SQLNumber:

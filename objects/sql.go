@@ -19,21 +19,8 @@ type Result struct {
 
 // Exec runs one or more statements; arguments belong to the last. Rows that it returns are stepped and dropped.
 func (s *SQL) Exec(query string, args ...any) (Result, error) {
-	c, err := s.open(query, args, false)
-	if err != nil {
-		return Result{}, err
-	}
-	defer c.Close()
-	for {
-		ok, err := c.Next()
-		if err != nil {
-			return Result{}, err
-		}
-		if !ok {
-			read, written := c.Counts()
-			return Result{read, written}, nil
-		}
-	}
+	read, written, err := s.db.Exec(query, args)
+	return Result{read, written}, err
 }
 
 // DatabaseSize is the size of the database in bytes.

@@ -74,6 +74,13 @@ type txSQL struct {
 	tx *txState
 }
 
+func (s txSQL) Exec(query string, args []any) (read, written int64, err error) {
+	if err := s.tx.check("exec"); err != nil {
+		return 0, 0, err
+	}
+	return s.SQL.Exec(query, args)
+}
+
 func (s txSQL) Open(query string, args []any, columns bool) (driver.Cursor, error) {
 	if err := s.tx.check("exec"); err != nil {
 		return nil, err

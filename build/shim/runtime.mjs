@@ -994,7 +994,12 @@ class Context {
     }
     const q = i.statements[statement];
     const cursor = args.length === 0 ? this.sql.exec(q) : this.sql.exec(q, ...args);
-    return this.rows(0, { cursor, raw: cursor.raw() }, flags);
+    if ((flags & 2) === 0) return this.rows(0, { cursor, raw: cursor.raw() }, flags);
+    while (!cursor.next().done);
+    out.n = 0;
+    out.f64(cursor.rowsRead);
+    out.f64(cursor.rowsWritten);
+    return undefined;
   }
 
   // rows writes the next chunk of a result.
@@ -1003,8 +1008,6 @@ class Context {
     const { cursor, raw } = c;
     let count = 0;
     out.u32(0);
-    out.f64(0);
-    out.f64(0);
     let next = c.next ?? raw.next();
     const width = flags & 1 || next.done ? cursor.columnNames.length : next.value.length;
     out.u16(width);
@@ -1040,8 +1043,6 @@ class Context {
       this.cursors.set(handle, c);
     }
     out.dv.setUint32(0, handle, true);
-    out.dv.setFloat64(4, cursor.rowsRead, true);
-    out.dv.setFloat64(12, cursor.rowsWritten, true);
     return undefined;
   }
 

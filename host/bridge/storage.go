@@ -48,6 +48,9 @@ func (s *scope) sqlOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error
 		if err != nil {
 			return dst, err
 		}
+		if flags&abi.SQLDrop != 0 {
+			return drop(dst, c)
+		}
 		return s.rows(dst, 0, &cursor{c: c}, flags)
 	case abi.OpSQLNext:
 		c := s.cursors[token]
@@ -66,10 +69,21 @@ func (s *scope) sqlOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error
 	return abi.AppendF64(dst, float64(n)), err
 }
 
+// drop steps through all rows and appends how many were read and written.
+func drop(dst []byte, c *storage.Cursor) ([]byte, error) {
+	for c.Next() {
+	}
+	if err := c.Err(); err != nil {
+		return dst, err
+	}
+	read, written := c.Counts()
+	return abi.AppendF64(abi.AppendF64(dst, float64(read)), float64(written)), nil
+}
+
 // rows appends the next chunk of a result.
 func (s *scope) rows(dst []byte, handle uint32, c *cursor, flags byte) ([]byte, error) {
 	head := len(dst)
-	dst = append(dst, make([]byte, 20)...)
+	dst = abi.AppendU32(dst, 0)
 	width := c.c.Width()
 	dst = abi.AppendU16(dst, uint16(width))
 	dst = append(dst, flags&abi.SQLColumns)
@@ -118,10 +132,7 @@ func (s *scope) rows(dst []byte, handle uint32, c *cursor, flags byte) ([]byte, 
 		delete(s.cursors, handle)
 		handle = 0
 	}
-	read, written := c.c.Counts()
-	h := abi.AppendU32(dst[head:head:head+20], handle)
-	h = abi.AppendF64(h, float64(read))
-	abi.AppendF64(h, float64(written))
+	abi.AppendU32(dst[head:head:head+4], handle)
 	abi.AppendU32(dst[count:count:count+4], n)
 	return dst, nil
 }

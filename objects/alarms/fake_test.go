@@ -70,6 +70,18 @@ type fakeSQL struct{ s *fakeScope }
 
 func (q fakeSQL) Size() (int64, error) { return 0, errors.ErrUnsupported }
 
+func (q fakeSQL) Exec(query string, args []any) (read, written int64, err error) {
+	c, err := q.Open(query, args, false)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer c.Close()
+	for more := true; more && err == nil; {
+		more, err = c.Next()
+	}
+	return 0, 0, err
+}
+
 func (q fakeSQL) Open(query string, args []any, _ bool) (driver.Cursor, error) {
 	stmt, _, err := q.s.db.Prepare(query)
 	if err != nil {
@@ -99,10 +111,9 @@ func (c *fakeCursor) Columns() (names []string) {
 	}
 	return names
 }
-func (c *fakeCursor) Width() int                    { return c.stmt.ColumnCount() }
-func (c *fakeCursor) Next() (bool, error)           { return c.stmt.Step(), c.stmt.Err() }
-func (c *fakeCursor) Counts() (read, written int64) { return 0, 0 }
-func (c *fakeCursor) Close()                        { _ = c.stmt.Close() }
+func (c *fakeCursor) Width() int          { return c.stmt.ColumnCount() }
+func (c *fakeCursor) Next() (bool, error) { return c.stmt.Step(), c.stmt.Err() }
+func (c *fakeCursor) Close()              { _ = c.stmt.Close() }
 func (c *fakeCursor) Value(i int) driver.Value {
 	switch c.stmt.ColumnType(i) {
 	case sqlite3.INTEGER, sqlite3.FLOAT:

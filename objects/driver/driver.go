@@ -69,17 +69,18 @@ type Lifecycle interface {
 
 // SQL is the object's database.
 type SQL interface {
+	// Exec steps through all rows and drops them; read and written count rows.
+	Exec(query string, args []any) (read, written int64, err error)
 	Open(query string, args []any, columns bool) (Cursor, error)
 	Size() (int64, error)
 }
 
 // Cursor steps through a result. Float, Text and Blob read the current row; text and blob are valid until Next.
 type Cursor interface {
-	Columns() []string
+	Columns() []string // the same slice for the same names of a statement: it is not to be changed
 	Width() int
 	Next() (bool, error)
 	Value(i int) Value
-	Counts() (read, written int64)
 	Close()
 }
 

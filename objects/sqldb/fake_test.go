@@ -89,6 +89,18 @@ type fakeSQL struct{ s *fakeScope }
 
 func (q fakeSQL) Size() (int64, error) { return 4096, q.s.fail[""] }
 
+func (q fakeSQL) Exec(query string, args []any) (read, written int64, err error) {
+	c, err := q.Open(query, args, false)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer c.Close()
+	for more := true; more && err == nil; {
+		more, err = c.Next()
+	}
+	return 0, 0, err
+}
+
 // Open prepares statement after statement, as a runtime does.
 func (q fakeSQL) Open(query string, args []any, columns bool) (driver.Cursor, error) {
 	s := q.s
@@ -197,8 +209,7 @@ func (c *fakeCursor) Columns() (names []string) {
 	return names
 }
 
-func (c *fakeCursor) Width() int                    { return c.stmt.ColumnCount() }
-func (c *fakeCursor) Counts() (read, written int64) { return 0, 0 }
+func (c *fakeCursor) Width() int { return c.stmt.ColumnCount() }
 
 func (c *fakeCursor) Next() (bool, error) {
 	c.s.mu.Lock()

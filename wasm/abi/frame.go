@@ -13,7 +13,7 @@ import (
 //	Request   method str, url str, flags u8, Headers, Body
 //	Response  status u16, socket u32 (0: none), Headers, Body
 //	Error     flags u8, name str, message str, object id str, stack str, value of own properties (may be empty)
-//	Rows      cursor u32 (0: that was all), read f64, written f64, columns u16, u8 named, name str…, rows u32, SQL values
+//	Rows      cursor u32 (0: that was all), columns u16, u8 named, name str…, rows u32, SQL values
 //	SQL value tag u8; SQLNumber: f64; SQLText, SQLBlob: str
 //	entries   count u32, then key str and value (as str) of each
 //	ListOptions  flags u8, limit f64, prefix, start, startAfter, end str

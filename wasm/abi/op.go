@@ -95,7 +95,10 @@ const (
 )
 
 // Flags of OpSQL.
-const SQLColumns = 1 // the answer names the columns
+const (
+	SQLColumns = 1 // the answer names the columns
+	SQLDrop    = 2 // rows are stepped and dropped: the answer is read f64, written f64
+)
 
 // Flags of OpGet, OpPut, OpDelete and OpList.
 const (

@@ -18,49 +18,68 @@ type sqlite struct {
 
 // statements are the texts that the runtime knows by number. Programs have few; a program that builds texts without
 // end keeps to the bound by sending them anew.
-var statements = map[string]uint32{}
+var statements = map[string]*statement{}
 
 const maxStatements = 4096
 
-func intern(s *scope, query string) (uint32, error) {
-	if id, ok := statements[query]; ok {
-		return id, nil
+type statement struct {
+	id      uint32
+	columns []string // of its last result, which seldom change: cursors share them
+}
+
+func intern(s *scope, query string) (*statement, error) {
+	if st, ok := statements[query]; ok {
+		return st, nil
 	}
 	if len(statements) >= maxStatements {
 		clear(statements)
 	}
-	id := uint32(len(statements) + 1)
-	if _, err := call(s.id, abi.OpSQLIntern, id, []byte(query)); err != nil {
-		return 0, err
+	st := &statement{id: uint32(len(statements) + 1)}
+	if _, err := call(s.id, abi.OpSQLIntern, st.id, []byte(query)); err != nil {
+		return nil, err
 	}
-	statements[query] = id
-	return id, nil
+	statements[query] = st
+	return st, nil
 }
 
-func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, error) {
-	s := q.s
-	if err := s.enterFor(q.in); err != nil {
-		return nil, err
+func (q sqlite) run(query string, args []any, flags byte) (*statement, []byte, error) {
+	if err := q.s.enterFor(q.in); err != nil {
+		return nil, nil, err
 	}
-	id, err := intern(s, query)
+	st, err := intern(q.s, query)
 	if err != nil {
-		return nil, err
-	}
-	var flags byte
-	if columns {
-		flags = abi.SQLColumns
+		return nil, nil, err
 	}
 	b := abi.AppendU16(append(scratch[:0], flags), uint16(len(args)))
 	for i, a := range args {
 		if b, err = appendSQL(b, a); err != nil {
-			return nil, fmt.Errorf("objects: argument %d: %w", i+1, err)
+			return nil, nil, fmt.Errorf("objects: argument %d: %w", i+1, err)
 		}
 	}
-	a, err := call(s.id, abi.OpSQL, id, clip(b))
+	answer, err := call(q.s.id, abi.OpSQL, st.id, clip(b))
+	return st, answer, err
+}
+
+func (q sqlite) Exec(query string, args []any) (read, written int64, err error) {
+	_, a, err := q.run(query, args, abi.SQLDrop)
+	if err != nil {
+		return 0, 0, err
+	}
+	r := abi.NewReader(a)
+	read, written = int64(r.F64()), int64(r.F64())
+	return read, written, r.Err()
+}
+
+func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, error) {
+	var flags byte
+	if columns {
+		flags = abi.SQLColumns
+	}
+	st, a, err := q.run(query, args, flags)
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{s: s, in: q.in}
+	c := &cursor{s: q.s, in: q.in, of: st}
 	return c, c.load(a)
 }
 
@@ -160,29 +179,26 @@ func tooBig(n any) error {
 
 // cursor holds a chunk of rows; its memory is its own, so that it stays open across other statements.
 type cursor struct {
-	s             *scope
-	in            *section
-	handle        uint32
-	read, written float64
-	columns       []string
-	width, rows   int
-	at            abi.Reader
-	row           []driver.Value
-	few           [4]driver.Value
-	small         [64]byte
+	s           *scope
+	in          *section
+	of          *statement
+	handle      uint32
+	columns     []string
+	width, rows int
+	at          abi.Reader
+	row         []driver.Value
+	few         [4]driver.Value
+	small       [64]byte
 }
 
 var _ driver.Cursor = (*cursor)(nil)
 
 func (c *cursor) load(answer []byte) error {
 	r := abi.NewReader(answer)
-	c.handle, c.read, c.written = r.U32(), r.F64(), r.F64()
+	c.handle = r.U32()
 	c.width = int(r.U16())
 	if r.U8() == 1 {
-		c.columns = make([]string, c.width)
-		for i := range c.columns {
-			c.columns[i] = r.Str()
-		}
+		c.name(&r)
 	}
 	c.rows = int(r.U32())
 	if r.Err() != nil || c.rows > r.Len() && c.width > 0 {
@@ -206,10 +222,30 @@ func (c *cursor) load(answer []byte) error {
 	return nil
 }
 
-func (c *cursor) Columns() []string             { return c.columns }
-func (c *cursor) Width() int                    { return c.width }
-func (c *cursor) Value(i int) driver.Value      { return c.row[i] }
-func (c *cursor) Counts() (read, written int64) { return int64(c.read), int64(c.written) }
+// name reads the names of the columns.
+func (c *cursor) name(r *abi.Reader) {
+	old := c.of.columns
+	same := len(old) == c.width
+	for i := range c.width {
+		b := r.Bytes()
+		if same = same && string(b) == old[i]; same {
+			continue
+		}
+		if c.columns == nil {
+			c.columns = append(make([]string, 0, min(c.width, r.Len()+1)), old[:min(i, len(old))]...)
+		}
+		c.columns = append(c.columns, string(b))
+	}
+	if same {
+		c.columns = old
+	} else {
+		c.of.columns = c.columns
+	}
+}
+
+func (c *cursor) Columns() []string        { return c.columns }
+func (c *cursor) Width() int               { return c.width }
+func (c *cursor) Value(i int) driver.Value { return c.row[i] }
 
 func (c *cursor) Next() (bool, error) {
 	for c.rows == 0 {

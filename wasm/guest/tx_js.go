@@ -84,6 +84,13 @@ func (t *tx) abandon() {
 
 type txSQL struct{ t *tx }
 
+func (q txSQL) Exec(query string, args []any) (read, written int64, err error) {
+	if q.t.sec.ending {
+		return 0, 0, errOver
+	}
+	return sqlite{q.t.s, q.t.sec}.Exec(query, args)
+}
+
 func (q txSQL) Open(query string, args []any, columns bool) (driver.Cursor, error) {
 	if q.t.sec.ending {
 		return nil, errOver
