@@ -50,18 +50,20 @@ var (
 )
 
 // early counts the answers that left before the log's writes were synced, and all that wrote. A write is on disk after
-// a sync of its log that began later; or after a sync of the journal that began after the journal was written later.
+// a sync of its log that began later; or after a sync of the journal that began after the journal was written later. A log
+// that is young is written to the journal alone.
 func early(calls []string) (tooEarly, writing int) {
-	var logged, journaled, stored, answeredAt int // counts of writes to logs
-	begun := map[string]int{}                     // by thread, what the sync that it waits for makes durable
+	var written, journaled, stored, answeredAt int // counts of writes to logs and the journal
+	begun := map[string]int{}                      // by thread, what the sync that it waits for makes durable
 	for _, c := range calls {
 		thread, _, _ := strings.Cut(c, " ")
 		if logWrite.MatchString(c) && !logHead.MatchString(c) {
-			logged++
+			written++
 		} else if m := journalWrite.FindStringSubmatch(c); m != nil && !filling.MatchString(m[1]) {
-			journaled = logged
+			written++
+			journaled = written
 		} else if m := synced.FindStringSubmatch(c); m != nil {
-			covered := logged
+			covered := written
 			if m[1] == ".segment" {
 				covered = journaled
 			}
@@ -70,10 +72,10 @@ func early(calls []string) (tooEarly, writing int) {
 			}
 		} else if resumed.MatchString(c) {
 			stored = max(stored, begun[thread])
-		} else if answered.MatchString(c) && logged > answeredAt {
-			answeredAt = logged
+		} else if answered.MatchString(c) && written > answeredAt {
+			answeredAt = written
 			writing++
-			if stored < logged {
+			if stored < written {
 				tooEarly++
 			}
 		}
@@ -105,6 +107,8 @@ func TestEarly(t *testing.T) {
 		{"journal not written", 1, 1, []string{frame, begin, end, answer}},
 		{"journal filled only", 1, 1, []string{frame, zeros, begin, end, answer}},
 		{"journal synced before", 1, 1, []string{frame, begin, record, end, answer}},
+		{"journal alone", 0, 1, []string{record, begin, end, answer}},
+		{"journal alone, answer during the sync", 1, 1, []string{record, begin, answer, end}},
 		{"a later frame", 1, 1, []string{frame, record, begin, frame, end, answer}},
 	} {
 		tooEarly, writing := early(row.calls)
