@@ -10,8 +10,9 @@ import (
 // database is an open database. Its writes are checkpoints, which SQLite syncs.
 type database struct {
 	handle
-	j    *Journal
-	name string
+	j       *Journal
+	name    string
+	persist bool // the log stays when the database is closed
 }
 
 func (l *layer) openDatabase(full *vfs.Filename, name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
@@ -137,17 +138,10 @@ func (d *database) LockState() vfs.LockLevel {
 }
 
 // PersistWAL tells whether the log stays when the database is closed.
-func (d *database) PersistWAL() bool {
-	f, ok := d.File.(vfs.FilePersistWAL)
-	return ok && f.PersistWAL()
-}
+func (d *database) PersistWAL() bool { return d.persist }
 
 // SetPersistWAL says whether the log stays when the database is closed.
-func (d *database) SetPersistWAL(on bool) {
-	if f, ok := d.File.(vfs.FilePersistWAL); ok {
-		f.SetPersistWAL(on)
-	}
-}
+func (d *database) SetPersistWAL(on bool) { d.persist = on }
 
 // PowersafeOverwrite tells whether a write harms no bytes beside it.
 func (d *database) PowersafeOverwrite() bool {

@@ -50,6 +50,9 @@ func recoverAll(o Options) (_ *Journal, err error) {
 
 func (j *Journal) readSegments() (all []*stored, err error) {
 	paths, err := segmentFiles(j.dir)
+	if err == nil && len(paths) > 0 { // which a process may have made that was killed before their names were durable
+		err = j.o.Disk.SyncDir(j.dir)
+	}
 	if err != nil {
 		return nil, err
 	}
