@@ -16,6 +16,7 @@ import (
 
 	"durago.example/build/shim"
 	"durago.example/build/wrangler"
+	"durago.example/host/isolate/prepare"
 	"durago.example/wasm/abi"
 )
 
@@ -33,7 +34,7 @@ type Options struct {
 // Result is what a build made.
 type Result struct {
 	Dir      string
-	Wasm     []byte
+	Wasm     []byte // as it was written
 	Manifest *abi.Manifest
 }
 
@@ -53,6 +54,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if err := Check(o.Config, m); err != nil {
+		return nil, err
+	}
+	if wasm, err = prepare.Shrink(wasm); err != nil {
 		return nil, err
 	}
 	files := Generate(o.Config, m, o.Workerd)

@@ -11,6 +11,7 @@ import (
 
 	"durago.example/build"
 	"durago.example/build/rules"
+	"durago.example/host/isolate/prepare"
 )
 
 const root = "../.."
@@ -137,7 +138,9 @@ var client = []string{"net/http.(*Client).do", "net/http.(*Transport).RoundTrip"
 func TestWasm(t *testing.T) {
 	wasm, err := build.Compile(t.Context(), root, "./worker")
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(wasm), maxWasm)
+	small, err := prepare.Shrink(wasm)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(small), maxWasm)
 	require.True(t, bytes.Contains(wasm, []byte("net/http.(*ServeMux).ServeHTTP")))
 	for _, name := range client {
 		require.False(t, bytes.Contains(wasm, []byte(name)), "the worker links %s: some package of it uses http.Client", name)

@@ -17,6 +17,7 @@ import (
 	"durago.example/host/gojs"
 	"durago.example/host/hosttest"
 	"durago.example/host/isolate"
+	"durago.example/host/isolate/prepare"
 	"durago.example/testdata/guests/language"
 	"durago.example/wasm/abi"
 )
@@ -70,6 +71,11 @@ func start(t *testing.T, cpu time.Duration) *guest {
 	t.Helper()
 	wasm, err := plain()
 	require.NoError(t, err)
+	return startProgram(t, wasm, cpu)
+}
+
+func startProgram(t *testing.T, wasm []byte, cpu time.Duration) *guest {
+	t.Helper()
 	m, err := isolate.Compile(t.Context(), wasm, isolate.CompileOptions{CacheDir: hosttest.CacheDir(), MemoryLimit: 32 << 20})
 	require.NoError(t, err)
 	g := &guest{t: t, p: &platform{died: make(chan error, 1), idle: make(chan struct{}, 1)}, clock: clock.NewVirtual(hosttest.Epoch)}
@@ -193,11 +199,21 @@ func TestIsolate_realm(t *testing.T) {
 
 // TestIsolate_language: what Go computes natively it computes as a guest, through everything that prepare changes.
 func TestIsolate_language(t *testing.T) {
-	g := start(t, time.Minute)
+	wasm, err := plain()
+	require.NoError(t, err)
+	small, err := prepare.Shrink(wasm)
+	require.NoError(t, err)
+	require.Less(t, len(small), len(wasm)*9/10)
+	want := language.Lines() // which are others the next time
+	t.Run("as Go made it", func(t *testing.T) { speak(t, wasm, want) })
+	t.Run("as it is deployed", func(t *testing.T) { speak(t, small, want) })
+}
+
+func speak(t *testing.T, wasm []byte, want []string) {
+	g := startProgram(t, wasm, time.Minute)
 	require.NoError(t, g.do("language"))
 	require.Contains(t, g.output(), "done language")
 	got := strings.Split(g.output(), "\n")
-	want := language.Lines()
 	require.Greater(t, len(got), len(want))
 	for i, line := range want {
 		require.Equal(t, line, got[len(got)-1-len(want)+i])

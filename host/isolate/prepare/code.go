@@ -17,7 +17,7 @@ const (
 // coder rewrites a run of functions. Several work side by side.
 type coder struct {
 	m       *Module
-	count   []byte
+	count   []byte // nil if nothing is counted, and only those passes are made that also make the code smaller
 	out     []byte
 	panics  []site
 	f       []byte // the function in hand
@@ -50,8 +50,8 @@ func count(global, host uint32) []byte {
 	return b
 }
 
-// rewriteCode returns the section's new body, and how many functions it has more.
-func (m *Module) rewriteCode(body []byte, host uint32) (_ []byte, more int) {
+// rewriteCode returns the section's new body, and how many functions it has more. counted is what loops do.
+func (m *Module) rewriteCode(body, counted []byte) (_ []byte, more int) {
 	r := &reader{b: body}
 	n := int(r.u32())
 	if n > len(m.functionTypes) {
@@ -64,6 +64,9 @@ func (m *Module) rewriteCode(body []byte, host uint32) (_ []byte, more int) {
 	}
 	leaves := map[uint32]leaf{}
 	for k, b := range bodies {
+		if counted == nil {
+			break
+		}
 		if l, ok := m.findLeaf(&reader{b: b}, m.signature(uint64(first+k))); ok {
 			leaves[uint32(first+k)] = l
 		}
@@ -73,7 +76,7 @@ func (m *Module) rewriteCode(body []byte, host uint32) (_ []byte, more int) {
 	var wg sync.WaitGroup
 	for k := range coders {
 		from, to := n*k/len(coders), n*(k+1)/len(coders)
-		c := &coder{m: m, count: count(m.globals, host), inliner: inliner{leaves: leaves, past: map[int]bool{}}}
+		c := &coder{m: m, count: counted, inliner: inliner{leaves: leaves, past: map[int]bool{}}}
 		coders[k] = c
 		wg.Go(func() {
 			defer func() { failed[k] = recover() }()
@@ -139,8 +142,11 @@ func (c *coder) function(r *reader, s signature) {
 	declared := r.b[head:r.at]
 	list := cut(simplify(decode(c.list[:0], r)))
 	c.list = list
-	list, types := c.inliner.inline(list, locals)
-	locals += uint64(len(types))
+	var types []byte
+	if c.count != nil {
+		list, types = c.inliner.inline(list, locals)
+		locals += uint64(len(types))
+	}
 	loop := -1
 	if d, ok := findDispatch(list); ok {
 		straight, back, ok := straighten(c.other[:0], list, d)
@@ -152,8 +158,11 @@ func (c *coder) function(r *reader, s signature) {
 			}
 		}
 	}
-	list = countLoops(list, loop)
-	list, added := c.address.share(c.m, list, locals, loop)
+	added := 0
+	if c.count != nil {
+		list = countLoops(list, loop)
+		list, added = c.address.share(c.m, list, locals, loop)
+	}
 	out, panics := c.f[:0], len(c.panics)
 	types = append(types, bytes.Repeat([]byte{typeI32}, added)...)
 	d := &reader{b: declared}

@@ -1,6 +1,7 @@
-// Package prepare rewrites a Go js/wasm module for the host, deterministically, so that the compilation cache works.
+// Package prepare rewrites a Go js/wasm module: Rewrite for the host, deterministically, so that the compilation cache
+// works, and Shrink (shrink.go) for workerd.
 //
-// Three things change. The data section is taken out: a Go module has some 57,000 segments, and copying them in by hand
+// For the host three things change. The data section is taken out: a Go module has some 57,000 segments, and copying them in by hand
 // costs a tenth of what instantiation would. Loops count a budget down and call the host when it is used up: there the
 // host looks at the clock, to end a program that loops for ever; and Go's scheduler gets hold of the thread, which it
 // cannot while compiled wasm runs: without that, a garbage collection would wait for the loop, and everything else, a
@@ -61,6 +62,7 @@ const (
 	sectionMemory    = 5
 	sectionGlobal    = 6
 	sectionExport    = 7
+	sectionStart     = 8
 	sectionCode      = 10
 	sectionData      = 11
 	sectionDataCount = 12
@@ -97,7 +99,7 @@ func read(wasm []byte, rewrite bool) (m *Module, err error) {
 	more := 0 // functions
 	for k := range sections {
 		if sections[k].id == sectionCode {
-			sections[k].body, more = m.rewriteCode(sections[k].body, host)
+			sections[k].body, more = m.rewriteCode(sections[k].body, count(m.globals, host))
 		}
 	}
 	m.Wasm = append(make([]byte, 0, len(wasm)), wasm[:8]...)
@@ -218,6 +220,7 @@ func (m *Module) readExports(r *reader) {
 	}
 }
 
+// readData reads the segments, which share the module's memory.
 func (m *Module) readData(r *reader) {
 	for n := r.u32(); n > 0; n-- {
 		if mode := r.u32(); mode != 0 {

@@ -113,5 +113,13 @@ func FuzzRewrite(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, m.Imports, again.Imports)
 		require.Equal(t, m.Exports, again.Exports)
+		small, err := prepare.Shrink(b)
+		if err != nil {
+			return
+		}
+		again, err = prepare.Inspect(small)
+		require.NoError(t, err)
+		require.Equal(t, m.Imports, again.Imports)
+		require.Equal(t, m.Exports, again.Exports)
 	})
 }
