@@ -8,5 +8,6 @@ type Faults struct {
 	ByHandle      bool // a sync waits for the records of its own handle alone
 	NoChecksums   bool // whatever is in a segment is whole
 	HeadAtOnce    bool // the head of a log is not kept back
+	NotTrimmed    bool // what a log has after its last whole transaction stays
 	NeverBorn     bool // a segment is released though a young file of it was not made
 }

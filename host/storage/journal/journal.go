@@ -34,7 +34,7 @@
 //     removal is durable as a record, the tombstone, before the first file goes.
 //  5. Recovery replays, syncs, and then makes a fence durable: a segment that needs none before it. Only then may a
 //     database be opened, since from then on it may hold what the journal does not: what a process that was killed left
-//     in the page cache.
+//     in the page cache. What a log has after its last whole transaction is cut off before anybody writes there.
 //  6. A failed sync is the end: the kernel may have thrown the data away and say nothing the next time. A log that is
 //     full fails its own transaction alone.
 //  7. Nobody but the journal's own goroutines waits for its disk, up to a bound: when the journal is full, or what waits
@@ -161,6 +161,7 @@ type Journal struct {
 	files    map[string]*file // by path below the root
 	dirs     map[string]*file
 	gone     []obligation
+	left     map[string]bool // logs that were there before, and have not been opened
 	pins     map[uint64]int  // segments that are needed whatever the files say
 	unmarked map[string]bool // databases that were made and not synced since
 	ids      uint32

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // recoverAll opens a journal without its goroutines. Rule 5.
@@ -45,7 +46,29 @@ func recoverAll(o Options) (_ *Journal, err error) {
 	if err := j.fence(h, all); err != nil {
 		return nil, err
 	}
+	if j.left, err = logs(o.Root); err != nil {
+		return nil, err
+	}
 	return j, j.register()
+}
+
+// logs are those below a directory, in the directories of it.
+func logs(root string) (map[string]bool, error) {
+	dirs, err := os.ReadDir(root)
+	all := map[string]bool{}
+	for _, d := range dirs {
+		if !d.IsDir() || err != nil {
+			continue
+		}
+		var files []os.DirEntry
+		files, err = os.ReadDir(filepath.Join(root, d.Name()))
+		for _, f := range files {
+			if strings.HasSuffix(f.Name(), logSuffix) {
+				all[filepath.Join(d.Name(), f.Name())] = true
+			}
+		}
+	}
+	return all, err
 }
 
 func (j *Journal) readSegments() (all []*stored, err error) {

@@ -59,29 +59,44 @@ func checkHead(head []byte) (s sum, ok bool) {
 	return s, s.is(head[24:])
 }
 
+// committed is where the last transaction of a log ends that is whole; 0 if there is none.
+func committed(f io.ReaderAt) (end int64) {
+	scan(f, func(after int64) bool {
+		end = after
+		return true
+	})
+	return end
+}
+
 // hasCommit tells whether a log has a transaction that is whole.
-func hasCommit(f io.ReaderAt) bool {
+func hasCommit(f io.ReaderAt) (has bool) {
+	scan(f, func(int64) bool {
+		has = true
+		return false
+	})
+	return has
+}
+
+// scan calls more with the end of each transaction, in order, until it is false.
+func scan(f io.ReaderAt, more func(end int64) bool) {
 	var head [walHead]byte
 	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return false
+		return
 	}
 	s, ok := checkHead(head[:])
 	page := int64(binary.BigEndian.Uint32(head[8:]))
 	if !ok || page < 512 || page > 65536 || page%8 != 0 {
-		return false
+		return
 	}
 	frame := make([]byte, frameHead+page)
 	for off := int64(walHead); ; off += int64(len(frame)) {
 		if _, err := f.ReadAt(frame, off); err != nil || salts(frame[8:16]) != salts(head[16:24]) {
-			return false
+			return
 		}
 		s.add(frame[:8])
 		s.add(frame[frameHead:])
-		if !s.is(frame[16:]) {
-			return false
-		}
-		if binary.BigEndian.Uint32(frame[4:]) != 0 {
-			return true
+		if !s.is(frame[16:]) || binary.BigEndian.Uint32(frame[4:]) != 0 && !more(off+int64(len(frame))) {
+			return
 		}
 	}
 }

@@ -33,6 +33,7 @@ const (
 	earlyGate     fault = "the gate opens early"
 	cutNotSynced  fault = "a log that is cut is not synced"
 	headAtOnce    fault = "the head of a new log is not kept back"
+	notTrimmed    fault = "what is left of a transaction that was lost is not cut off"
 	neverBorn     fault = "a segment is released though a young file was not made"
 )
 
@@ -154,7 +155,7 @@ func (w *world) recover() (err error) {
 		o.Young = -1
 	}
 	o.Faults = journal.Faults{ReuseEarly: w.fault == reusedEarly, NoMarkers: w.fault == noMarker, LateTombstone: w.fault == lateTombstone,
-		ByHandle: w.fault == perHandle, NoChecksums: w.fault == noChecksum, HeadAtOnce: w.fault == headAtOnce, NeverBorn: w.fault == neverBorn}
+		ByHandle: w.fault == perHandle, NoChecksums: w.fault == noChecksum, HeadAtOnce: w.fault == headAtOnce, NeverBorn: w.fault == neverBorn, NotTrimmed: w.fault == notTrimmed}
 	w.opening = true
 	defer func() { w.opening = false }()
 	w.j, err = journal.Recover(o)
