@@ -54,20 +54,19 @@ func (l Limit) Capacity() int64 {
 	return l.Quota
 }
 
-// Window is the time in which the whole capacity comes back, between 1 and MaxTime milliseconds; of a month the longest.
+// Window is the time in which the whole capacity comes back, between 1 and MaxTime milliseconds; 0 where months differ
+// or nothing comes back by itself.
 func (l Limit) Window() int64 {
 	switch l.Kind {
 	case TokenBucket:
 		return max(1, product(ceil(l.Burst, l.Quota), l.Period))
 	case GCRA:
 		return min(MaxTime, max(1, ceil(l.Burst*l.Period, l.Quota)))
-	case Month:
-		return 31 * day
+	case Month, Concurrency:
+		return 0
 	}
 	return l.Period
 }
-
-const day = 24 * 60 * 60 * 1000
 
 // Validate says what is wrong with a limit, in a sentence about one of its fields.
 func (l Limit) Validate() error {
