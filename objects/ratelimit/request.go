@@ -1,6 +1,6 @@
 package ratelimit
 
-// Descriptor is a key under a rule.
+// Descriptor is a key under a rule. Of what JavaScript has in strings, half a surrogate pair arrives as U+FFFD.
 type Descriptor struct {
 	Rule string `js:"rule"`
 	Key  string `js:"key"`            // up to 1,024 bytes of UTF-8; not empty

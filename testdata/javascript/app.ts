@@ -9,6 +9,23 @@ export default {
     const { remaining, limit } = await limiter.getStatus("k");
     await limiter.setOptions({ max_tokens: 5 });
 
+    const rule = { algorithm: "gcra", quota: 5, period_ms: 3_600_000 };
+    await limiter.setRule({ name: "api", limits: [rule] });
+    const request = { descriptors: [{ rule: "api", key: "k" }, { rule: "default", key: "k" }], cost: 3 };
+    const taken = await limiter.take(request);
+    const again = await limiter.take(request);
+    const decisions = [taken.allowed, taken.limits[0].remaining, again.allowed, again.reason, again.limits[1].remaining];
+    await limiter.refund(request);
+    const peeked = (await limiter.peek({ ...request, cost: 5 })).allowed;
+    const codes: string[] = [];
+    for (const cost of [-1, 1e15, 0.5, NaN]) {
+      await limiter.take({ ...request, cost }).catch((e) => codes.push(e.code ?? e.name));
+      await limiter.consume("k", cost).then((passed) => codes.push(String(passed)), (e) => codes.push(e.code ?? e.name));
+    }
+    const lone = await limiter.consume("\ud800", 1).then(String, (e) => e.code ?? e.name);
+    const big = await limiter.consume("k".repeat(1 << 20), 1).then(String, (e) => e.code ?? e.name);
+    const usage = (await limiter.getUsage({ rule: "api" })).usage.length;
+
     const counter = env.COUNTER.getByName("javascript");
     const n: number = await counter.increment(2);
 
@@ -19,6 +36,6 @@ export default {
     // @ts-expect-error: the object has no such method
     const missing = await counter.decrement(1).then(() => "no", (e: Error) => e.message);
 
-    return Response.json({ ok, remaining, limit, n, refused, missing });
+    return Response.json({ ok, remaining, limit, decisions, peeked, codes, lone, big, usage, n, refused, missing });
   },
 } satisfies ExportedHandler<Env>;
