@@ -18,6 +18,8 @@ import (
 // those, however many fronts there are, and a loan that is not spent within Rule.LoanMS is void. So a fixed window of
 // 1,000 with a Loan of 100 lets at most 1,100 pass, and a bucket is at most 100 ahead.
 //
+// A front learns of a lock-out, a denial or a changed rule with its next call, at most LoanMS later.
+//
 // On the other side, what a front borrows and does not spend, because its requests end or it is evicted, is lost: at
 // most Rule.Loan units in each LoanMS. A front's clock may differ from the object's; its speed may not.
 //

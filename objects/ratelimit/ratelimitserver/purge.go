@@ -115,7 +115,7 @@ func (s *Server) runPurge(ctx context.Context, _ alarms.Run) error {
 		p.armed = false // the next key sets it
 		return nil
 	}
-	return s.mux.At(ctx, purgeAlarm, time.UnixMilli(now).Add(pause))
+	return s.mux.At(ctx, purgeAlarm, time.Now().Add(pause))
 }
 
 // batch is how many rows follow an id, up to a batch, how many of them are due, and the id of the last.

@@ -31,6 +31,8 @@ type Config struct {
 	Rules []ratelimit.Rule
 	// MaxKeys bounds the rows, 2,000,000: a key that would be one more is refused with Full until others are purged.
 	MaxKeys int64
+	// Now is the clock, time.Now.
+	Now func() time.Time
 }
 
 // Server is the object.
@@ -39,7 +41,8 @@ type Server struct {
 	table   table
 	config  map[string]*rule // those of the Config, and the default
 	rules   map[string]*rule // those in force
-	last    int64            // the time of the last decision
+	clock   func() time.Time
+	last    int64 // the time of the last decision
 	maxKeys int64
 	purge   purge
 }
@@ -83,10 +86,13 @@ func Methods() []objects.Method[Server] {
 
 // New starts the object: its tables, and the rules that were set earlier. An error is a Config that contradicts itself.
 func New(state *objects.State, c Config) (*Server, error) {
-	s := &Server{table: table{state.Storage().SQL()}, config: map[string]*rule{}, rules: map[string]*rule{}, maxKeys: c.MaxKeys}
+	s := &Server{table: table{state.Storage().SQL()}, config: map[string]*rule{}, rules: map[string]*rule{}, maxKeys: c.MaxKeys, clock: c.Now}
 	s.mux = alarms.New(state, alarms.Handlers{purgeAlarm: s.runPurge})
 	if s.maxKeys == 0 {
 		s.maxKeys = 2_000_000
+	}
+	if s.clock == nil {
+		s.clock = time.Now
 	}
 	if c.MaxTokens == 0 {
 		c.MaxTokens = 10
@@ -130,7 +136,7 @@ const backwards = 60_000
 // now is the time of a decision. It does not go back by less than a minute; of a longer step back package algorithm
 // says what it does.
 func (s *Server) now() int64 {
-	t := min(max(0, time.Now().UnixMilli()), algorithm.MaxTime/2)
+	t := min(max(0, s.clock().UnixMilli()), algorithm.MaxTime/2)
 	if t < s.last && s.last-t <= backwards {
 		return s.last
 	}
