@@ -115,15 +115,34 @@ func (w *walk) step() error {
 	if m, err = w.meter(); err != nil {
 		return err
 	}
+	for range 1 + w.r.IntN(2) { // the second without being bytes between
+		if err := w.act(m); err != nil || w.state == nil && w.history == nil {
+			return err
+		}
+	}
+	if full := m.Full(); w.r.IntN(8) == 0 && w.limit.Kind != algorithm.Month {
+		if got := w.room(full); got != w.limit.Capacity() {
+			return fmt.Errorf("when it is full there are %d, want %d", got, w.limit.Capacity())
+		}
+		if full > w.now && w.room(full-1) == w.limit.Capacity() && w.limit.Kind != algorithm.SlidingWindow && w.limit.Kind != algorithm.FixedWindow {
+			return fmt.Errorf("it is full before %d", full)
+		}
+	}
+	w.state = m.Append(nil)
+	return nil
+}
+
+// act does one thing to a meter and to its history.
+func (w *walk) act(m algorithm.Meter) error {
 	room := w.room(w.now)
 	if got := m.Room(); got != room {
 		return fmt.Errorf("room is %d, want %d", got, room)
 	}
+	cost := w.r.Int64N(w.limit.Capacity() + 2)
 	h, leases := m.(algorithm.Holder)
 	switch op := w.r.IntN(16); {
 	case op == 0: // reset
 		w.state, w.history = nil, nil
-		return nil
 	case op == 1: // refund
 		m.Give(cost)
 		w.happened(event{cost: -cost})
@@ -149,15 +168,6 @@ func (w *walk) step() error {
 		m.Take(cost)
 		w.happened(event{cost: cost})
 	}
-	if full := m.Full(); w.r.IntN(8) == 0 && w.limit.Kind != algorithm.Month {
-		if got := w.room(full); got != w.limit.Capacity() {
-			return fmt.Errorf("when it is full there are %d, want %d", got, w.limit.Capacity())
-		}
-		if full > w.now && w.room(full-1) == w.limit.Capacity() && w.limit.Kind != algorithm.SlidingWindow && w.limit.Kind != algorithm.FixedWindow {
-			return fmt.Errorf("it is full before %d", full)
-		}
-	}
-	w.state = m.Append(nil)
 	return nil
 }
 
