@@ -27,13 +27,18 @@ func Example_rules() {
 	// Output: RateLimiterServer
 }
 
-// A front that holds whoever presents a secret to that rule, and everybody else by address.
+// A front that holds each user to that rule, and everybody else by address.
 func ExampleMiddleware() {
 	var app http.Handler = http.NewServeMux()
+	type session struct{}
+	signedIn := func(r *http.Request) string {
+		user, _ := r.Context().Value(session{}).(string) // as a middleware before this one has found out
+		return user
+	}
 
 	app = ratelimit.Middleware(ratelimit.MiddlewareOptions{
 		Rule: "api",
-		Key:  ratelimit.FirstOf(ratelimit.APIKey("Authorization"), ratelimit.ClientIP()),
+		Key:  ratelimit.FirstOf(ratelimit.User(signedIn), ratelimit.ClientIP()),
 	})(app)
 
 	objects.Run(objects.Program{Fetch: app})

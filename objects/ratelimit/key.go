@@ -89,7 +89,8 @@ func APIKey(header string) KeyFunc {
 	}
 }
 
-// FirstOf is the key of the first function that has one: a user if there is one, else the address.
+// FirstOf is the key of the first function that has one: a user if there is one, else the address. All but the last
+// should be of what has been authenticated: who can make up a key gets past the rest.
 func FirstOf(functions ...KeyFunc) KeyFunc {
 	return func(r *http.Request) (string, bool) {
 		for _, f := range functions {

@@ -31,7 +31,7 @@ type MiddlewareOptions struct {
 	Caller func(ctx context.Context, object string) objects.Caller
 
 	// Timeout bounds the wait for the object; default one second. When it has passed, or the object has failed, the
-	// request goes on, or, if FailClosed is set, gets 503. What the caller did wrong, such as a rule that is not there,
+	// request goes on, or, if FailClosed is set, gets 503; what the object took, it keeps. What the caller did wrong, such as a rule that is not there,
 	// is 500 either way.
 	Timeout    time.Duration
 	FailClosed bool
@@ -44,8 +44,8 @@ type MiddlewareOptions struct {
 
 	// Partition, if set, is the partition key of a key in the RateLimit fields, which clients see.
 	Partition func(key string) []byte
-	// Report, if set, is told of each decision of the object, for shadow limits and for counting, and of each error, which
-	// are else logged.
+	// Report, if set, is told of each decision that is not a remembered refusal, for shadow limits and for counting, and of
+	// each error, which are else logged.
 	Report func(r *http.Request, d Decision, err error)
 	// WaitUntil runs what may outlast the request: releasing what it held. Default objects.WaitUntil.
 	WaitUntil func(ctx context.Context, f func(ctx context.Context) error)
