@@ -151,6 +151,7 @@ func (d *decoder) rule(name string) *rule {
 		d.bad = d.bad || l.Validate() != nil
 	}
 	r.loan = algorithm.Limit{Kind: algorithm.FixedWindow, Quota: d.number(), Period: d.number()}
+	d.bad = d.bad || r.loan.Quota > 0 && r.loan.Validate() != nil
 	return r
 }
 
