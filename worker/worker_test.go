@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -96,6 +97,42 @@ func TestFront_limit(t *testing.T) {
 	require.JSONEq(t, `{"ok":true,"remaining":0,"limit":10,"reset_in_ms":10000}`, body)
 	status, _ = h.Fetch("GET", "/limit/k", "")
 	require.Equal(t, 405, status)
+}
+
+// TestFront_limit_table is the original's table over HTTP, as far as POST can ask.
+func TestFront_limit_table(t *testing.T) {
+	h := start(t)
+	take := func(key string, cost int) (status int, body string) {
+		return h.Fetch("POST", fmt.Sprintf("/limit/%s?cost=%d", key, cost), "")
+	}
+	for _, row := range []struct {
+		after     time.Duration
+		key       string
+		cost      int
+		status    int
+		remaining int
+		reset     int // ms
+	}{
+		{0, "a", 10, 200, 0, 10000},
+		{0, "a", 1, 429, 0, 10000},
+		{0, "b", 5, 200, 5, 10000},
+		{3 * time.Second, "b", 0, 200, 5, 7000},
+		{0, "a", 0, 200, 0, 7000},
+		{0, "new", 11, 429, 10, 0},
+		{0, "c", 9, 200, 1, 10000},
+		{7 * time.Second, "a", 2, 429, 1, 10000},
+		{0, "a", 1, 200, 0, 10000},
+		{0, "c", 0, 200, 1, 3000},
+		{3 * time.Second, "c", 2, 200, 0, 10000},
+	} {
+		h.Advance(row.after)
+		status, body := take(row.key, row.cost)
+		require.Equal(t, row.status, status, "%+v", row)
+		require.JSONEq(t, fmt.Sprintf(`{"ok":%t,"remaining":%d,"limit":10,"reset_in_ms":%d}`, status == 200, row.remaining, row.reset), body, "%+v", row)
+	}
+	status, body := h.Fetch("POST", "/limit/a?cost=1.5", "")
+	require.Equal(t, 400, status)
+	require.Contains(t, body, `cost must be a whole number, got "1.5"`)
 }
 
 func TestCounter(t *testing.T) {

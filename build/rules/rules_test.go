@@ -127,7 +127,7 @@ func TestCheck_files(t *testing.T) {
 	require.Contains(t, broken[1], "js: objects/run.go imports syscall/js (")
 }
 
-// maxWasm is the most that the demo's app.wasm may weigh, in bytes: 6.5 MiB.
+// maxWasm is the most that the demo's app.wasm may weigh as it is deployed, in bytes: 6.5 MiB.
 const maxWasm = 6_815_744
 
 // client are functions that are in a program when http.Client is. The linker keeps their names.

@@ -35,6 +35,11 @@ func (o *options) table() []row {
 			store(httpRow(fmt.Sprintf("limit, %s, c=%d", amount(objects, "object"), c), "POST", "/limit/{k}", objects, c))
 		}
 	}
+	for _, objects := range []int{1, many} {
+		store(httpRow(fmt.Sprintf("rate, %s, c=16", amount(objects, "object")), "POST", "/rate/{k}", objects, 16))
+	}
+	store(httpRow("100 exact decisions a request, 1 object, c=16", "POST", "/exact/{k}?n=100", 1, 16))
+	store(httpRow("1,000 leased decisions a request, 1 object, c=16", "POST", "/leased/{k}?n=1000", 1, 16))
 	for _, kind := range []string{"counter", "insert"} {
 		for _, objects := range []int{1, many} {
 			store(httpRow(fmt.Sprintf("%s, %s, c=16", kind, amount(objects, "object")), "POST", "/"+kind+"/{k}", objects, 16))

@@ -1,32 +1,53 @@
-// Package ratelimitserver is the rate limiter's object: a token bucket for each key, kept in SQLite, so that neither
-// eviction nor a crash refills one.
+// Package ratelimitserver is the rate limiter's object: the state of any number of keys in SQLite, so that neither
+// eviction nor a crash gives a unit back.
+//
+// A key under a rule is one row, whatever limits it has: a decision reads the rows of its descriptors with one statement
+// and, if it takes anything, writes them with another. Both run within one turn of the object, so that no other decision
+// comes between, and commit together before the answer leaves. A refusal writes nothing.
+//
+// A row is not needed any more when its state is that of a new key. An alarm deletes such rows, a bounded batch at a
+// time. What an object may hold is bounded: Config.MaxKeys rows, of which each has the states of at most eight limits,
+// the largest being a list of 4,096 times; and 64 rules in memory.
+//
+// The package depends on the contract, never the reverse. A Server belongs to its object: the runtime calls it, and no method waits before it has written.
 package ratelimitserver
 
 import (
 	"context"
-	"fmt"
-	"math"
-	"net/http"
-	"strconv"
-	"strings"
+	"math/rand/v2"
 	"time"
 
 	"durago.example/objects"
+	"durago.example/objects/alarms"
 	"durago.example/objects/ratelimit"
+	"durago.example/objects/ratelimit/ratelimitserver/algorithm"
 )
 
-// Config of the class. Zero fields are the defaults: 10 tokens, one back every 10 seconds.
+// Config of the class. Zero fields are the defaults.
 type Config struct {
-	MaxTokens   float64
-	RefillEvery time.Duration
+	MaxTokens   int64         // of the rule "default": the tokens of a full bucket, 10
+	RefillEvery time.Duration // of the rule "default": one comes back, 10 seconds
+	// Rules are known from the start; one that was set at run time takes the place of that of the same name.
+	Rules []ratelimit.Rule
+	// MaxKeys bounds the rows, 2,000,000: a key that would be one more is refused with Full until others are purged.
+	MaxKeys int64
+	// Now is the clock, time.Now.
+	Now func() time.Time
 }
 
 // Server is the object.
 type Server struct {
-	sql    *objects.SQL
-	config policy
-	policy policy
+	mux     *alarms.Mux
+	table   table
+	config  map[string]*rule // those of the Config, and the default
+	rules   map[string]*rule // those in force
+	clock   func() time.Time
+	last    int64 // the time of the last decision
+	maxKeys int64
+	purge   purge
 }
+
+var _ objects.AlarmHandler = (*Server)(nil)
 
 // Class makes the class under the given name. config is called when an object starts and may be nil.
 func Class(name string, config func(*objects.State) (Config, error)) *objects.Class {
@@ -50,178 +71,78 @@ func Methods() []objects.Method[Server] {
 		objects.Impl1(ratelimit.GetStatus, (*Server).GetStatus),
 		objects.ImplProc1(ratelimit.Reset, (*Server).Reset),
 		objects.ImplProc1(ratelimit.SetOptions, (*Server).SetOptions),
+		objects.Impl1(ratelimit.Take, (*Server).Take),
+		objects.Impl1(ratelimit.Peek, (*Server).Peek),
+		objects.Impl1(ratelimit.Refund, (*Server).Refund),
+		objects.Impl1(ratelimit.Penalize, (*Server).Penalize),
+		objects.Impl1(ratelimit.Deny, (*Server).Deny),
+		objects.Impl1(ratelimit.Clear, (*Server).Clear),
+		objects.Impl1(ratelimit.Renew, (*Server).Renew),
+		objects.Impl1(ratelimit.Release, (*Server).Release),
+		objects.ImplProc1(ratelimit.SetRule, (*Server).SetRule),
+		objects.Impl1(ratelimit.GetUsage, (*Server).GetUsage),
 	}
 }
 
-// New starts the object: its tables, and options that were set earlier.
+// New starts the object: its tables, and the rules that were set earlier. An error is a Config that contradicts itself.
 func New(state *objects.State, c Config) (*Server, error) {
+	s := &Server{table: table{state.Storage().SQL()}, config: map[string]*rule{}, rules: map[string]*rule{}, maxKeys: c.MaxKeys, clock: c.Now}
+	s.mux = alarms.New(state, alarms.Handlers{purgeAlarm: s.runPurge})
+	if s.maxKeys == 0 {
+		s.maxKeys = 2_000_000
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
 	if c.MaxTokens == 0 {
 		c.MaxTokens = 10
 	}
 	if c.RefillEvery == 0 {
 		c.RefillEvery = 10 * time.Second
 	}
-	p := policy{max: c.MaxTokens, interval: float64(c.RefillEvery) / float64(time.Millisecond)}
-	s := &Server{sql: state.Storage().SQL(), config: p, policy: p}
-	if err := s.policy.validate(); err != nil {
-		return nil, err
-	}
-	if _, err := s.sql.Exec(`
-		CREATE TABLE IF NOT EXISTS bucket (key TEXT PRIMARY KEY, tokens REAL NOT NULL, since REAL NOT NULL) WITHOUT ROWID;
-		CREATE TABLE IF NOT EXISTS options (id INTEGER PRIMARY KEY CHECK (id = 1), max REAL, interval REAL)`); err != nil {
-		return nil, err
-	}
-	return s, s.loadOptions()
-}
-
-func (s *Server) loadOptions() error {
-	type row struct{ Max, Interval *float64 }
-	for r, err := range objects.Query[row](s.sql, `SELECT max, interval FROM options`) {
-		if err != nil {
-			return err
-		}
-		if r.Max != nil {
-			s.policy.max = *r.Max
-		}
-		if r.Interval != nil {
-			s.policy.interval = *r.Interval
-		}
-	}
-	return nil
-}
-
-func (p policy) validate() error {
-	if !(p.max >= 0) || math.IsInf(p.max, 0) {
-		return &objects.Error{Name: "RangeError", Message: fmt.Sprintf("max_tokens must be a number of at least 0, got %v", p.max)}
-	}
-	if !(p.interval > 0) || math.IsInf(p.interval, 0) {
-		return &objects.Error{Name: "RangeError", Message: fmt.Sprintf("refill_every_seconds must be a number above 0, got %v", p.interval/1000)}
-	}
-	return nil
-}
-
-func now() float64 { return float64(time.Now().UnixMilli()) }
-
-func (s *Server) load(key string, at float64) (bucket, error) {
-	type row struct{ Tokens, Since float64 }
-	r, err := objects.One[row](s.sql, `SELECT tokens, since FROM bucket WHERE key = ?`, key)
-	if err == objects.ErrNoRow {
-		return bucket{s.policy.max, at}, nil
-	}
-	return bucket{r.Tokens, r.Since}.refill(s.policy, at), err
-}
-
-// Check tells whether Consume would succeed, and takes nothing.
-func (s *Server) Check(_ context.Context, key string, cost float64) (bool, error) {
-	if err := validCost(cost); err != nil {
-		return false, err
-	}
-	b, err := s.load(key, now())
-	_, ok := b.take(cost)
-	return ok, err
-}
-
-// Consume takes cost tokens and returns true, or takes none and returns false.
-func (s *Server) Consume(_ context.Context, key string, cost float64) (bool, error) {
-	_, ok, err := s.consume(key, cost, now())
-	return ok, err
-}
-
-func (s *Server) consume(key string, cost, at float64) (b bucket, ok bool, err error) {
-	if err := validCost(cost); err != nil {
-		return b, false, err
-	}
-	b, err = s.load(key, at)
-	if err != nil || cost == 0 {
-		return b, true, err
-	}
-	if b, ok = b.take(cost); !ok {
-		return b, false, nil
-	}
-	_, err = s.sql.Exec(`INSERT INTO bucket VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET tokens = excluded.tokens, since = excluded.since`,
-		key, b.tokens, b.since)
-	return b, err == nil, err
-}
-
-func validCost(cost float64) error {
-	if !(cost >= 0) {
-		return &objects.Error{Name: "RangeError", Message: fmt.Sprintf("cost must be a number of at least 0, got %v", cost)}
-	}
-	return nil
-}
-
-// GetStatus is the state of a key.
-func (s *Server) GetStatus(_ context.Context, key string) (ratelimit.Status, error) {
-	at := now()
-	b, err := s.load(key, at)
-	return s.status(b, at), err
-}
-
-func (s *Server) status(b bucket, at float64) ratelimit.Status {
-	return ratelimit.Status{Remaining: b.tokens, Limit: s.policy.max, ResetInMS: b.untilNext(s.policy, at)}
-}
-
-// Reset fills a key up.
-func (s *Server) Reset(_ context.Context, key string) error {
-	_, err := s.sql.Exec(`DELETE FROM bucket WHERE key = ?`, key)
-	return err
-}
-
-// SetOptions changes what is given; the rest stays.
-func (s *Server) SetOptions(_ context.Context, o ratelimit.Options) error {
-	p := s.policy
-	if o.MaxTokens != nil {
-		p.max = *o.MaxTokens
-	}
-	if o.RefillEverySeconds != nil {
-		p.interval = *o.RefillEverySeconds * 1000
-	}
-	if p == s.policy {
-		return nil
-	}
-	if err := p.validate(); err != nil {
-		return err
-	}
-	_, err := s.sql.Exec(`INSERT INTO options VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET max = excluded.max, interval = excluded.interval`,
-		p.max, p.interval)
-	if err == nil {
-		s.policy = p
-	}
-	return err
-}
-
-// ServeHTTP answers POST …/{key}: one token of the key, with the fields of draft-ietf-httpapi-ratelimit-headers.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "use POST to take a token", http.StatusMethodNotAllowed)
-		return
-	}
-	key := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-	at := now()
-	b, ok, err := s.consume(key, 1, at)
+	standard, err := newRule(ratelimit.DefaultRule, []limit{bucket(c.MaxTokens, c.RefillEvery.Milliseconds())}, 0, 0)
 	if err != nil {
-		http.Error(w, "the rate limiter failed: "+err.Error(), http.StatusInternalServerError)
-		return
+		return nil, err
 	}
-	wait := b.untilNext(s.policy, at)
-	seconds := strconv.Itoa(int(math.Ceil(wait / 1000)))
-	h := w.Header()
-	h["Content-Type"] = jsonType
-	h["Ratelimit-Policy"] = []string{`"default";q=` + number(s.policy.max) + ";w=" + number(math.Ceil(s.policy.max*s.policy.interval/1000))}
-	h["Ratelimit"] = []string{`"default";r=` + number(math.Floor(b.tokens)) + ";t=" + seconds}
-	if !ok {
-		h["Retry-After"] = []string{seconds}
-		w.WriteHeader(http.StatusTooManyRequests)
+	s.config[standard.name] = standard
+	for _, given := range c.Rules {
+		r, err := compile(given)
+		if err != nil {
+			return nil, err
+		}
+		s.config[r.name] = r
 	}
-	body := make([]byte, 0, 96)
-	body = strconv.AppendBool(append(body, `{"ok":`...), ok)
-	body = strconv.AppendFloat(append(body, `,"remaining":`...), b.tokens, 'f', -1, 64)
-	body = strconv.AppendFloat(append(body, `,"limit":`...), s.policy.max, 'f', -1, 64)
-	body = strconv.AppendFloat(append(body, `,"reset_in_ms":`...), wait, 'f', -1, 64)
-	_, _ = w.Write(append(body, "}\n"...))
+	for name, r := range s.config {
+		s.rules[name] = r
+	}
+	if err := s.table.create(); err != nil {
+		return nil, err
+	}
+	if err := s.table.loadRules(s.rules); err != nil {
+		return nil, err
+	}
+	s.purge, err = s.table.loadPurge()
+	return s, err
 }
 
-var jsonType = []string{"application/json"}
+// Alarm purges keys. A class that embeds Server and has alarms of its own calls it from its Alarm.
+func (s *Server) Alarm(ctx context.Context, info objects.AlarmInfo) error {
+	return s.mux.Alarm(ctx, info)
+}
 
-func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+// backwards is how far the clock may be set back without being believed, in milliseconds: time stands still instead.
+const backwards = 60_000
+
+// now is the time of a decision. It does not go back by less than a minute; of a longer step back package algorithm
+// says what it does.
+func (s *Server) now() int64 {
+	t := min(max(0, s.clock().UnixMilli()), algorithm.MaxTime/2)
+	if t < s.last && s.last-t <= backwards {
+		return s.last
+	}
+	s.last = t
+	return t
+}
+
+// newLease is a name that nobody holds; it fits 53 bits.
+func newLease() int64 { return 1 + rand.Int64N(1<<53-1) }

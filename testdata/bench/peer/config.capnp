@@ -28,6 +28,7 @@ const evicting :Workerd.Worker = (
     (className = "Limiter", uniqueKey = "bench-limiter", enableSql = true),
     (className = "Counter", uniqueKey = "bench-counter", enableSql = true),
     (className = "Room", uniqueKey = "bench-room", enableSql = true),
+    (className = "Rate", uniqueKey = "bench-rate", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "do"),
   bindings = .bindings,
@@ -40,6 +41,7 @@ const keeping :Workerd.Worker = (
     (className = "Limiter", uniqueKey = "bench-limiter", enableSql = true, preventEviction = true),
     (className = "Counter", uniqueKey = "bench-counter", enableSql = true, preventEviction = true),
     (className = "Room", uniqueKey = "bench-room", enableSql = true, preventEviction = true),
+    (className = "Rate", uniqueKey = "bench-rate", enableSql = true, preventEviction = true),
   ],
   durableObjectStorage = (localDisk = "do"),
   bindings = .bindings,
@@ -49,4 +51,5 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "LIMITER", durableObjectNamespace = "Limiter"),
   (name = "COUNTER", durableObjectNamespace = "Counter"),
   (name = "ROOM", durableObjectNamespace = "Room"),
+  (name = "RATE", durableObjectNamespace = "Rate"),
 ];

@@ -55,6 +55,92 @@ export class Limiter extends DurableObject {
   }
 }
 
+// The ready limiter: a token bucket for each key under a rule, one read and one write of its row; loans are counted in
+// fixed windows.
+const BUCKET = { max: 1_000_000_000, interval: 1000 };
+const LOAN = { quota: 1_000_000_000, ms: 10_000 };
+
+export class Rate extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.sql = ctx.storage.sql;
+    this.sql.exec(`CREATE TABLE IF NOT EXISTS keys(id TEXT PRIMARY KEY, tokens INTEGER NOT NULL, since INTEGER NOT NULL,
+      lentAt INTEGER NOT NULL, lent INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID`);
+    this.armed = false;
+  }
+  decide(id, cost, loan, now) {
+    const row = this.sql.exec("SELECT tokens, since, lentAt, lent FROM keys WHERE id = ?", id).toArray()[0] ??
+      { tokens: BUCKET.max, since: now, lentAt: now - (now % LOAN.ms), lent: 0 };
+    const n = Math.floor((now - row.since) / BUCKET.interval);
+    if (row.tokens + n >= BUCKET.max) { row.tokens = BUCKET.max; row.since = now; }
+    else { row.tokens += n; row.since += n * BUCKET.interval; }
+    const ok = row.tokens >= cost;
+    let lent = 0;
+    if (ok && cost > 0) {
+      row.tokens -= cost;
+      if (loan > 0) {
+        const at = now - (now % LOAN.ms);
+        if (row.lentAt < at) { row.lentAt = at; row.lent = 0; }
+        lent = Math.min(loan, row.tokens, LOAN.quota - row.lent);
+        row.tokens -= lent;
+        row.lent += lent;
+      }
+      const expires = row.since + (BUCKET.max - row.tokens) * BUCKET.interval;
+      this.sql.exec(`INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens,
+        since = excluded.since, lentAt = excluded.lentAt, lent = excluded.lent, expires = excluded.expires`,
+        id, row.tokens, row.since, row.lentAt, row.lent, expires);
+      if (!this.armed) {
+        this.armed = true;
+        this.ctx.storage.setAlarm(now + 300_000);
+      }
+    }
+    const reset = row.tokens < BUCKET.max ? row.since + BUCKET.interval - now : 0;
+    return { ok, tokens: row.tokens, reset, lent };
+  }
+  alarm() { this.sql.exec("DELETE FROM keys WHERE expires <= ?", Date.now()); }
+  take({ descriptors, cost, loan = 0 }) {
+    const { rule, key } = descriptors[0];
+    const d = this.decide(rule + "/" + key, cost, loan, Date.now());
+    return { allowed: d.ok, retry_in_ms: 0, loan: d.lent, loan_ms: LOAN.ms, limits: [{ rule, key, name: rule, quota: BUCKET.max,
+      window_ms: BUCKET.max * BUCKET.interval, remaining: d.tokens, reset_in_ms: d.reset }] };
+  }
+  fetch(req) {
+    const u = new URL(req.url);
+    const cost = +(u.searchParams.get("cost") ?? 1);
+    const d = this.decide("default/" + u.pathname.slice(u.pathname.lastIndexOf("/") + 1), cost, 0, Date.now());
+    const wait = Math.ceil(d.reset / 1000);
+    const headers = { "content-type": "application/json",
+      "ratelimit-policy": `"default";q=${BUCKET.max};w=${Math.ceil(BUCKET.max * BUCKET.interval / 1000)}`,
+      ratelimit: `"default";r=${d.tokens};t=${wait}` };
+    if (!d.ok) headers["retry-after"] = String(wait);
+    return new Response(JSON.stringify({ ok: d.ok, remaining: d.tokens, limit: BUCKET.max, reset_in_ms: d.reset }) + "\n",
+      { status: d.ok ? 200 : 429, headers });
+  }
+}
+
+// What the front has borrowed.
+const loans = new Map();
+
+async function decide(req, env, name, units) {
+  const n = +new URL(req.url).searchParams.get("n");
+  const limiter = env.RATE.get(env.RATE.idFromName(name));
+  const q = { descriptors: [{ rule: "hot", key: name }], cost: 1 };
+  let passed = 0;
+  for (let i = 0; i < n; i++) {
+    const asked = Date.now();
+    let loan = units > 0 ? loans.get(name) : undefined;
+    if (loan && asked < loan.until && loan.left >= 1) {
+      loan.left--;
+      passed++;
+      continue;
+    }
+    const d = await limiter.take(units > 0 ? { ...q, loan: units } : q);
+    if (d.loan > 0) loans.set(name, { left: d.loan, until: asked + d.loan_ms });
+    if (d.allowed) passed++;
+  }
+  return json({ passed });
+}
+
 export class Counter extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
@@ -140,6 +226,10 @@ export default {
       case "": return new Response("ok\n");
       case "limit": case "limitkv":
         return env.LIMITER.get(env.LIMITER.idFromName(name)).fetch(req);
+      case "rate":
+        return env.RATE.get(env.RATE.idFromName(name)).fetch(req);
+      case "exact": return decide(req, env, name, 0);
+      case "leased": return decide(req, env, name, 1000);
       case "counter": case "kvcounter": case "akvcounter": case "insert": case "touch":
         return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(req);
       case "ws": case "room":

@@ -5,12 +5,14 @@ import (
 	"net/http"
 
 	"durago.example/objects"
+	"durago.example/objects/ratelimit"
 )
 
 // routes send a request to the object that the second part of its path names.
 var routes = []objects.Route{
 	{Pattern: "/limit/{key}", Binding: "LIMITER"},
 	{Pattern: "/limitkv/{key}", Binding: "LIMITER"},
+	{Pattern: "/rate/{key}", Binding: "RATE"},
 	{Pattern: "/counter/{name}", Binding: "COUNTER"},
 	{Pattern: "/kvcounter/{name}", Binding: "COUNTER"},
 	{Pattern: "/akvcounter/{name}", Binding: "COUNTER"},
@@ -21,10 +23,18 @@ var routes = []objects.Route{
 }
 
 // front answers what no route takes.
-func front(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" {
-		http.Error(w, "not found", http.StatusNotFound)
-		return
-	}
-	_, _ = io.WriteString(w, "ok\n")
+func front() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /exact/{key}", decide(&ratelimit.Allowance{}))
+	mux.HandleFunc("POST /leased/{key}", decide(&ratelimit.Allowance{Units: 1000}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/":
+			_, _ = io.WriteString(w, "ok\n")
+		case r.Method == http.MethodPost:
+			mux.ServeHTTP(w, r)
+		default:
+			http.Error(w, "not found", http.StatusNotFound)
+		}
+	})
 }

@@ -12,9 +12,9 @@ import (
 
 func main() {
 	objects.Run(objects.Program{
-		Classes: []*objects.Class{limiterClass, counterClass, roomClass},
+		Classes: []*objects.Class{limiterClass, counterClass, roomClass, rateClass},
 		Routes:  routes,
-		Fetch:   http.HandlerFunc(front),
+		Fetch:   front(),
 	})
 }
 

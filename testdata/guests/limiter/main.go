@@ -1,4 +1,5 @@
-// Command limiter is the guest of the kill tests: the rate limiter's methods and an alarm, over HTTP.
+// Command limiter is the guest of the tests of the rate limiter: its methods and an alarm over HTTP, for the tests that
+// kill, and handlers behind its middleware.
 package main
 
 import (
@@ -16,7 +17,7 @@ import (
 
 func main() {
 	objects.Run(objects.Program{
-		Classes: []*objects.Class{ratelimitserver.Class("RateLimiterServer", nil), alarmed},
+		Classes: []*objects.Class{ratelimitserver.Class("RateLimiterServer", config), alarmed},
 		Fetch:   front(),
 	})
 }
@@ -58,6 +59,7 @@ func (a *Alarmed) fired(context.Context) (int, error) {
 // front answers with the method's result as text.
 func front() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/limited/", limited())
 	handle := func(pattern string, f func(r *http.Request) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			v, err := f(r)
