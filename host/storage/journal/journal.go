@@ -161,7 +161,6 @@ type Journal struct {
 	files    map[string]*file // by path below the root
 	dirs     map[string]*file
 	gone     []obligation
-	left     map[string]bool // logs that were there before, and have not been opened
 	pins     map[uint64]int  // segments that are needed whatever the files say
 	unmarked map[string]bool // databases that were made and not synced since
 	ids      uint32

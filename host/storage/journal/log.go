@@ -55,52 +55,19 @@ func (l *log) begin() error {
 		return err
 	}
 	have, _ := readHead(l.File)
-	l.j.mu.Lock()
-	if f.salts == (salts{}) {
-		f.salts = have
-	}
-	l.j.mu.Unlock()
-	headed, err := l.trim()
-	if err != nil {
-		return err
-	}
+	headed := hasCommit(l.File)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
 	if f.head == nil {
 		f.headed = headed
 	}
+	if f.salts == (salts{}) {
+		f.salts = have
+	}
 	if !existed {
 		l.j.touchDir(l.name, l.j.seq)
 	}
 	return nil
-}
-
-// trim cuts from a log that is left from before the recovery what follows its last transaction: a part of one that was
-// lost. SQLite would write over it under the same salts, and what the next power loss makes of both may be whole. headed
-// tells whether there is a transaction.
-func (l *log) trim() (headed bool, err error) {
-	l.j.mu.Lock()
-	left := l.j.left[l.name]
-	delete(l.j.left, l.name)
-	l.j.mu.Unlock()
-	if !left || l.j.o.Faults.NotTrimmed {
-		return hasCommit(l.File), nil
-	}
-	end := committed(l.File)
-	size, err := l.File.Size()
-	if err != nil || size <= end {
-		return end > 0, err
-	}
-	if err := l.File.Truncate(end); err != nil {
-		return false, err
-	}
-	if _, err := l.j.append(l.name, truncate, end, nil); err != nil {
-		return false, err
-	}
-	if err := l.j.o.Disk.SyncFile(l.j.absolute(l.name)); err != nil {
-		return false, l.j.Fail(err)
-	}
-	return end > 0, nil
 }
 
 // WriteAt writes through, and then appends. Rule 1. The head is the exception: it is kept back until its record is

@@ -43,19 +43,46 @@ func recoverAll(o Options) (_ *Journal, err error) {
 	if err := j.replay(h); err != nil {
 		return nil, err
 	}
-	if err := j.fence(h, all); err != nil {
+	if err := j.trim(); err != nil {
 		return nil, err
 	}
-	if j.left, err = logs(o.Root); err != nil {
+	if err := j.fence(h, all); err != nil {
 		return nil, err
 	}
 	return j, j.register()
 }
 
+// trim cuts from each log what follows its last whole transaction: a part of one that was lost. SQLite would write over
+// it under the same salts, and what the next power loss makes of both may be whole.
+func (j *Journal) trim() error {
+	if j.o.Faults.NotTrimmed {
+		return nil
+	}
+	all, err := logs(j.o.Root)
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = j.trimLog(j.absolute(all[i]))
+	}
+	return err
+}
+
+func (j *Journal) trimLog(path string) error {
+	f, err := j.o.Disk.OpenFile(path, false)
+	if err != nil {
+		return err
+	}
+	end := committed(f)
+	size, err := f.Size()
+	if err == nil && size > end {
+		if err = f.Truncate(end); err == nil {
+			err = j.o.Disk.SyncFile(path)
+		}
+	}
+	return errors.Join(err, f.Close())
+}
+
 // logs are those below a directory, in the directories of it.
-func logs(root string) (map[string]bool, error) {
+func logs(root string) (all []string, err error) {
 	dirs, err := os.ReadDir(root)
-	all := map[string]bool{}
 	for _, d := range dirs {
 		if !d.IsDir() || err != nil {
 			continue
@@ -64,7 +91,7 @@ func logs(root string) (map[string]bool, error) {
 		files, err = os.ReadDir(filepath.Join(root, d.Name()))
 		for _, f := range files {
 			if strings.HasSuffix(f.Name(), logSuffix) {
-				all[filepath.Join(d.Name(), f.Name())] = true
+				all = append(all, filepath.Join(d.Name(), f.Name()))
 			}
 		}
 	}
