@@ -121,12 +121,7 @@ func Open(o Options) (*Store, error) {
 		s.durable, err = s.recover(o)
 	}
 	if err == nil {
-		var left []string
-		if left, err = s.left(); err == nil {
-			for _, path := range left {
-				s.logs[path] = true
-			}
-		} else {
+		if err = s.inherit(); err != nil {
 			err = errors.Join(err, s.durable.close())
 		}
 	}
@@ -202,7 +197,7 @@ func (s *Store) makeDir(dir string) error {
 }
 
 // Close waits until all is durable, copies the logs into their databases, and lets the directory go. All databases must be
-// closed.
+// closed. What a process that died has left of an object, and nobody has opened since, stays as it is (Interrupted).
 func (s *Store) Close() error {
 	err := s.durable.stop()
 	if err == nil {
