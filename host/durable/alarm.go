@@ -93,6 +93,11 @@ func (o *Object) RunAlarm(done func(ran bool, err error)) {
 
 // runAlarm is called when the scheduler's time has come. done is called when the run has ended, or there is none.
 func (o *Object) runAlarm(done func()) {
+	if o.restoring { // which tells the scheduler what there is then
+		o.ns.alarms.again(o.id, false)
+		done()
+		return
+	}
 	if !o.started && !o.db.Free(func() { _ = o.ns.Visit(o.id, o.name, func(o *Object) { o.runAlarm(done) }) }) {
 		return
 	}

@@ -224,6 +224,16 @@ func (o *Object) SQL(query string) ([]string, error) {
 	})
 }
 
+// Backup writes what the object has stored to a new file. See [host.Host.Backup].
+func (o *Object) Backup(file string) error {
+	return o.h.Host.Backup(o.h.t.Context(), o.binding, o.name, file)
+}
+
+// Restore replaces what the object has stored. See [host.Host.Restore].
+func (o *Object) Restore(file string) error {
+	return o.h.Host.Restore(o.h.t.Context(), o.binding, o.name, file)
+}
+
 // Dial opens a WebSocket to a path of the worker; the test's end closes it.
 func (h *Host) Dial(path string) *websocket.Conn {
 	h.t.Helper()

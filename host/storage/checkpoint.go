@@ -23,6 +23,7 @@ type checkpointer struct {
 
 	mu      sync.Mutex
 	held    map[string]*hold // by path
+	frozen  map[string]int   // that are being copied: none of these is changed
 	queue   []*hold
 	running int
 	done    sync.WaitGroup
@@ -39,7 +40,7 @@ type hold struct {
 }
 
 func newCheckpointer(s *Store) *checkpointer {
-	return &checkpointer{store: s, held: map[string]*hold{}}
+	return &checkpointer{store: s, held: map[string]*hold{}, frozen: map[string]int{}}
 }
 
 // add has a database checkpointed, and then calls after. conn is nil for one that is closed.
@@ -63,12 +64,14 @@ func (c *checkpointer) add(path string, conn *sqlite3.Conn, after ...func()) *ho
 func (c *checkpointer) work() {
 	for {
 		c.mu.Lock()
-		if len(c.queue) == 0 {
+		i := slices.IndexFunc(c.queue, func(h *hold) bool { return c.frozen[h.path] == 0 })
+		if i < 0 {
 			c.running--
 			c.mu.Unlock()
 			return
 		}
-		h := c.queue[0]
+		h := c.queue[i]
+		c.queue[i] = c.queue[0]
 		c.queue = c.queue[1:]
 		h.begun = true
 		c.mu.Unlock()
@@ -79,10 +82,20 @@ func (c *checkpointer) work() {
 func (c *checkpointer) do(h *hold) {
 	var err error
 	if h.conn != nil {
-		_, _, err = h.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+		err = checkpoint(h.conn)
 	} else {
 		err = c.store.tidy(h.path)
 	}
+	c.finish(h, err)
+}
+
+func checkpoint(conn *sqlite3.Conn) error {
+	_, _, err := conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+	return err
+}
+
+// finish gives a database back.
+func (c *checkpointer) finish(h *hold, err error) {
 	if failedSync(err) {
 		_ = c.store.durable.fail(err)
 	} // else the log stays as it is, and is copied another time
@@ -152,7 +165,7 @@ func (c *checkpointer) leave(h *hold) (ok bool) {
 func (c *checkpointer) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.held) == 0
+	return len(c.held) == 0 && len(c.frozen) == 0
 }
 
 // tidy copies the log of a database that is closed, and removes it; and the database too if that holds nothing.
@@ -226,7 +239,7 @@ func (d *Database) Due(idle bool) bool {
 	if !idle {
 		at *= 4
 	}
-	return d.conn != nil && d.pages >= d.tried+at && d.resting()
+	return d.conn != nil && d.pages >= d.tried+at && d.resting() && !d.store.checkpoints.isFrozen(d.path)
 }
 
 // resting tells whether the connection has nothing under way.
