@@ -1,6 +1,7 @@
 package hosttest_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,4 +75,26 @@ func TestStorage_harness(t *testing.T) {
 	rows, err := h.Object("HOME", "a").SQL(`SELECT id, n FROM c`)
 	require.NoError(t, err)
 	require.Equal(t, []string{"1|2"}, rows)
+}
+
+// TestStorage_open: more objects are in memory than databases are open.
+func TestStorage_open(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, func(o *hosttest.Options) { o.Open = 4 })
+	own := len(h.Manifest().Classes) + 1
+	for range 3 {
+		for i := range 30 {
+			h.Fetch("POST", fmt.Sprint("/count/", i), "")
+		}
+	}
+	h.Settle()
+	require.LessOrEqual(t, h.OpenDatabases(), 4+own)
+	for i := range 30 {
+		o := h.Object("HOME", fmt.Sprint(i))
+		require.True(t, o.InMemory())
+		_, n := o.Fetch("GET", fmt.Sprint("/n/", i), "")
+		require.Equal(t, "3", n)
+	}
+	h.Settle()
+	require.LessOrEqual(t, h.OpenDatabases(), 4+own)
 }
