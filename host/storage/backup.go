@@ -149,8 +149,6 @@ func (c *checkpointer) thaw(path string) {
 	if c.frozen[path]--; c.frozen[path] == 0 {
 		delete(c.frozen, path)
 	}
-	if len(c.queue) > 0 && c.running < width {
-		c.running++
-		c.done.Go(c.work)
-	}
+	c.serve(&c.lent)
+	c.serve(&c.closed)
 }
