@@ -48,7 +48,7 @@ type Options struct {
 	OpenDatabases int
 
 	MemoryLimit uint64        // of each isolate that runs Wasm, bytes; default 128 MiB
-	CPULimit    time.Duration // of each run; default 30 s
+	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
 
@@ -111,7 +111,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			return nil, err
 		}
 	}
-	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk}); err != nil {
+	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk, CPULimit: o.CPULimit}); err != nil {
 		return nil, err
 	}
 	if len(o.KV) > 0 {

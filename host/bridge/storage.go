@@ -54,6 +54,7 @@ func (s *scope) sqlOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error
 		if c == nil {
 			return dst, errors.New("SQL cursor was closed")
 		}
+		c.c.Renew()
 		return s.rows(dst, token, c, 0)
 	case abi.OpSQLClose:
 		if c := s.cursors[token]; c != nil {

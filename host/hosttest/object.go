@@ -199,6 +199,7 @@ func (o *Object) RunAlarm() (ran bool, err error) {
 func (o *Object) SQL(query string) ([]string, error) {
 	o.h.Settle()
 	return visit(o, func(d *durable.Object, done func([]string, error)) {
+		defer d.EndTurn()
 		c, err := d.Database().Exec(query, nil)
 		if err != nil {
 			done(nil, err)
@@ -220,7 +221,6 @@ func (o *Object) SQL(query string) ([]string, error) {
 			rows = append(rows, strings.Join(cells, "|"))
 		}
 		done(rows, c.Close())
-		d.EndTurn()
 	})
 }
 

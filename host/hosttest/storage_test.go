@@ -3,6 +3,7 @@ package hosttest_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -97,4 +98,20 @@ func TestStorage_open(t *testing.T) {
 	}
 	h.Settle()
 	require.LessOrEqual(t, h.OpenDatabases(), 4+own)
+}
+
+// TestStorage_endless: a statement that would not end resets its object alone.
+func TestStorage_endless(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, func(o *hosttest.Options) { o.CPULimit, o.Isolates = 100*time.Millisecond, 1 })
+	h.Fetch("POST", "/count/a", "")
+	_, err := h.Object("HOME", "a").SQL(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`)
+	require.EqualError(t, err, "the statement exceeded its CPU limit of 100ms: SQLITE_INTERRUPT")
+	for _, name := range []string{"a", "b"} {
+		h.Fetch("POST", "/count/"+name, "")
+	}
+	_, n := h.Fetch("GET", "/n/a", "")
+	require.Equal(t, "2", n)
+	_, n = h.Fetch("GET", "/n/b", "")
+	require.Equal(t, "1", n)
 }

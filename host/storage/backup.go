@@ -123,7 +123,7 @@ func (c *checkpointer) lend(path string, conn *sqlite3.Conn, f func(*sqlite3.Con
 	defer c.mu.Unlock()
 	c.held[path] = h
 	c.done.Go(func() {
-		err := f(conn)
+		err := contained(func() error { return f(conn) })
 		c.finish(h, err)
 		after(err)
 	})

@@ -46,7 +46,7 @@ func (w writer) restore(db *storage.Database, file string) error {
 }
 
 // sqlite runs a statement in a file, as the command of that name would, and returns the first column.
-func sqlite(t *testing.T, file, query string) (rows []string) {
+func sqlite(t testing.TB, file, query string) (rows []string) {
 	t.Helper()
 	c, err := sqlite3.Open("file:" + file)
 	require.NoError(t, err)

@@ -100,9 +100,9 @@ func (c *checkpointer) work(l *line) {
 func (c *checkpointer) do(h *hold) {
 	var err error
 	if h.conn != nil {
-		err = checkpoint(h.conn)
+		err = contained(func() error { return checkpoint(h.conn) })
 	} else {
-		err = c.store.tidy(h.path)
+		err = contained(func() error { return c.store.tidy(h.path) })
 	}
 	c.finish(h, err)
 }
@@ -120,7 +120,7 @@ func (c *checkpointer) finish(h *hold, err error) {
 	c.mu.Lock()
 	if h.closed {
 		c.mu.Unlock()
-		_ = closeConn(h.conn)
+		_ = contained(func() error { return closeConn(h.conn) })
 		c.store.opened.Add(-1)
 		c.mu.Lock()
 	}

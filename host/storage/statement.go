@@ -66,6 +66,7 @@ func (d *Database) Exec(query string, args []Arg) (*Cursor, error) {
 	if err := d.connect(); err != nil {
 		return nil, err
 	}
+	d.limit.spent = 0
 	return d.query(query, args, false)
 }
 
@@ -120,6 +121,7 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 
 // prepareOne prepares the first statement of a text; nil if there is none.
 func (d *Database) prepareOne(query string, trusted bool) (s *statement, tail string, err error) {
+	defer d.contain(&err)
 	d.trusted, d.altering, d.looking = trusted, false, false
 	stmt, tail, err := d.conn.Prepare(query)
 	d.trusted = false
@@ -205,8 +207,16 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 }
 
 func (c *Cursor) step() {
+	c.more = false
+	defer c.d.contain(&c.err)
 	c.d.trusted = c.s.trusted
+	if !c.s.trusted {
+		c.d.limit.begin()
+	}
 	c.more = c.s.stmt.Step()
+	if !c.s.trusted {
+		c.d.limit.end()
+	}
 	c.d.trusted = false
 	if !c.more {
 		if err := c.s.stmt.Err(); err != nil {
@@ -215,9 +225,12 @@ func (c *Cursor) step() {
 	}
 }
 
+// Renew gives the rows to come a limit of their own: the object's code has run in between, which has one too.
+func (c *Cursor) Renew() { c.d.limit.spent = 0 }
+
 // Next moves to the next row and tells whether there is one.
 func (c *Cursor) Next() bool {
-	if c.done || c.d.conn != c.conn {
+	if c.done || c.d.conn != c.conn || c.d.ruined {
 		return false
 	}
 	if c.first {
@@ -238,7 +251,7 @@ func (c *Cursor) finish() {
 		return
 	}
 	c.done = true
-	if c.d.conn != c.conn {
+	if c.d.conn != c.conn || c.d.ruined {
 		return
 	}
 	c.d.cursors--
@@ -277,7 +290,7 @@ func (c *Cursor) Column(i int) string { return c.s.stmt.ColumnName(i) }
 // statement looks into a table, which begins with a row that no step has found. Written are the rows that were inserted,
 // updated and deleted.
 func (c *Cursor) Counts() (read, written int64) {
-	if c.done || c.d.conn != c.conn {
+	if c.done || c.d.conn != c.conn || c.d.ruined {
 		return c.read, c.written
 	}
 	return c.counts()
