@@ -162,6 +162,14 @@ func (s *scheduler) remove(id string) {
 	}
 }
 
+// waits tells whether an alarm is to fire, beside one that may be running.
+func (s *scheduler) waits(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byID[id]
+	return e != nil && e.index >= 0
+}
+
 // take has an alarm wait for nothing any more: it is run by hand.
 func (s *scheduler) take(id string) {
 	s.mu.Lock()
