@@ -82,6 +82,8 @@ func (o *Object) Busy() bool {
 	return o.inflight > 0 || o.work > 0 || o.building != nil || o.input.Waiting() > 0
 }
 
+func (o *Object) watch() *watch { return o.ns.e.watches[o.loop] }
+
 func (o *Object) guest() Guest { return o.ns.e.o.Guest[o.loop] }
 
 // Do runs f on the object's loop.

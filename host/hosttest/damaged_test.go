@@ -48,7 +48,9 @@ func TestDamaged(t *testing.T) {
 		}, ""},
 		"a log of noise":      {func(t *testing.T, file string) { require.NoError(t, os.WriteFile(file+"-wal", noise(50_000), 0o644)) }, ""},
 		"a directory for log": {func(t *testing.T, file string) { require.NoError(t, os.Mkdir(file+"-wal", 0o755)) }, "unable to open database file"},
-		"a journal of noise":  {func(t *testing.T, file string) { require.NoError(t, os.WriteFile(file+"-journal", noise(50_000), 0o644)) }, ""},
+		"a journal of noise": {func(t *testing.T, file string) {
+			require.NoError(t, os.WriteFile(file+"-journal", noise(50_000), 0o644))
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
