@@ -185,9 +185,8 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 		d.confirmed = true
 	}
 	s.busy = true
-	c.before = d.conn.TotalChanges()
-	for _, counter := range steps {
-		s.stmt.Status(counter, true)
+	if !s.reads {
+		c.before = d.conn.TotalChanges()
 	}
 	if s.alters {
 		if err := d.guardNames(c.step); err != nil {
@@ -256,7 +255,7 @@ func (c *Cursor) finish() {
 	}
 	c.d.cursors--
 	if c.s.busy {
-		c.read, c.written = c.counts()
+		c.read, c.written = c.counts(true)
 	}
 	c.s.busy = false
 	if c.s.cached {
@@ -293,21 +292,25 @@ func (c *Cursor) Counts() (read, written int64) {
 	if c.done || c.d.conn != c.conn || c.d.ruined {
 		return c.read, c.written
 	}
-	return c.counts()
+	return c.counts(false)
 }
 
 // steps are SQLite's counters of a statement: of loops by a key, which has no name there, of scans, of rows that went into an
 // index for the statement's own use, and of sorts.
 var steps = [...]sqlite3.StmtStatus{0, sqlite3.STMTSTATUS_FULLSCAN_STEP, sqlite3.STMTSTATUS_AUTOINDEX, sqlite3.STMTSTATUS_SORT}
 
-func (c *Cursor) counts() (read, written int64) {
+// counts also sets the counters back, if the statement ends.
+func (c *Cursor) counts(ends bool) (read, written int64) {
 	for _, counter := range steps {
-		read += int64(c.s.stmt.Status(counter, false))
+		read += int64(c.s.stmt.Status(counter, ends))
 	}
 	if c.s.looks {
 		read++
 	}
-	return read, c.conn.TotalChanges() - c.before
+	if !c.s.reads {
+		written = c.conn.TotalChanges() - c.before
+	}
+	return read, written
 }
 
 // Value is a value of the current row.
