@@ -103,10 +103,10 @@ func TestStorage_open(t *testing.T) {
 // TestStorage_endless: a statement that would not end resets its object alone.
 func TestStorage_endless(t *testing.T) {
 	t.Parallel()
-	h := scenario(t, func(o *hosttest.Options) { o.CPULimit, o.Isolates = 100*time.Millisecond, 1 })
+	h := scenario(t, func(o *hosttest.Options) { o.CPULimit, o.Isolates = 2*time.Second, 1 })
 	h.Fetch("POST", "/count/a", "")
 	_, err := h.Object("HOME", "a").SQL(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`)
-	require.EqualError(t, err, "the statement exceeded its CPU limit of 100ms: SQLITE_INTERRUPT")
+	require.EqualError(t, err, "the statement exceeded its CPU limit of 2s: SQLITE_INTERRUPT")
 	for _, name := range []string{"a", "b"} {
 		h.Fetch("POST", "/count/"+name, "")
 	}
