@@ -10,7 +10,7 @@ import (
 	"durago.example/host/storage"
 )
 
-// dataFlags name one object of a worker that does not run.
+// dataFlags name one object of a worker.
 type dataFlags struct {
 	Config    string `short:"c" type:"path" placeholder:"FILE" help:"The wrangler configuration; default: searched for as wrangler does."`
 	PersistTo string `type:"path" placeholder:"DIR" help:"Where the data is; default .durago/state beside the configuration."`
@@ -18,8 +18,8 @@ type dataFlags struct {
 	Object    string `arg:"" help:"The object's name, or its id."`
 }
 
-// with runs f on the data directory.
-func (d *dataFlags) with(f func(*host.Data) error) error {
+// with runs f on the worker that runs on the data directory, or else on the directory itself.
+func (d *dataFlags) with(f func(archive) error) error {
 	c, err := (&configFlag{Config: d.Config}).load()
 	if err != nil {
 		return err
@@ -30,7 +30,10 @@ func (d *dataFlags) with(f func(*host.Data) error) error {
 	}
 	data, err := host.OpenData(o)
 	if errors.Is(err, storage.ErrInUse) {
-		return fmt.Errorf("%s is in use by another process: stop it first; a program that runs the host itself calls its Backup and Restore", o.Dir)
+		if err := f(running(o.Dir)); !errors.Is(err, errNoAnswer) {
+			return err
+		}
+		return fmt.Errorf("%s is in use by a process that takes no commands: stop it first; a program that runs the host itself calls its Backup and Restore", o.Dir)
 	}
 	if err != nil {
 		return err
@@ -44,7 +47,7 @@ type backupCommand struct {
 }
 
 func (b *backupCommand) Run(ctx context.Context) error {
-	err := b.with(func(d *host.Data) error { return d.Backup(ctx, b.Class, b.Object, b.File) })
+	err := b.with(func(a archive) error { return a.Backup(ctx, b.Class, b.Object, b.File) })
 	if err != nil {
 		return err
 	}
@@ -58,7 +61,7 @@ type restoreCommand struct {
 }
 
 func (r *restoreCommand) Run(ctx context.Context) error {
-	err := r.with(func(d *host.Data) error { return d.Restore(ctx, r.Class, r.Object, r.File) })
+	err := r.with(func(a archive) error { return a.Restore(ctx, r.Class, r.Object, r.File) })
 	if err != nil {
 		return err
 	}

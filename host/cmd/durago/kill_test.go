@@ -61,9 +61,7 @@ func TestRun_kill(t *testing.T) {
 
 	t.Run("every database is whole", func(t *testing.T) {
 		acknowledged, _ := p.load(rounds, 100)
-		left := filepath.Join(t.TempDir(), "state")
-		require.NoError(t, os.CopyFS(left, os.DirFS(r.dir)))
-		whole(t, left)
+		whole(t, r.copy(t))
 		p = r.start()
 		now, err := p.account(taken + acknowledged)
 		require.NoError(t, err)
@@ -71,8 +69,7 @@ func TestRun_kill(t *testing.T) {
 	})
 	t.Run("data of an earlier round is noticed", func(t *testing.T) {
 		p.kill()
-		earlier := filepath.Join(r.t.TempDir(), "state") // the process outlives this
-		require.NoError(t, os.CopyFS(earlier, os.DirFS(r.dir)))
+		earlier := r.copy(r.t) // the process outlives this
 		p = r.start()
 		acknowledged, _ := p.load(rounds, 200)
 		r.dir = earlier
@@ -126,6 +123,15 @@ func newRunner(t *testing.T) *runner {
 	require.NoError(t, err, "%s", out)
 	require.NoError(t, os.WriteFile(r.wasm, hosttest.Wasm(t, c, ""), 0o644))
 	return r
+}
+
+// copy copies the data of a process that was killed.
+func (r *runner) copy(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, os.Remove(filepath.Join(r.dir, "durago.sock"))) // which cannot be copied
+	dir := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(r.dir)))
+	return dir
 }
 
 // process is a running durago.

@@ -24,8 +24,8 @@
 //
 // build writes to --out alone. run writes data to --persist-to (default .durago/state beside the configuration), logs
 // to standard output, and compiled code, which all projects share, to durago/ in the user's cache directory. run does
-// not execute the [build] command of the configuration: it compiles the program itself. backup and restore take the
-// data directory as run does, and fail while one runs on it.
+// not execute the [build] command of the configuration: it compiles the program itself. backup and restore ask
+// the worker that runs on the data directory, over the socket durago.sock in there, or take the directory themselves.
 package main
 
 import (
@@ -76,8 +76,8 @@ type configFlag struct {
 type cli struct {
 	Build   buildCommand   `cmd:"" help:"Compile the program and write the worker into build/dist/NAME."`
 	Run     runCommand     `cmd:"" help:"Build the worker and serve it on this machine."`
-	Backup  backupCommand  `cmd:"" help:"Write what one object has stored to a file, while no worker runs on the data."`
-	Restore restoreCommand `cmd:"" help:"Replace what one object has stored by a file of backup, while no worker runs on the data."`
+	Backup  backupCommand  `cmd:"" help:"Write what one object has stored to a file."`
+	Restore restoreCommand `cmd:"" help:"Replace what one object has stored by a file of backup."`
 	Check   checkCommand   `cmd:"" help:"Compile the program and compare it with the configuration; write nothing."`
 	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }

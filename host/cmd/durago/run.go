@@ -68,12 +68,16 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stop, err := serveControl(h, o.Dir)
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
 	if r.JSON {
 		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
 	} else {
 		banner(c, listener.Addr().String(), o.Dir)
 	}
-	return serve(ctx, h, listener, log)
+	return serve(ctx, h, listener, log, stop)
 }
 
 // program is what to run, compiled, and checked against the configuration before anything is written.
@@ -193,7 +197,7 @@ func banner(c *wrangler.Config, addr, dir string) {
 // shutdownLimit is how long requests may take to end when the process is told to.
 const shutdownLimit = 10 * time.Second
 
-func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) error {
+func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger, stopControl func() error) error {
 	s := &http.Server{Handler: logged(h.Handler(), log), MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
@@ -202,6 +206,7 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) 
 	case err = <-failed:
 	case err = <-h.Failed():
 		_ = s.Close()
+		_ = stopControl()
 		_ = h.Close() // says the same
 		return err
 	case <-ctx.Done():
@@ -214,7 +219,7 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) 
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, h.Close())
+	return errors.Join(err, stopControl(), h.Close())
 }
 
 // logged writes one line for each request.
