@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"durago.example/host/gate"
 	"durago.example/host/storage"
@@ -138,7 +139,7 @@ func (r *restoring) begin() {
 
 func (r *restoring) replace() {
 	if _, err := r.o.db.Ready(); err != nil {
-		r.end(err)
+		r.end(fmt.Errorf("cannot restore %s: the object's own database cannot be opened: move %s away while no worker runs, and try again: %w", r.backup.File, r.o.db.File(), err))
 		return
 	}
 	r.o.db.Restore(r.backup, r.step(r.tell))

@@ -1,7 +1,9 @@
 package durable_test
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -191,6 +193,27 @@ func TestNamespace_Restore(t *testing.T) {
 		e.advance(time.Minute)
 		require.Equal(t, []string{"a at 1m0s retry 0", "b at 1h0m0s retry 0"}, *ran)
 		require.False(t, hasAlarm(t, e, "b"))
+		require.NoError(t, e.stop())
+	}))
+	t.Run("over a database that cannot be opened", bubble(func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "state")
+		e := newEngine(t, options{storage: storage.Options{Dir: dir}})
+		file := filepath.Join(t.TempDir(), "a")
+		require.NoError(t, e.do("a", write))
+		require.NoError(t, e.backup(t.Context(), "a", file).err)
+		id := e.ns.IDFromName("a")
+		require.NoError(t, e.stop())
+		damaged := filepath.Join(dir, "worker-Class", id+".sqlite")
+		require.NoError(t, os.WriteFile(damaged, bytes.Repeat([]byte("mine"), 2048), 0o600))
+		e = newEngine(t, options{storage: storage.Options{Dir: dir}})
+		require.ErrorContains(t, e.backup(t.Context(), "a", file+"2").err, "file is not a database")
+		require.ErrorContains(t, e.restore("a", file).err, "move "+damaged+" away while no worker runs, and try again")
+		require.NoError(t, e.do("b", write))
+		require.NoError(t, e.stop())
+		require.NoError(t, os.Rename(damaged, damaged+".away"))
+		e = newEngine(t, options{storage: storage.Options{Dir: dir}})
+		require.NoError(t, e.restore("a", file).err)
+		require.Equal(t, 1, count(t, e, "a"))
 		require.NoError(t, e.stop())
 	}))
 	t.Run("twice at once", bubble(func(t *testing.T) {

@@ -70,6 +70,9 @@ func (s *Store) database(uniqueKey, name string) *Database {
 	return &Database{store: s, path: filepath.Join(s.dir, uniqueKey, name+".sqlite"), limit: newWorkLimit(s.cpuLimit)}
 }
 
+// File is the path of the database.
+func (d *Database) File() string { return d.path }
+
 // Exists tells whether the database has a file.
 func (d *Database) Exists() bool {
 	if d.conn != nil {
