@@ -101,12 +101,16 @@ func newAlone(b *testing.B) *alone {
 
 func (a *alone) run(query string, first int) time.Duration {
 	s := a.stmt[query]
+	keys := make([]string, many)
+	for i := range keys {
+		keys[i] = "key-" + strconv.Itoa(1_000_000+first+i)
+	}
 	began := processor(a.b)
 	if !s.ReadOnly() {
 		require.NoError(a.b, a.conn.Exec(`BEGIN`))
 	}
-	for i := first; i < first+many; i++ {
-		if err := a.one(s, i); err != nil {
+	for i, key := range keys {
+		if err := a.one(s, key, first+i); err != nil {
 			a.b.Fatal(err)
 		}
 	}
@@ -123,8 +127,8 @@ func processor(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func (a *alone) one(s *sqlite3.Stmt, i int) error {
-	if err := s.BindText(1, "key-"+strconv.Itoa(1_000_000+i)); err != nil {
+func (a *alone) one(s *sqlite3.Stmt, key string, i int) error {
+	if err := s.BindText(1, key); err != nil {
 		return err
 	}
 	if s.BindCount() > 1 {

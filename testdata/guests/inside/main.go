@@ -19,12 +19,13 @@ func main() {
 
 // Inside is the object: POST /<operation>/<first>/<n> does it for n keys.
 type Inside struct {
-	sql *objects.SQL
-	kv  *objects.KV
+	sql  *objects.SQL
+	kv   *objects.KV
+	last string
 }
 
 func newInside(state *objects.State) (*Inside, error) {
-	o := &Inside{state.Storage().SQL(), state.Storage().KV()}
+	o := &Inside{sql: state.Storage().SQL(), kv: state.Storage().KV()}
 	_, err := o.sql.Exec(`CREATE TABLE IF NOT EXISTS t (k TEXT PRIMARY KEY, v INTEGER) WITHOUT ROWID`)
 	return o, err
 }
@@ -38,7 +39,7 @@ func (o *Inside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (o *Inside) many(w http.ResponseWriter, r *http.Request) {
 	first, _ := strconv.Atoi(r.PathValue("first"))
 	n, _ := strconv.Atoi(r.PathValue("n"))
-	f := map[string]func(i int) error{"insert": o.insert, "select": o.read, "put": o.put, "nothing": func(int) error { return nil }}[r.PathValue("operation")]
+	f := map[string]func(i int) error{"insert": o.insert, "select": o.read, "put": o.put, "nothing": o.nothing}[r.PathValue("operation")]
 	for i := first; i < first+n; i++ {
 		if err := f(i); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -48,6 +49,12 @@ func (o *Inside) many(w http.ResponseWriter, r *http.Request) {
 }
 
 func key(i int) string { return "key-" + strconv.Itoa(1_000_000+i) }
+
+// nothing is what the others do beside storage.
+func (o *Inside) nothing(i int) error {
+	o.last = key(i)
+	return nil
+}
 
 func (o *Inside) insert(i int) error {
 	_, err := o.sql.Exec(`INSERT INTO t VALUES (?, ?)`, key(i), i)
