@@ -84,6 +84,9 @@ type Cursor interface {
 	Close()
 }
 
+// Recycler is a cursor that can be lent again. Recycle is called once, after Close, by who will not use it any more.
+type Recycler interface{ Recycle() }
+
 // Value is one SQL value. Kind is one of the SQL tags of wasm/abi.
 type Value struct {
 	Kind  byte
