@@ -63,9 +63,6 @@ type Cursor struct {
 
 // Exec runs one or more statements; args belong to the last, whose result is returned.
 func (d *Database) Exec(query string, args []Arg) (*Cursor, error) {
-	if err := d.connect(); err != nil {
-		return nil, err
-	}
 	d.limit.spent = 0
 	return d.query(query, args, false)
 }
