@@ -32,8 +32,9 @@ lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck, natively and for js/wa
 	GOOS=js GOARCH=wasm $(TOOLS)/staticcheck $(GUEST)
 	cd testdata/consumer && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 
-bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds
-	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd
+bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds; then storage from inside an event
+	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd $(if $(wildcard /dev/shm),-tmpfs /dev/shm)
+	$(GO) test ./host/hosttest -run '^$$' -bench Inside -benchtime 100x
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	@failed=0; DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \

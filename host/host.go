@@ -43,9 +43,12 @@ type Options struct {
 	Isolates int    // default GOMAXPROCS
 	NoSync   bool   // acknowledged writes survive the process, not the machine
 	Disk     storage.Disk
+	// OpenDatabases is how many databases of objects are open at once, of all isolates; default 2,000. One that is open
+	// holds about 420 KB and two files; an object whose database is closed opens it again with its next statement.
+	OpenDatabases int
 
 	MemoryLimit uint64        // of each isolate that runs Wasm, bytes; default 128 MiB
-	CPULimit    time.Duration // of each run; default 30 s
+	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
 
@@ -82,6 +85,9 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if o.Isolates <= 0 {
 		o.Isolates = runtime.GOMAXPROCS(0)
 	}
+	if o.OpenDatabases < 0 {
+		return nil, fmt.Errorf("OpenDatabases is %d: must be at least 1, or 0 for the default", o.OpenDatabases)
+	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 100 << 20
 	}
@@ -105,7 +111,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			return nil, err
 		}
 	}
-	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk}); err != nil {
+	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk, CPULimit: o.CPULimit}); err != nil {
 		return nil, err
 	}
 	if len(o.KV) > 0 {
@@ -152,7 +158,7 @@ func (h *Host) startEngine() error {
 	for i, b := range h.bridges {
 		loops[i], guests[i] = b, b
 	}
-	h.engine = durable.New(durable.Options{Store: h.store, Clock: h.o.Clock, Loops: loops, Guest: guests, IdleAfter: h.o.IdleAfter,
+	h.engine = durable.New(durable.Options{Store: h.store, Clock: h.o.Clock, Loops: loops, Guest: guests, IdleAfter: h.o.IdleAfter, OpenDatabases: h.o.OpenDatabases,
 		Log: func(o *durable.Object, text string) {
 			name, ok := o.Name()
 			if !ok {
@@ -219,6 +225,9 @@ func (h *Host) Quiet() bool {
 	}
 	return true
 }
+
+// OpenDatabases is how many databases are open now, the host's own included: one for each class, and that of KV.
+func (h *Host) OpenDatabases() int { return h.store.OpenDatabases() }
 
 // Failed says, once, that the disk has failed: nothing will be durable any more. End the process; the next one begins
 // with what is known to be on the disk.

@@ -40,7 +40,7 @@ func Query[Row any](s *SQL, query string, args ...any) iter.Seq2[Row, error] {
 			yield(row, err)
 			return
 		}
-		defer c.Close()
+		defer finish(c)
 		for {
 			ok, err := c.Next()
 			if err == nil && !ok {
@@ -64,7 +64,7 @@ func One[Row any](s *SQL, query string, args ...any) (row Row, err error) {
 	if err != nil {
 		return row, err
 	}
-	defer c.Close()
+	defer finish(c)
 	ok, err := c.Next()
 	if err != nil {
 		return row, err
@@ -79,6 +79,14 @@ func One[Row any](s *SQL, query string, args ...any) (row Row, err error) {
 		err = ErrManyRows
 	}
 	return row, err
+}
+
+// finish closes a cursor that nobody else has, or ever had.
+func finish(c driver.Cursor) {
+	c.Close()
+	if r, ok := c.(driver.Recycler); ok {
+		r.Recycle()
+	}
 }
 
 func (s *SQL) open(query string, args []any, columns bool) (driver.Cursor, error) {

@@ -43,7 +43,7 @@ func (s *State) Go(f func(ctx context.Context)) { s.scope.Go(f) }
 // Abort resets the object: what was not yet committed is rolled back, its sockets are dropped, and waiting callers get
 // reason. It takes effect when the goroutine next waits or returns; operations after it fail with ErrGone. See
 // https://developers.cloudflare.com/durable-objects/api/state/#abort.
-func (s *State) Abort(reason error) {
+func (s *State) Abort(reason error, o ...AbortOptions) {
 	e := &Error{Name: "Error", Message: "Application called abort() to reset Durable Object."}
 	switch r := reason.(type) {
 	case nil:
@@ -52,8 +52,16 @@ func (s *State) Abort(reason error) {
 	default:
 		e.Message = r.Error()
 	}
-	s.scope.Abort(e)
+	abandon := false
+	for _, o := range o {
+		abandon = abandon || o.AbandonAlarm
+	}
+	s.scope.Abort(e, abandon)
 }
+
+// AbortOptions say what becomes of an alarm whose handler runs, or ran, when the object is reset: it is tried again, as after
+// an error of the handler, unless AbandonAlarm is set. This is the retryAlarm of JavaScript, turned round.
+type AbortOptions struct{ AbandonAlarm bool }
 
 // Logf writes one line to the log of the running event.
 func (s *State) Logf(ctx context.Context, format string, args ...any) {

@@ -38,9 +38,17 @@ func (s *Storage) Bookmark(ctx context.Context) (Bookmark, error) {
 // Bookmark is a point in the history of an object's database.
 type Bookmark string
 
-// SetAlarm has the object's Alarm run at the given time; a time in the past is now. It replaces an earlier alarm.
-func (s *Storage) SetAlarm(ctx context.Context, at time.Time) error {
-	return s.scope.Storage().SetAlarm(ctx, at)
+// SetAlarm has the object's Alarm run at the given time; a time in the past is now. It replaces an earlier alarm. Of the
+// options AllowUnconfirmed counts: an answer may leave before the alarm is on disk.
+func (s *Storage) SetAlarm(ctx context.Context, at time.Time, o ...AsyncOptions) error {
+	return s.scope.Storage().SetAlarm(ctx, at, flags(o))
+}
+
+func flags(all []AsyncOptions) (f byte) {
+	for _, o := range all {
+		f |= o.flags()
+	}
+	return f
 }
 
 // Alarm is the time of the alarm that is set. Inside the Alarm handler none is, unless it sets one.
@@ -48,8 +56,10 @@ func (s *Storage) Alarm(ctx context.Context) (at time.Time, ok bool, err error) 
 	return s.scope.Storage().Alarm(ctx)
 }
 
-// DeleteAlarm removes the alarm.
-func (s *Storage) DeleteAlarm(ctx context.Context) error { return s.scope.Storage().DeleteAlarm(ctx) }
+// DeleteAlarm removes the alarm; the options are those of SetAlarm.
+func (s *Storage) DeleteAlarm(ctx context.Context, o ...AsyncOptions) error {
+	return s.scope.Storage().DeleteAlarm(ctx, flags(o))
+}
 
 // TransactionSync runs f; its writes stay if it returns nil and are undone if it returns an error or panics. f must not
 // wait: operations that would wait fail with ErrWouldWait, and waiting for a channel ends the isolate. Transactions

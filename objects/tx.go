@@ -166,18 +166,18 @@ func (s txStorage) Alarm(ctx context.Context) (time.Time, bool, error) {
 	return s.Storage.Alarm(ctx)
 }
 
-func (s txStorage) SetAlarm(ctx context.Context, at time.Time) error {
+func (s txStorage) SetAlarm(ctx context.Context, at time.Time, flags byte) error {
 	if err := s.tx.check("setAlarm"); err != nil {
 		return err
 	}
-	return s.Storage.SetAlarm(ctx, at)
+	return s.Storage.SetAlarm(ctx, at, flags)
 }
 
-func (s txStorage) DeleteAlarm(ctx context.Context) error {
+func (s txStorage) DeleteAlarm(ctx context.Context, flags byte) error {
 	if err := s.tx.check("deleteAlarm"); err != nil {
 		return err
 	}
-	return s.Storage.DeleteAlarm(ctx)
+	return s.Storage.DeleteAlarm(ctx, flags)
 }
 
 // DeleteAll is refused by the platform within any transaction.

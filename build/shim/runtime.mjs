@@ -672,7 +672,7 @@ class Context {
       const e = this.aborting;
       this.aborting = undefined;
       i.forget(this.id);
-      this.ctx.abort(e.name === "Error" ? e.message : `${e.name}: ${e.message}`);
+      this.ctx.abort(e.name === "Error" ? e.message : `${e.name}: ${e.message}`, { retryAlarm: e.retryAlarm });
     }
     const kicks = i.kicks;
     if (kicks.length > 0) {
@@ -944,6 +944,7 @@ class Context {
         return undefined;
       case OP.ABORT:
         this.aborting = i.rerror();
+        this.aborting.retryAlarm = token === 0;
         return 0;
       case OP.WAIT_UNTIL:
         this.begin(i);
@@ -1093,10 +1094,13 @@ class Context {
         return this.later(token, () => storage.getAlarm(), (at) => out.f64(at ?? NaN));
       case OP.ALARM_SET: {
         const at = i.rf64();
-        return this.later(token, () => storage.setAlarm(at));
+        const o = options(i);
+        return this.later(token, () => storage.setAlarm(at, o));
       }
-      case OP.ALARM_DELETE:
-        return this.later(token, () => storage.deleteAlarm());
+      case OP.ALARM_DELETE: {
+        const o = options(i);
+        return this.later(token, () => storage.deleteAlarm(o));
+      }
       case OP.SYNC:
         return this.later(token, () => storage.sync());
       case OP.DELETE_ALL:

@@ -206,6 +206,9 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 		return s.enter(token, frame, false)
 	case abi.OpAbort:
 		s.abort = &durable.Error{Name: "Error", Message: readError(frame).Error()}
+		if token&abi.AbandonAlarm != 0 && s.object != nil {
+			s.object.AbandonAlarm()
+		}
 	case abi.OpWaitUntil:
 		if s.work == nil {
 			s.work = map[uint32]func(){}

@@ -57,6 +57,7 @@ func (s *scope) sqlOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error
 		if c == nil {
 			return dst, errors.New("SQL cursor was closed")
 		}
+		c.c.Renew()
 		return s.rows(dst, token, c, 0)
 	case abi.OpSQLClose:
 		if c := s.cursors[token]; c != nil {
@@ -244,13 +245,20 @@ func (s *scope) asyncStorage(op abi.Op, r *abi.Reader) ([]byte, error) {
 			return nil, typeError("The value cannot be converted because it is not a valid Date.")
 		}
 		at := time.UnixMilli(int64(max(-1, min(ms, 1<<53)))) // what is beyond is refused like what is at the end
-		return nil, s.object.SetAlarm(&at)
+		return nil, s.setAlarm(&at, r.Rest())
 	case abi.OpAlarmDelete:
-		return nil, s.object.SetAlarm(nil)
+		return nil, s.setAlarm(nil, r.Rest())
 	case abi.OpDeleteAll:
 		return nil, s.object.DeleteAll()
 	}
 	return nil, fmt.Errorf("durago: unknown operation %d: app.wasm is newer than this host", op)
+}
+
+func (s *scope) setAlarm(at *time.Time, flags []byte) error {
+	if len(flags) > 0 && flags[0]&abi.KVAllowUnconfirmed != 0 {
+		return s.object.Database().Unconfirmed(func() error { return s.object.SetAlarm(at) })
+	}
+	return s.object.SetAlarm(at)
 }
 
 // put writes entries; of several put() leaves out those that are undefined. All are written or none.

@@ -12,8 +12,9 @@ type alarmState struct {
 	active bool // its event is under way
 	due    bool // and the time of the next has come
 	alarmMark
-	told    uint64 // changes that the scheduler was told of, or is to be
-	running bool   // the handler runs: its own alarm is not to be seen
+	abandoned bool   // it is not to be tried again
+	told      uint64 // changes that the scheduler was told of, or is to be
+	running   bool   // the handler runs: its own alarm is not to be seen
 }
 
 // alarmMark is what a transaction that is undone puts back.
@@ -93,6 +94,11 @@ func (o *Object) RunAlarm(done func(ran bool, err error)) {
 
 // runAlarm is called when the scheduler's time has come. done is called when the run has ended, or there is none.
 func (o *Object) runAlarm(done func()) {
+	if o.restoring { // which tells the scheduler what there is then
+		o.ns.alarms.again(o.id, false)
+		done()
+		return
+	}
 	if !o.started && !o.db.Free(func() { _ = o.ns.Visit(o.id, o.name, func(o *Object) { o.runAlarm(done) }) }) {
 		return
 	}
@@ -181,8 +187,19 @@ func (o *Object) startAlarm(due func() (time.Time, bool), done func(error)) {
 // BeginAlarm is called by the guest when the alarm's event starts.
 func (o *Object) BeginAlarm() { o.alarm.running, o.alarm.changed = true, false }
 
+// AbandonAlarm says, before a reset, that the alarm whose handler runs is not to be tried again.
+func (o *Object) AbandonAlarm() { o.alarm.abandoned = true }
+
 // retryAlarm has the next object of this id run the alarm again, or drop it after too many failures.
 func (o *Object) retryAlarm(counts bool) {
+	if o.alarm.abandoned { // as in workerd the object's own row stays as it is
+		if !o.ns.alarms.waits(o.id) {
+			if err := o.ns.alarms.set(o, nil, func(error) {}); err != nil {
+				o.ns.e.o.Log(o, "alarm: "+err.Error())
+			}
+		}
+		return
+	}
 	if o.ns.alarms.again(o.id, counts) {
 		return
 	}

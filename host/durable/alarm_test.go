@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -320,4 +321,31 @@ func setOverdue(t *testing.T, o storage.Options, n int) {
 	}
 	require.NoError(t, table.Close())
 	require.NoError(t, s.Close())
+}
+
+// TestObject_AbandonAlarm: an alarm whose handler abandons it does not run again, until it is set anew.
+func TestObject_AbandonAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, options{})
+		require.NoError(t, e.Start())
+		runs := 0
+		e.alarm = func(o *durable.Object, _ durable.Alarm) error {
+			if runs++; runs < 3 {
+				if runs == 2 {
+					o.AbandonAlarm()
+				}
+				o.Break(&durable.Error{Message: "enough"})
+			}
+			return nil
+		}
+		require.NoError(t, e.do("a", setAlarm(e, time.Minute)))
+		e.advance(time.Hour)
+		require.Equal(t, 2, runs)
+		require.True(t, hasAlarm(t, e, "a"), "as in workerd")
+		require.NoError(t, e.do("a", setAlarm(e, time.Minute)))
+		e.advance(time.Hour)
+		require.Equal(t, 3, runs)
+		require.False(t, hasAlarm(t, e, "a"))
+		require.NoError(t, e.stop())
+	})
 }

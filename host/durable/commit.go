@@ -11,6 +11,10 @@ type commit struct {
 	parts     int        // reports to come: the object's, and that of the scheduler's table
 	confirmed *gate.Hold // of the output gate, if a write must be confirmed
 	all       *gate.Hold
+
+	o             *Object
+	round         int // of the watch, when it was added
+	before, after *commit
 }
 
 // Output calls f once the writes so far that must be confirmed are durable, in order; f gets the reason if they never
@@ -46,7 +50,7 @@ func (o *Object) shut() {
 		return
 	}
 	if o.open == nil {
-		o.open = &commit{all: o.commits.Hold()}
+		o.open = &commit{o: o, all: o.commits.Hold()}
 	}
 	if o.open.confirmed == nil && o.db.Confirmed() {
 		o.open.confirmed = o.output.Hold()
@@ -109,6 +113,9 @@ func (o *Object) commit() {
 		o.breakFor(&Error{Name: "Error", Message: err.Error()})
 		report(err)
 		return
+	}
+	if c.confirmed != nil && c.parts > 0 {
+		o.watch().add(c)
 	}
 	o.work++
 	o.checkpoint()
@@ -188,7 +195,11 @@ func (o *Object) fail(err error) {
 
 // reached is told that a part of a commit is durable.
 func (o *Object) reached(c *commit, err error) {
+	if err != nil || c.parts == 1 {
+		o.watch().remove(c)
+	}
 	if o.broken != nil {
+		c.parts--
 		return
 	}
 	if err != nil {

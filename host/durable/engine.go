@@ -119,6 +119,7 @@ type Options struct {
 type Engine struct {
 	o          Options
 	databases  []*storage.Cache // of each loop
+	watches    []*watch         // of each loop
 	namespaces map[string]*Namespace
 }
 
@@ -131,8 +132,9 @@ func New(o Options) *Engine {
 		o.OpenDatabases = 2000
 	}
 	e := &Engine{o: o, namespaces: map[string]*Namespace{}}
-	for range o.Loops {
+	for _, l := range o.Loops {
 		e.databases = append(e.databases, o.Store.NewCache(max(1, o.OpenDatabases/len(o.Loops))))
+		e.watches = append(e.watches, &watch{clock: o.Clock, loop: l})
 	}
 	return e
 }
@@ -180,6 +182,7 @@ func (e *Engine) Close() error {
 	var mu sync.Mutex
 	var failed error
 	for i := range e.o.Loops {
+		_ = e.o.Loops[i].Do(e.watches[i].stop)
 		for _, n := range e.namespaces {
 			wg.Add(1)
 			err := e.o.Loops[i].Do(func() {

@@ -351,7 +351,7 @@ func TestObject_Evict(t *testing.T) {
 		e := newEngine(t, o)
 		e.send("a", func(o *durable.Object, done func(error)) { done(write(o)) })
 		e.settle()
-		e.advance(time.Hour)
+		e.advance(29 * time.Second)
 		require.True(t, in(e))
 		d.releaseAll()
 		e.advance(10 * time.Second)

@@ -42,6 +42,9 @@ type Object struct {
 	tx       *Transaction
 	explicit int // transactions around tx, and it, that may last longer than a turn
 
+	resting   []func() // wait for the database to have nothing under way
+	restoring bool
+
 	alarm   alarmState
 	Sockets *Sockets
 }
@@ -78,6 +81,8 @@ func (o *Object) Started() bool { return o.started }
 func (o *Object) Busy() bool {
 	return o.inflight > 0 || o.work > 0 || o.building != nil || o.input.Waiting() > 0
 }
+
+func (o *Object) watch() *watch { return o.ns.e.watches[o.loop] }
 
 func (o *Object) guest() Guest { return o.ns.e.o.Guest[o.loop] }
 
@@ -198,6 +203,9 @@ func (o *Object) Hold() (release func()) {
 
 // settle starts the idle clock when nothing is under way. An object that was not even started needs no clock.
 func (o *Object) settle() {
+	if o.resting != nil {
+		o.rested()
+	}
 	if o.broken != nil || o.Busy() || o.idle != nil {
 		return
 	}
@@ -355,6 +363,7 @@ func (o *Object) breakFor(reason *Error) {
 	o.input.Break(o.broken)
 	o.output.Break(o.broken)
 	o.commits.Break(o.broken)
+	o.rested()
 	_ = o.db.Close()
 }
 

@@ -42,6 +42,33 @@ func TestObject_Output(t *testing.T) {
 		require.True(t, second.done && reader.done)
 		require.NoError(t, e.stop())
 	}))
+	t.Run("resets an object whose writes are not durable after 30 seconds", bubble(func(t *testing.T) {
+		d := newDisk()
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
+		loose := e.send("b", func(o *durable.Object, done func(error)) { done(loosely(put("k"))(o)) })
+		first := e.send("a", func(o *durable.Object, done func(error)) { done(write(o)) })
+		e.advance(15 * time.Second)
+		reader := e.send("a", func(_ *durable.Object, done func(error)) { done(nil) })
+		e.advance(15 * time.Second)
+		require.False(t, first.done)
+		e.advance(10 * time.Second)
+		for _, r := range []*result{first, reader} {
+			require.True(t, r.done)
+			require.ErrorContains(t, r.err, "Durable Object storage operation exceeded timeout which caused object to be reset.")
+			var failed *durable.Error
+			require.ErrorAs(t, r.err, &failed)
+			require.True(t, failed.Reset)
+		}
+		require.True(t, loose.done)
+		require.NoError(t, loose.err)
+		e.visit("b", func(o *durable.Object) { require.NoError(t, o.Broken()) })
+		d.releaseAll()
+		e.settle()
+		require.Equal(t, 1, count(t, e, "a"), "they may be durable all the same")
+		e.advance(time.Hour)
+		require.Equal(t, 1, count(t, e, "a"))
+		require.NoError(t, e.stop())
+	}))
 	t.Run("commits of one round share a sync", bubble(func(t *testing.T) {
 		d := newDisk()
 		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})

@@ -13,8 +13,13 @@ import (
 // reconciled is how many databases are open at once while that is put right.
 const reconciled = 64
 
-func (s *scheduler) reconcile() error {
-	ids, err := s.ns.e.o.Store.Interrupted(s.ns.UniqueKey)
+// With all it is put right for all objects, because the table was damaged.
+func (s *scheduler) reconcile(all bool) error {
+	which := s.ns.e.o.Store.Interrupted
+	if all {
+		which = s.ns.e.o.Store.Objects
+	}
+	ids, err := which(s.ns.UniqueKey)
 	if err != nil {
 		return err
 	}
@@ -22,6 +27,9 @@ func (s *scheduler) reconcile() error {
 		if err := s.reconcilePart(part); err != nil {
 			return err
 		}
+	}
+	if all {
+		return s.table.MadeAgain()
 	}
 	return nil
 }

@@ -58,13 +58,17 @@ func (s *scheduler) load() error {
 		return err
 	}
 	rows, err := s.table.Load()
+	again, aside := s.table.SetAside(err)
+	if aside != nil {
+		return aside
+	}
 	if err != nil {
-		return err
+		s.ns.e.o.Log(&Object{ns: s.ns}, "the table of alarms is damaged, and is made again from the objects: "+err.Error())
 	}
 	for _, r := range rows {
 		s.put(r)
 	}
-	if err := s.reconcile(); err != nil {
+	if err := s.reconcile(again); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -160,6 +164,14 @@ func (s *scheduler) remove(id string) {
 		}
 		delete(s.byID, id)
 	}
+}
+
+// waits tells whether an alarm is to fire, beside one that may be running.
+func (s *scheduler) waits(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byID[id]
+	return e != nil && e.index >= 0
 }
 
 // take has an alarm wait for nothing any more: it is run by hand.

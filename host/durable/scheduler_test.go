@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -329,4 +330,52 @@ func TestObject_alarm_counts(t *testing.T) {
 		require.Equal(t, 8, runs)
 		require.NoError(t, e.stop())
 	}))
+}
+
+// TestEngine_Start_damaged: a table of alarms that cannot be read is made again from the objects, whenever the process that
+// does it dies, and kept under another name.
+func TestEngine_Start_damaged(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, file string){
+		"noise": func(t *testing.T, file string) {
+			require.NoError(t, os.WriteFile(file, bytes.Repeat([]byte("mine"), 2048), 0o600))
+		},
+		"noise after the first page": func(t *testing.T, file string) {
+			f, err := os.OpenFile(file, os.O_WRONLY, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt(bytes.Repeat([]byte("mine"), 2048), 4096)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+		},
+		"a process that died before it had made it again": func(t *testing.T, file string) {
+			require.NoError(t, os.Rename(file, file+".damaged"))
+		},
+	} {
+		t.Run(name, bubble(func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "state")
+			file := filepath.Join(dir, "worker-Class", "metadata.sqlite")
+			e := newEngine(t, options{storage: storage.Options{Dir: dir}})
+			for _, name := range []string{"a", "b", "c"} {
+				require.NoError(t, e.do(name, alarmAt(60)))
+			}
+			require.NoError(t, e.do("c", alarmAt(0)))
+			require.NoError(t, e.do("d", put("k")))
+			require.NoError(t, e.stop())
+			damage(t, file)
+			for range 2 {
+				e = newEngine(t, options{storage: storage.Options{Dir: dir}})
+				require.NoError(t, e.Start())
+				require.NoError(t, e.stop())
+				require.FileExists(t, file+".replaced")
+				require.NoFileExists(t, file+".damaged")
+			}
+			e = newEngine(t, options{storage: storage.Options{Dir: dir}})
+			ran := 0
+			e.alarm = func(*durable.Object, durable.Alarm) error { ran++; return nil }
+			require.NoError(t, e.Start())
+			e.advance(time.Minute)
+			require.Equal(t, 2, ran)
+			require.Empty(t, e.log)
+			require.NoError(t, e.stop())
+		}))
+	}
 }

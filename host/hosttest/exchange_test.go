@@ -98,15 +98,21 @@ func fill(t *testing.T, h *hosttest.Host, i int) {
 func everything(t *testing.T, h *hosttest.Host) (all []string) {
 	t.Helper()
 	for i := range exchanged {
-		name := fmt.Sprint("object", i)
-		lines := strings.Split(strings.TrimSpace(answer(t, h, "GET", "/kept/"+name, "")), "\n")
-		require.Greater(t, len(lines), 20)
-		all = append(all, lines...)
-		for _, route := range []string{"/n/", "/remembered/", "/alarmat/"} {
-			all = append(all, name+route+" "+answer(t, h, "GET", route+name, ""))
-		}
+		all = append(all, contents(t, h, i)...)
 	}
 	return all
+}
+
+// contents is what the i-th object holds.
+func contents(t *testing.T, h *hosttest.Host, i int) []string {
+	t.Helper()
+	name := fmt.Sprint("object", i)
+	lines := strings.Split(strings.TrimSpace(answer(t, h, "GET", "/kept/"+name, "")), "\n")
+	require.Greater(t, len(lines), 20)
+	for _, route := range []string{"/n/", "/remembered/", "/alarmat/"} {
+		lines = append(lines, name+route+" "+answer(t, h, "GET", route+name, ""))
+	}
+	return lines
 }
 
 // alarmTable reads the scheduler's table of a directory that nobody has open.

@@ -47,6 +47,7 @@ type Options struct {
 	IdleAfter time.Duration // default never: tests evict by hand
 	Disk      storage.Disk
 	NoSync    bool // as --durability process
+	Open      int  // how many databases are open at once; default as the host's
 	MaxBody   int64
 
 	start time.Time // of the virtual clock, if not Epoch
@@ -115,7 +116,7 @@ func Start(t testing.TB, o Options) *Host {
 		return h
 	}
 	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody,
+		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open,
 		Log: func(l host.Line) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

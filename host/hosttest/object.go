@@ -199,6 +199,7 @@ func (o *Object) RunAlarm() (ran bool, err error) {
 func (o *Object) SQL(query string) ([]string, error) {
 	o.h.Settle()
 	return visit(o, func(d *durable.Object, done func([]string, error)) {
+		defer d.EndTurn()
 		c, err := d.Database().Exec(query, nil)
 		if err != nil {
 			done(nil, err)
@@ -220,8 +221,17 @@ func (o *Object) SQL(query string) ([]string, error) {
 			rows = append(rows, strings.Join(cells, "|"))
 		}
 		done(rows, c.Close())
-		d.EndTurn()
 	})
+}
+
+// Backup writes what the object has stored to a new file. See [host.Host.Backup].
+func (o *Object) Backup(file string) error {
+	return o.h.Host.Backup(o.h.t.Context(), o.binding, o.name, file)
+}
+
+// Restore replaces what the object has stored. See [host.Host.Restore].
+func (o *Object) Restore(file string) error {
+	return o.h.Host.Restore(o.h.t.Context(), o.binding, o.name, file)
 }
 
 // Dial opens a WebSocket to a path of the worker; the test's end closes it.

@@ -1,7 +1,9 @@
 package hosttest_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,4 +76,42 @@ func TestStorage_harness(t *testing.T) {
 	rows, err := h.Object("HOME", "a").SQL(`SELECT id, n FROM c`)
 	require.NoError(t, err)
 	require.Equal(t, []string{"1|2"}, rows)
+}
+
+// TestStorage_open: more objects are in memory than databases are open.
+func TestStorage_open(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, func(o *hosttest.Options) { o.Open = 4 })
+	own := len(h.Manifest().Classes) + 1
+	for range 3 {
+		for i := range 30 {
+			h.Fetch("POST", fmt.Sprint("/count/", i), "")
+		}
+	}
+	h.Settle()
+	require.LessOrEqual(t, h.OpenDatabases(), 4+own)
+	for i := range 30 {
+		o := h.Object("HOME", fmt.Sprint(i))
+		require.True(t, o.InMemory())
+		_, n := o.Fetch("GET", fmt.Sprint("/n/", i), "")
+		require.Equal(t, "3", n)
+	}
+	h.Settle()
+	require.LessOrEqual(t, h.OpenDatabases(), 4+own)
+}
+
+// TestStorage_endless: a statement that would not end resets its object alone.
+func TestStorage_endless(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, func(o *hosttest.Options) { o.CPULimit, o.Isolates = 2*time.Second, 1 })
+	h.Fetch("POST", "/count/a", "")
+	_, err := h.Object("HOME", "a").SQL(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`)
+	require.EqualError(t, err, "the statement exceeded its CPU limit of 2s: SQLITE_INTERRUPT")
+	for _, name := range []string{"a", "b"} {
+		h.Fetch("POST", "/count/"+name, "")
+	}
+	_, n := h.Fetch("GET", "/n/a", "")
+	require.Equal(t, "2", n)
+	_, n = h.Fetch("GET", "/n/b", "")
+	require.Equal(t, "1", n)
 }

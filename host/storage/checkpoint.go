@@ -17,15 +17,25 @@ import (
 //     connection; a database that holds nothing is removed with it. Who opens it first has it back at once; who comes in the
 //     middle waits, or asks before (Database.Free).
 
-// checkpointer does it, several at once: a file system commits concurrent syncs together.
+// checkpointer does it. Objects wait for connections that were lent: several of these are served at once, because a file
+// system commits concurrent syncs together. Nobody waits for a database that is closed: there is one at a time, so that a
+// thousand objects that leave memory together take neither the processor nor the disk from the others, until the end,
+// when there are no others.
 type checkpointer struct {
 	store *Store
 
-	mu      sync.Mutex
-	held    map[string]*hold // by path
-	queue   []*hold
-	running int
-	done    sync.WaitGroup
+	mu     sync.Mutex
+	held   map[string]*hold // by path
+	frozen map[string]int   // that are being copied: none of these is changed
+	lent   line
+	closed line
+	done   sync.WaitGroup
+}
+
+// line is who waits, and how many are served at once.
+type line struct {
+	queue          []*hold
+	running, width int
 }
 
 // hold is a database that the checkpointer has, or will have.
@@ -39,7 +49,7 @@ type hold struct {
 }
 
 func newCheckpointer(s *Store) *checkpointer {
-	return &checkpointer{store: s, held: map[string]*hold{}}
+	return &checkpointer{store: s, held: map[string]*hold{}, frozen: map[string]int{}, lent: line{width: width}, closed: line{width: 1}}
 }
 
 // add has a database checkpointed, and then calls after. conn is nil for one that is closed.
@@ -52,24 +62,35 @@ func (c *checkpointer) add(path string, conn *sqlite3.Conn, after ...func()) *ho
 		return other
 	}
 	c.held[path] = h
-	c.queue = append(c.queue, h)
-	if c.running < width {
-		c.running++
-		c.done.Go(c.work)
+	l := &c.closed
+	if conn != nil {
+		l = &c.lent
 	}
+	l.queue = append(l.queue, h)
+	c.serve(l)
 	return h
 }
 
-func (c *checkpointer) work() {
+// serve has a line served, by as many as it may be.
+func (c *checkpointer) serve(l *line) {
+	if l.running < min(l.width, l.running+len(l.queue)) {
+		l.running++
+		c.done.Go(func() { c.work(l) })
+	}
+}
+
+func (c *checkpointer) work(l *line) {
 	for {
 		c.mu.Lock()
-		if len(c.queue) == 0 {
-			c.running--
+		i := slices.IndexFunc(l.queue, func(h *hold) bool { return c.frozen[h.path] == 0 })
+		if i < 0 {
+			l.running--
 			c.mu.Unlock()
 			return
 		}
-		h := c.queue[0]
-		c.queue = c.queue[1:]
+		h := l.queue[i]
+		l.queue[i] = l.queue[0]
+		l.queue = l.queue[1:]
 		h.begun = true
 		c.mu.Unlock()
 		c.do(h)
@@ -79,17 +100,27 @@ func (c *checkpointer) work() {
 func (c *checkpointer) do(h *hold) {
 	var err error
 	if h.conn != nil {
-		_, _, err = h.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+		err = contained(func() error { return checkpoint(h.conn) })
 	} else {
-		err = c.store.tidy(h.path)
+		err = contained(func() error { return c.store.tidy(h.path) })
 	}
+	c.finish(h, err)
+}
+
+func checkpoint(conn *sqlite3.Conn) error {
+	_, _, err := conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+	return err
+}
+
+// finish gives a database back.
+func (c *checkpointer) finish(h *hold, err error) {
 	if failedSync(err) {
 		_ = c.store.durable.fail(err)
 	} // else the log stays as it is, and is copied another time
 	c.mu.Lock()
 	if h.closed {
 		c.mu.Unlock()
-		_ = closeConn(h.conn)
+		_ = contained(func() error { return closeConn(h.conn) })
 		c.store.opened.Add(-1)
 		c.mu.Lock()
 	}
@@ -120,7 +151,11 @@ func (c *checkpointer) claim(path string) {
 		<-h.done
 		return
 	}
-	c.queue = slices.DeleteFunc(c.queue, func(q *hold) bool { return q == h })
+	for _, l := range []*line{&c.lent, &c.closed} {
+		if i := slices.Index(l.queue, h); i >= 0 {
+			l.queue = slices.Delete(l.queue, i, i+1)
+		}
+	}
 	after := c.letGo(h)
 	c.mu.Unlock()
 	for _, f := range after {
@@ -152,7 +187,7 @@ func (c *checkpointer) leave(h *hold) (ok bool) {
 func (c *checkpointer) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.held) == 0
+	return len(c.held) == 0 && len(c.frozen) == 0
 }
 
 // tidy copies the log of a database that is closed, and removes it; and the database too if that holds nothing.
@@ -205,6 +240,9 @@ func holdsSomething(conn *sqlite3.Conn) (bool, error) {
 
 // sweep does what is left at the end.
 func (c *checkpointer) sweep() {
+	c.mu.Lock()
+	c.closed.width = width
+	c.mu.Unlock()
 	c.done.Wait() // for connections that were lent, and closed since
 	c.store.mu.Lock()
 	var paths []string
@@ -226,7 +264,7 @@ func (d *Database) Due(idle bool) bool {
 	if !idle {
 		at *= 4
 	}
-	return d.conn != nil && d.pages >= d.tried+at && d.resting()
+	return d.conn != nil && d.pages >= d.tried+at && d.resting() && !d.store.checkpoints.isFrozen(d.path)
 }
 
 // resting tells whether the connection has nothing under way.

@@ -16,6 +16,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/ext/fts5"
 	"github.com/ncruces/go-sqlite3/ext/rtree"
+	"github.com/ncruces/go-sqlite3/vfs"
 )
 
 // Database is one object's SQLite database. It is opened when first used; an object that stores nothing has no file.
@@ -38,6 +39,9 @@ type Database struct {
 	altering   bool // the statement that is being prepared alters a table
 	looking    bool // it looks into a table
 	broken     error
+	limit      *workLimit
+	ruined     bool        // the connection must not be called
+	files      [2]vfs.File // of the connection: the database and its log
 
 	cursors int   // that are open
 	pages   int   // of the log, at the last commit
@@ -63,8 +67,11 @@ func (s *Store) Private(dir, name string) *Database {
 }
 
 func (s *Store) database(uniqueKey, name string) *Database {
-	return &Database{store: s, path: filepath.Join(s.dir, uniqueKey, name+".sqlite")}
+	return &Database{store: s, path: filepath.Join(s.dir, uniqueKey, name+".sqlite"), limit: newWorkLimit(s.cpuLimit)}
 }
+
+// File is the path of the database.
+func (d *Database) File() string { return d.path }
 
 // Exists tells whether the database has a file.
 func (d *Database) Exists() bool {
@@ -120,6 +127,8 @@ func (d *Database) connect() error {
 			err = errors.Join(err, e)
 		}
 	}
+	conn.SetInterrupt(d.limit)
+	err = errors.Join(err, d.keepFiles(conn))
 	err = errors.Join(err, conn.SetAuthorizer(d.authorize))
 	if err != nil {
 		d.conn = nil
@@ -194,7 +203,7 @@ func (d *Database) Close() error {
 	if d.conn == nil {
 		return nil
 	}
-	if d.writing {
+	if d.writing && !d.ruined {
 		_ = d.Rollback()
 	}
 	if d.cached != nil {
@@ -208,7 +217,11 @@ func (d *Database) Close() error {
 		return nil
 	}
 	d.store.opened.Add(-1)
-	return closeConn(conn)
+	if d.ruined {
+		return d.abandon()
+	}
+	d.files = [2]vfs.File{}
+	return contained(func() error { return closeConn(conn) })
 }
 
 // closeConn closes a connection with its statements.

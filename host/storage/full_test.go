@@ -76,8 +76,19 @@ func (f fullSQLite) WriteAt(p []byte, off int64) (int, error) {
 
 // writer puts values and waits until they are durable.
 type writer struct {
-	t *testing.T
-	s *storage.Store
+	t   *testing.T
+	s   *storage.Store
+	dir string
+}
+
+func newWriter(t *testing.T, o storage.Options) writer {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = filepath.Join(t.TempDir(), "state")
+	}
+	s, err := storage.Open(o)
+	require.NoError(t, err)
+	return writer{t, s, o.Dir}
 }
 
 func (w writer) put(db *storage.Database, key string, size int) error {
@@ -109,7 +120,7 @@ func TestStore_diskFull(t *testing.T) {
 		s, err := storage.Open(storage.Options{Dir: dir, Disk: d, VFS: d.name,
 			Journal: journal.Options{SegmentSize: 128 << 10, Keep: 1, Most: 4}})
 		require.NoError(t, err)
-		return d, writer{t, s}
+		return d, writer{t, s, dir}
 	}
 	t.Run("a log: its transaction alone fails", func(t *testing.T) {
 		d, w := begin(t, "log")
@@ -172,8 +183,8 @@ func TestStore_diskFull(t *testing.T) {
 		require.NoError(t, err)
 		for n := range 20 {
 			db := s.Database("key", fmt.Sprintf("%064d", n))
-			require.True(t, writer{t, s}.has(db, "first"))
-			require.True(t, writer{t, s}.has(db, "second"))
+			require.True(t, writer{t, s, dir}.has(db, "first"))
+			require.True(t, writer{t, s, dir}.has(db, "second"))
 			require.NoError(t, db.Close())
 		}
 		require.NoError(t, s.Close())

@@ -92,6 +92,20 @@ func (s *Store) left() (paths []string, err error) {
 	return paths, nil
 }
 
+// inherit has the logs that were left copied at the end, but for those of objects: who knows the objects retires them, and
+// until then each is the trace of what may be missing elsewhere.
+func (s *Store) inherit() error {
+	left, err := s.left()
+	for _, path := range left {
+		if !isObject(strings.TrimSuffix(filepath.Base(path), ".sqlite")) {
+			s.logs[path] = true
+		}
+	}
+	return err
+}
+
+func isObject(name string) bool { return len(name) == 64 }
+
 // Interrupted are the ids of the objects of a namespace whose databases a process left open when it died.
 func (s *Store) Interrupted(uniqueKey string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, uniqueKey))
@@ -100,7 +114,7 @@ func (s *Store) Interrupted(uniqueKey string) ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if id, ok := strings.CutSuffix(e.Name(), ".sqlite-wal"); ok && len(id) == 64 {
+		if id, ok := strings.CutSuffix(e.Name(), ".sqlite-wal"); ok && isObject(id) {
 			ids = append(ids, id)
 		}
 	}

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,7 +30,7 @@ func TestOpen_recovers(t *testing.T) {
 				o.Dir, o2.Dir = filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "state")
 				s, err := storage.Open(o)
 				require.NoError(t, err)
-				w := writer{t, s}
+				w := writer{t, s, o.Dir}
 				a := w.database(1)
 				require.NoError(t, w.put(a, "k", 100))
 				require.NoError(t, os.CopyFS(o2.Dir, os.DirFS(o.Dir))) // as if the process had been killed here
@@ -62,4 +63,33 @@ func TestOpen_recovers(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestOpen_keepsTraces: a log that an object was left with stays until its database is retired, however often the directory
+// is opened: it tells that an alarm may be missing in the scheduler's table.
+func TestOpen_keepsTraces(t *testing.T) {
+	left := filepath.Join(t.TempDir(), "state")
+	w := newWriter(t, storage.Options{})
+	a := w.database(1)
+	require.NoError(t, w.put(a, "k", 100))
+	require.NoError(t, os.CopyFS(left, os.DirFS(w.dir)))
+	require.NoError(t, a.Close())
+	require.NoError(t, w.s.Close())
+	for range 2 {
+		w = newWriter(t, storage.Options{Dir: left})
+		ids, err := w.s.Interrupted("key")
+		require.NoError(t, err)
+		require.Equal(t, []string{fmt.Sprintf("%064d", 1)}, ids)
+		require.NoError(t, w.s.Close())
+	}
+	w = newWriter(t, storage.Options{Dir: left})
+	a = w.database(1)
+	require.True(t, w.has(a, "k"))
+	require.NoError(t, a.Retire())
+	require.NoError(t, w.s.Close())
+	w = newWriter(t, storage.Options{Dir: left})
+	ids, err := w.s.Interrupted("key")
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.NoError(t, w.s.Close())
 }

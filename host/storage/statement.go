@@ -63,9 +63,7 @@ type Cursor struct {
 
 // Exec runs one or more statements; args belong to the last, whose result is returned.
 func (d *Database) Exec(query string, args []Arg) (*Cursor, error) {
-	if err := d.connect(); err != nil {
-		return nil, err
-	}
+	d.limit.spent = 0
 	return d.query(query, args, false)
 }
 
@@ -120,6 +118,7 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 
 // prepareOne prepares the first statement of a text; nil if there is none.
 func (d *Database) prepareOne(query string, trusted bool) (s *statement, tail string, err error) {
+	defer d.contain(&err)
 	d.trusted, d.altering, d.looking = trusted, false, false
 	stmt, tail, err := d.conn.Prepare(query)
 	d.trusted = false
@@ -183,9 +182,8 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 		d.confirmed = true
 	}
 	s.busy = true
-	c.before = d.conn.TotalChanges()
-	for _, counter := range steps {
-		s.stmt.Status(counter, true)
+	if !s.reads {
+		c.before = d.conn.TotalChanges()
 	}
 	if s.alters {
 		if err := d.guardNames(c.step); err != nil {
@@ -205,8 +203,16 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 }
 
 func (c *Cursor) step() {
+	c.more = false
+	defer c.d.contain(&c.err)
 	c.d.trusted = c.s.trusted
+	if !c.s.trusted {
+		c.d.limit.begin()
+	}
 	c.more = c.s.stmt.Step()
+	if !c.s.trusted {
+		c.d.limit.end()
+	}
 	c.d.trusted = false
 	if !c.more {
 		if err := c.s.stmt.Err(); err != nil {
@@ -215,9 +221,12 @@ func (c *Cursor) step() {
 	}
 }
 
+// Renew gives the rows to come a limit of their own: the object's code has run in between, which has one too.
+func (c *Cursor) Renew() { c.d.limit.spent = 0 }
+
 // Next moves to the next row and tells whether there is one.
 func (c *Cursor) Next() bool {
-	if c.done || c.d.conn != c.conn {
+	if c.done || c.d.conn != c.conn || c.d.ruined {
 		return false
 	}
 	if c.first {
@@ -238,12 +247,12 @@ func (c *Cursor) finish() {
 		return
 	}
 	c.done = true
-	if c.d.conn != c.conn {
+	if c.d.conn != c.conn || c.d.ruined {
 		return
 	}
 	c.d.cursors--
 	if c.s.busy {
-		c.read, c.written = c.counts()
+		c.read, c.written = c.counts(true)
 	}
 	c.s.busy = false
 	if c.s.cached {
@@ -277,24 +286,28 @@ func (c *Cursor) Column(i int) string { return c.s.stmt.ColumnName(i) }
 // statement looks into a table, which begins with a row that no step has found. Written are the rows that were inserted,
 // updated and deleted.
 func (c *Cursor) Counts() (read, written int64) {
-	if c.done || c.d.conn != c.conn {
+	if c.done || c.d.conn != c.conn || c.d.ruined {
 		return c.read, c.written
 	}
-	return c.counts()
+	return c.counts(false)
 }
 
 // steps are SQLite's counters of a statement: of loops by a key, which has no name there, of scans, of rows that went into an
 // index for the statement's own use, and of sorts.
 var steps = [...]sqlite3.StmtStatus{0, sqlite3.STMTSTATUS_FULLSCAN_STEP, sqlite3.STMTSTATUS_AUTOINDEX, sqlite3.STMTSTATUS_SORT}
 
-func (c *Cursor) counts() (read, written int64) {
+// counts also sets the counters back, if the statement ends.
+func (c *Cursor) counts(ends bool) (read, written int64) {
 	for _, counter := range steps {
-		read += int64(c.s.stmt.Status(counter, false))
+		read += int64(c.s.stmt.Status(counter, ends))
 	}
 	if c.s.looks {
 		read++
 	}
-	return read, c.conn.TotalChanges() - c.before
+	if !c.s.reads {
+		written = c.conn.TotalChanges() - c.before
+	}
+	return read, written
 }
 
 // Value is a value of the current row.

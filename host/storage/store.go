@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +47,8 @@ type Options struct {
 	// LogPages is how many pages a log may have before it is copied into its database; default 1000, which is 4 MB. A log
 	// of an object that always has something under way may have four times as many.
 	LogPages int
+	// CPULimit is how long Exec and the rows that follow may work, until Renew, on the machine's clock; default 30 s.
+	CPULimit time.Duration
 }
 
 // Store is a data directory, held by this process alone.
@@ -55,6 +58,7 @@ type Store struct {
 	lock        *os.File
 	noSync      bool
 	logPages    int
+	cpuLimit    time.Duration
 	durable     durability
 	checkpoints *checkpointer
 	opened      atomic.Int64
@@ -82,6 +86,9 @@ func Open(o Options) (*Store, error) {
 	}
 	if o.LogPages == 0 {
 		o.LogPages = 1000
+	}
+	if o.CPULimit == 0 {
+		o.CPULimit = 30 * time.Second
 	}
 	if err := makeDirs(o.Dir, o.Disk); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w: choose another with --persist-to", err)
@@ -115,18 +122,13 @@ func Open(o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("cannot make the data directory durable: %w", err), lock.Close())
 		}
 	}
-	s := &Store{disk: o.Disk, lock: lock, noSync: o.NoSync, logPages: o.LogPages, failed: make(chan error, 1), made: map[string]bool{}, logs: map[string]bool{}}
+	s := &Store{disk: o.Disk, lock: lock, noSync: o.NoSync, logPages: o.LogPages, cpuLimit: o.CPULimit, failed: make(chan error, 1), made: map[string]bool{}, logs: map[string]bool{}}
 	s.checkpoints = newCheckpointer(s)
 	if s.dir, err = resolve(o.Dir); err == nil {
 		s.durable, err = s.recover(o)
 	}
 	if err == nil {
-		var left []string
-		if left, err = s.left(); err == nil {
-			for _, path := range left {
-				s.logs[path] = true
-			}
-		} else {
+		if err = s.inherit(); err != nil {
 			err = errors.Join(err, s.durable.close())
 		}
 	}
@@ -202,7 +204,7 @@ func (s *Store) makeDir(dir string) error {
 }
 
 // Close waits until all is durable, copies the logs into their databases, and lets the directory go. All databases must be
-// closed.
+// closed. What a process that died has left of an object, and nobody has opened since, stays as it is (Interrupted).
 func (s *Store) Close() error {
 	err := s.durable.stop()
 	if err == nil {

@@ -495,6 +495,26 @@ func (w *world) close(m *model, retire bool) error {
 	return err
 }
 
+// retireLeft retires what an earlier life has left and this one has not used, as an engine does when it starts.
+func (w *world) retireLeft(s *storage.Store) error {
+	for _, namespace := range []string{"worker-A", "worker-B"} {
+		ids, err := s.Interrupted(namespace)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			d := s.Database(namespace, id)
+			if _, _, err := d.Alarm(); err != nil {
+				return err
+			}
+			if err := d.Retire(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // stop ends the store as a process does that is told to, and begins it again. What is left is workerd's layout.
 func (w *world) stop() error {
 	for _, m := range w.models {
@@ -507,7 +527,7 @@ func (w *world) stop() error {
 	}
 	s := w.store
 	w.store = nil
-	_, err := w.while(s.Close)
+	_, err := w.while(func() error { return errors.Join(w.retireLeft(s), s.Close()) })
 	if err != nil || w.disk.Off() {
 		return err
 	}

@@ -47,7 +47,7 @@ func (s fakeStorage) Alarm(context.Context) (time.Time, bool, error) {
 	return *s.alarm, true, nil
 }
 
-func (s fakeStorage) SetAlarm(_ context.Context, at time.Time) error {
+func (s fakeStorage) SetAlarm(_ context.Context, at time.Time, _ byte) error {
 	if s.fail != nil {
 		return s.fail
 	}
@@ -60,7 +60,7 @@ func (s fakeStorage) SetAlarm(_ context.Context, at time.Time) error {
 	return nil
 }
 
-func (s fakeStorage) DeleteAlarm(context.Context) error {
+func (s fakeStorage) DeleteAlarm(context.Context, byte) error {
 	s.set = append(s.set, "none")
 	s.alarm, s.running = nil, false
 	return nil

@@ -63,7 +63,8 @@ type Lifecycle interface {
 	Block(ctx context.Context, f func(context.Context) error) error
 	WaitUntil(f func(context.Context) error)
 	Go(f func(context.Context))
-	Abort(reason *Error)
+	// abandonAlarm says that an alarm whose handler runs is not to be tried again.
+	Abort(reason *Error, abandonAlarm bool)
 	Log(ctx context.Context, level int, text string)
 }
 
@@ -83,6 +84,9 @@ type Cursor interface {
 	Value(i int) Value
 	Close()
 }
+
+// Recycler is a cursor that can be lent again. Recycle is called once, after Close, by who will not use it any more.
+type Recycler interface{ Recycle() }
 
 // Value is one SQL value. Kind is one of the SQL tags of wasm/abi.
 type Value struct {
@@ -123,8 +127,9 @@ type ListOptions struct {
 // Storage is the rest of an object's storage.
 type Storage interface {
 	Alarm(ctx context.Context) (at time.Time, ok bool, err error)
-	SetAlarm(ctx context.Context, at time.Time) error
-	DeleteAlarm(ctx context.Context) error
+	// flags are those of AsyncKV.
+	SetAlarm(ctx context.Context, at time.Time, flags byte) error
+	DeleteAlarm(ctx context.Context, flags byte) error
 	Sync(ctx context.Context) error
 	DeleteAll(ctx context.Context) error
 	Bookmark(ctx context.Context) (string, error)

@@ -45,6 +45,7 @@ func (o *options) table() []row {
 			store(httpRow(fmt.Sprintf("%s, %s, c=16", kind, amount(objects, "object")), "POST", "/"+kind+"/{k}", objects, 16))
 		}
 	}
+	store(httpRow("insert, 1 object, c=1", "POST", "/insert/{k}", 1, 1))
 	rows = append(rows, broadcast(100), broadcast(1000))
 	store(creation(o.create))
 	return append(rows, coldStart("cold start to the first answer, code cached", "", false),

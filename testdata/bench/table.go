@@ -16,7 +16,7 @@ import (
 // writeTable prints the medians as one Markdown table, and what to know about them.
 func (b *bench) writeTable(w io.Writer) error {
 	var t strings.Builder
-	fmt.Fprintf(&t, "| row | %s | %s | %s | host ÷ JS | Go in workerd ÷ JS |\n|---|---|---|---|---|---|\n", javaScript, onHost, goInWorkerd)
+	fmt.Fprintf(&t, "| row | %s | %s | %s | host ÷ JS | p99: host ÷ JS | Go in workerd ÷ JS |\n|---|---|---|---|---|---|---|\n", javaScript, onHost, goInWorkerd)
 	var last string
 	for _, c := range b.results {
 		if c.Row == last {
@@ -29,12 +29,12 @@ func (b *bench) writeTable(w io.Writer) error {
 				line[d.Server] = d
 			}
 		}
-		fmt.Fprintf(&t, "| %s | %s | %s | %s | %s | %s |\n", c.Row, b.format(line[javaScript]), b.format(line[onHost]), b.format(line[goInWorkerd]),
-			ratio(line[onHost], line[javaScript]), ratio(line[goInWorkerd], line[javaScript]))
+		fmt.Fprintf(&t, "| %s | %s | %s | %s | %s | %s | %s |\n", c.Row, b.format(line[javaScript]), b.format(line[onHost]), b.format(line[goInWorkerd]),
+			ratio(line[onHost], line[javaScript]), slower(line[onHost], line[javaScript]), ratio(line[goInWorkerd], line[javaScript]))
 	}
 	fmt.Fprintf(&t, "\nA cell: rate · p50 / p99 ms · server µs CPU per operation · server cores. Medians of rounds (%d), each %s, on %d processors.\n",
 		b.rounds, b.duration, runtime.NumCPU())
-	fmt.Fprintf(&t, "Ratios are of rates; of times for a cold start. Above 1 is faster than JavaScript.\n")
+	fmt.Fprintf(&t, "Ratios are of rates; of times for a cold start. Above 1 is faster than JavaScript. Of p99, below 1 is.\n")
 	if len(b.ceiling) > 0 {
 		var list []string
 		for _, c := range slices.Sorted(maps.Keys(b.ceiling)) {
@@ -94,6 +94,14 @@ func ratio(a, b cell) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f×", x/y)
+}
+
+// slower is how many times longer a's p99 is than b's.
+func slower(a, b cell) string {
+	if a.Median.P99 == 0 || b.Median.P99 == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f×", a.Median.P99/b.Median.P99)
 }
 
 // thousands writes a rate without fractions.

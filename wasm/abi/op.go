@@ -44,8 +44,8 @@ const (
 // The rest of storage.
 const (
 	OpAlarmGet        Op = 40 // → async: f64 ms since the epoch, NaN for none
-	OpAlarmSet        Op = 41 // f64 ms → async
-	OpAlarmDelete     Op = 42 // → async
+	OpAlarmSet        Op = 41 // f64 ms, flags u8 or nothing → async
+	OpAlarmDelete     Op = 42 // flags u8 or nothing → async
 	OpSync            Op = 43 // → async
 	OpDeleteAll       Op = 44 // → async
 	OpTransactionSync Op = 45 // token: body; re-enters ExportTransaction → u8 0 committed, 1 rolled back
@@ -57,7 +57,7 @@ const (
 // Lifecycle.
 const (
 	OpBlock     Op = 50 // token: body; outer u32 → async when ended. The body starts with EventBlock. outer is the event of the EventBlock in which it is called, or 0
-	OpAbort     Op = 51 // Error; takes effect when the run ends
+	OpAbort     Op = 51 // token: AbandonAlarm or 0; Error; takes effect when the run ends
 	OpWaitUntil Op = 52 // token: work until OpWorkDone; it keeps the context alive unless the frame is one zero byte
 	OpWorkDone  Op = 53 // token of OpWaitUntil
 	OpWake      Op = 54 // token: a context that has goroutines waiting to be current
@@ -100,7 +100,10 @@ const (
 	SQLDrop    = 2 // rows are stepped and dropped: the answer is read f64, written f64
 )
 
-// Flags of OpGet, OpPut, OpDelete and OpList.
+// AbandonAlarm says that an alarm whose handler runs is not to be tried again.
+const AbandonAlarm = 1
+
+// Flags of OpGet, OpPut, OpDelete and OpList, and of alarms.
 const (
 	KVAllowConcurrency = 1
 	KVAllowUnconfirmed = 2

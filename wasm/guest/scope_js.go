@@ -271,9 +271,13 @@ func (c scopeContext) Value(key any) any {
 
 func (s *scope) Context() context.Context { return scopeContext{s} }
 
-func (s *scope) Abort(reason *driver.Error) {
+func (s *scope) Abort(reason *driver.Error, abandonAlarm bool) {
 	if s.enter() == nil {
-		_, _ = call(s.id, abi.OpAbort, 0, appendError(nil, reason, ""))
+		var token uint32
+		if abandonAlarm {
+			token = abi.AbandonAlarm
+		}
+		_, _ = call(s.id, abi.OpAbort, token, appendError(nil, reason, ""))
 		s.end()
 	}
 	runtime.Goexit()

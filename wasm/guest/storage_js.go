@@ -30,13 +30,13 @@ func readTime(a []byte) (time.Time, bool, error) {
 	return time.UnixMilli(int64(ms)), true, nil
 }
 
-func (s storage) SetAlarm(ctx context.Context, at time.Time) error {
-	_, err := s.await(ctx, abi.OpAlarmSet, func() []byte { return abi.AppendF64(nil, float64(at.UnixMilli())) })
+func (s storage) SetAlarm(ctx context.Context, at time.Time, flags byte) error {
+	_, err := s.await(ctx, abi.OpAlarmSet, func() []byte { return append(abi.AppendF64(nil, float64(at.UnixMilli())), flags) })
 	return err
 }
 
-func (s storage) DeleteAlarm(ctx context.Context) error {
-	_, err := s.await(ctx, abi.OpAlarmDelete, nil)
+func (s storage) DeleteAlarm(ctx context.Context, flags byte) error {
+	_, err := s.await(ctx, abi.OpAlarmDelete, func() []byte { return []byte{flags} })
 	return err
 }
 

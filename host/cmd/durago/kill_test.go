@@ -16,9 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"durago.example/build/wrangler"
+	"durago.example/host"
 	"durago.example/host/hosttest"
 )
 
@@ -57,10 +59,17 @@ func TestRun_kill(t *testing.T) {
 	require.NotZero(t, taken)
 	require.NotZero(t, alarms)
 
+	t.Run("every database is whole", func(t *testing.T) {
+		acknowledged, _ := p.load(rounds, 100)
+		whole(t, r.copy(t))
+		p = r.start()
+		now, err := p.account(taken + acknowledged)
+		require.NoError(t, err)
+		taken = now
+	})
 	t.Run("data of an earlier round is noticed", func(t *testing.T) {
 		p.kill()
-		earlier := filepath.Join(r.t.TempDir(), "state") // the process outlives this
-		require.NoError(t, os.CopyFS(earlier, os.DirFS(r.dir)))
+		earlier := r.copy(r.t) // the process outlives this
 		p = r.start()
 		acknowledged, _ := p.load(rounds, 200)
 		r.dir = earlier
@@ -69,6 +78,34 @@ func TestRun_kill(t *testing.T) {
 		require.ErrorContains(t, err, "acknowledged")
 	})
 	p.kill()
+}
+
+// whole recovers a directory as a host does, and has SQLite check each database of it.
+func whole(t *testing.T, dir string) {
+	t.Helper()
+	c, err := wrangler.Load(config)
+	require.NoError(t, err)
+	o := host.Options{Dir: dir}
+	for _, k := range c.Classes() {
+		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
+	}
+	d, err := host.OpenData(o)
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*.sqlite*"))
+	require.NoError(t, err)
+	require.Greater(t, len(files), 1)
+	for _, file := range files {
+		require.Equal(t, ".sqlite", filepath.Ext(file), "a log was left")
+		conn, err := sqlite3.Open("file:" + file)
+		require.NoError(t, err)
+		s, _, err := conn.Prepare(`PRAGMA integrity_check`)
+		require.NoError(t, err)
+		require.True(t, s.Step())
+		require.Equal(t, "ok", s.ColumnText(0), file)
+		require.NoError(t, s.Close())
+		require.NoError(t, conn.Close())
+	}
 }
 
 // runner starts processes on one data directory.
@@ -86,6 +123,15 @@ func newRunner(t *testing.T) *runner {
 	require.NoError(t, err, "%s", out)
 	require.NoError(t, os.WriteFile(r.wasm, hosttest.Wasm(t, c, ""), 0o644))
 	return r
+}
+
+// copy copies the data of a process that was killed.
+func (r *runner) copy(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, os.Remove(filepath.Join(r.dir, "durago.sock"))) // which cannot be copied
+	dir := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(r.dir)))
+	return dir
 }
 
 // process is a running durago.

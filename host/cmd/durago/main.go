@@ -3,6 +3,8 @@
 //	durago build    compile the program and write the worker into build/dist/NAME, for wrangler
 //	durago check    the same without writing anything
 //	durago run      compile the program and serve it on this machine
+//	durago backup   write what one object has stored to a file, a plain SQLite database
+//	durago restore  replace what one object has stored by such a file
 //	durago version  print the versions of durago, its ABI and Go
 //
 // Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.
@@ -22,7 +24,8 @@
 //
 // build writes to --out alone. run writes data to --persist-to (default .durago/state beside the configuration), logs
 // to standard output, and compiled code, which all projects share, to durago/ in the user's cache directory. run does
-// not execute the [build] command of the configuration: it compiles the program itself.
+// not execute the [build] command of the configuration: it compiles the program itself. backup and restore ask
+// the worker that runs on the data directory, over the socket durago.sock in there, or take the directory themselves.
 package main
 
 import (
@@ -73,6 +76,8 @@ type configFlag struct {
 type cli struct {
 	Build   buildCommand   `cmd:"" help:"Compile the program and write the worker into build/dist/NAME."`
 	Run     runCommand     `cmd:"" help:"Build the worker and serve it on this machine."`
+	Backup  backupCommand  `cmd:"" help:"Write what one object has stored to a file."`
+	Restore restoreCommand `cmd:"" help:"Replace what one object has stored by a file of backup."`
 	Check   checkCommand   `cmd:"" help:"Compile the program and compare it with the configuration; write nothing."`
 	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }

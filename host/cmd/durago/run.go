@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -25,14 +26,15 @@ import (
 
 type runCommand struct {
 	configFlag
-	Port       int    `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one."`
-	IP         string `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
-	PersistTo  string `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
-	Isolates   int    `placeholder:"N" help:"How many isolates; default one for each processor."`
-	Durability string `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
-	LogLevel   string `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
-	JSON       bool   `help:"Print the log as JSON."`
-	Wasm       string `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
+	Port          int    `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one."`
+	IP            string `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
+	PersistTo     string `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
+	Isolates      int    `placeholder:"N" help:"How many isolates; default one for each processor."`
+	OpenDatabases int    `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
+	Durability    string `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
+	LogLevel      string `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
+	JSON          bool   `help:"Print the log as JSON."`
+	Wasm          string `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
 }
 
 func (r *runCommand) Run(ctx context.Context) error {
@@ -41,6 +43,9 @@ func (r *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := r.logger()
+	if err := r.checkOpenDatabases(raiseFileLimit()); err != nil {
+		return err
+	}
 	// Take the port first: it is the quickest thing to fail.
 	listener, err := r.listen(c)
 	if err != nil {
@@ -53,23 +58,26 @@ func (r *runCommand) Run(ctx context.Context) error {
 	}
 	defer program.Close()
 	warnOfIgnored(c, log)
-	raiseFileLimit()
 	o := hostOptions(c, program)
 	if r.PersistTo != "" {
 		o.Dir = r.PersistTo
 	}
-	o.Isolates, o.NoSync = r.Isolates, r.Durability == "process"
+	o.Isolates, o.NoSync, o.OpenDatabases = r.Isolates, r.Durability == "process", r.OpenDatabases
 	o.Log = guestLog(log)
 	h, err := host.New(ctx, o)
 	if err != nil {
 		return err
+	}
+	stop, err := serveControl(h, o.Dir)
+	if err != nil {
+		return errors.Join(err, h.Close())
 	}
 	if r.JSON {
 		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
 	} else {
 		banner(c, listener.Addr().String(), o.Dir)
 	}
-	return serve(ctx, h, listener, log)
+	return serve(ctx, h, listener, log, stop)
 }
 
 // program is what to run, compiled, and checked against the configuration before anything is written.
@@ -189,7 +197,7 @@ func banner(c *wrangler.Config, addr, dir string) {
 // shutdownLimit is how long requests may take to end when the process is told to.
 const shutdownLimit = 10 * time.Second
 
-func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) error {
+func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger, stopControl func() error) error {
 	s := &http.Server{Handler: logged(h.Handler(), log), MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
@@ -198,6 +206,7 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) 
 	case err = <-failed:
 	case err = <-h.Failed():
 		_ = s.Close()
+		_ = stopControl()
 		_ = h.Close() // says the same
 		return err
 	case <-ctx.Done():
@@ -210,7 +219,7 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger) 
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, h.Close())
+	return errors.Join(err, stopControl(), h.Close())
 }
 
 // logged writes one line for each request.
@@ -246,11 +255,42 @@ func (s *status) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// raiseFileLimit lets the process hold as many files as the system allows it.
-func raiseFileLimit() {
+// raiseFileLimit lets the process hold as many files as the system allows it, and tells how many that are.
+func raiseFileLimit() uint64 {
 	var l unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) == nil && l.Cur < l.Max {
-		l.Cur = l.Max
-		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &l)
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return math.MaxUint64
 	}
+	if l.Cur < l.Max {
+		raised := l
+		raised.Cur = l.Max
+		if unix.Setrlimit(unix.RLIMIT_NOFILE, &raised) == nil {
+			l = raised
+		}
+	}
+	return l.Cur
 }
+
+// otherFiles is how many files are left for connections, the journal and the program.
+const otherFiles = 256
+
+// checkOpenDatabases has the databases fit into the files that the process may open. The default gives way.
+func (r *runCommand) checkOpenDatabases(files uint64) error {
+	if r.OpenDatabases < 1 {
+		return usageError{fmt.Errorf("--open-databases %d: must be at least 1", r.OpenDatabases)}
+	}
+	most := uint64(1)
+	if files > otherFiles+2 {
+		most = (files - otherFiles) / 2
+	}
+	if uint64(r.OpenDatabases) <= most {
+		return nil
+	}
+	if r.OpenDatabases != defaultOpenDatabases {
+		return usageError{fmt.Errorf("--open-databases %d: the process may open %d files, which is enough for %d: raise the limit (ulimit -n), or choose fewer", r.OpenDatabases, files, most)}
+	}
+	r.OpenDatabases = int(most)
+	return nil
+}
+
+const defaultOpenDatabases = 2000

@@ -67,6 +67,9 @@ func (j *Journal) trim() error {
 
 func (j *Journal) trimLog(path string) error {
 	f, err := j.o.Disk.OpenFile(path, false)
+	if errors.Is(err, os.ErrPermission) { // its object will say so
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -90,7 +93,7 @@ func logs(root string) (all []string, err error) {
 		var files []os.DirEntry
 		files, err = os.ReadDir(filepath.Join(root, d.Name()))
 		for _, f := range files {
-			if strings.HasSuffix(f.Name(), logSuffix) {
+			if f.Type().IsRegular() && strings.HasSuffix(f.Name(), logSuffix) {
 				all = append(all, filepath.Join(d.Name(), f.Name()))
 			}
 		}

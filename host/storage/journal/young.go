@@ -144,6 +144,23 @@ func (j *Journal) Young(path string) bool {
 	return f.young != nil
 }
 
+// Born makes a young database, or log, a file.
+func (j *Journal) Born(path string) error {
+	name, ok := j.relative(path)
+	if !ok {
+		return nil
+	}
+	j.mu.Lock()
+	f := j.files[name]
+	j.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	f.own.Lock()
+	defer f.own.Unlock()
+	return j.bear(f)
+}
+
 // age is what the young files hold, in bytes of memory, more or less than before.
 func (j *Journal) age(f *file, held int) {
 	j.young.Add(int64(held - f.held))

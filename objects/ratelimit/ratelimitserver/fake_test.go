@@ -106,7 +106,7 @@ func (s fakeStorage) Alarm(context.Context) (time.Time, bool, error) {
 	return *s.alarm, true, nil
 }
 
-func (s fakeStorage) SetAlarm(_ context.Context, at time.Time) error {
+func (s fakeStorage) SetAlarm(_ context.Context, at time.Time, _ byte) error {
 	if now := time.Now(); at.Before(now) {
 		at = now
 	}
@@ -115,7 +115,7 @@ func (s fakeStorage) SetAlarm(_ context.Context, at time.Time) error {
 	return nil
 }
 
-func (s fakeStorage) DeleteAlarm(context.Context) error {
+func (s fakeStorage) DeleteAlarm(context.Context, byte) error {
 	s.alarm = nil
 	return nil
 }

@@ -107,6 +107,9 @@ func (r *runner) do(ctx context.Context, s step) (outcome string, err error) {
 	case "abort":
 		r.state.Abort(errors.New(s.rest))
 		return "", nil
+	case "abandon":
+		r.state.Abort(errors.New(s.rest), objects.AbortOptions{AbandonAlarm: true})
+		return "", nil
 	}
 	if s.body != nil {
 		return r.block(ctx, s)

@@ -14,8 +14,8 @@ import (
 var stateVerbs = map[string]func(r *runner, ctx context.Context, rest string) (string, error){
 	"alarm.set": (*runner).setAlarm,
 	"alarm.get": (*runner).getAlarm,
-	"alarm.delete": func(r *runner, ctx context.Context, _ string) (string, error) {
-		return "ok", r.state.Storage().DeleteAlarm(ctx)
+	"alarm.delete": func(r *runner, ctx context.Context, rest string) (string, error) {
+		return "ok", r.state.Storage().DeleteAlarm(ctx, objects.AsyncOptions{AllowUnconfirmed: rest == unconfirmed})
 	},
 	"alarm.late": func(r *runner, _ context.Context, _ string) (string, error) {
 		return r.kept.alarmed.String(), nil
@@ -79,8 +79,11 @@ func (a *alarmed) tell(at time.Time) string {
 	}
 }
 
+const unconfirmed = "unconfirmed"
+
 // setAlarm sets it a duration from now, or with "=" at a number of milliseconds since the epoch.
 func (r *runner) setAlarm(ctx context.Context, rest string) (string, error) {
+	rest, loosely := strings.CutSuffix(rest, " "+unconfirmed)
 	a := r.kept.alarmed
 	if ms, ok := strings.CutPrefix(rest, "="); ok {
 		n, err := strconv.ParseInt(ms, 10, 64)
@@ -95,7 +98,7 @@ func (r *runner) setAlarm(ctx context.Context, rest string) (string, error) {
 		}
 		a.base, a.after = time.UnixMilli(time.Now().UnixMilli()), d
 	}
-	err := r.state.Storage().SetAlarm(ctx, a.base.Add(a.after))
+	err := r.state.Storage().SetAlarm(ctx, a.base.Add(a.after), objects.AsyncOptions{AllowUnconfirmed: loosely})
 	if err == nil {
 		r.kept.alarmed = a
 	}

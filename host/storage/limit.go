@@ -1,0 +1,48 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// A statement runs on the loop of its isolate, and nothing else does meanwhile. So what an object's code asks for at a
+// time, which may be many steps of many statements, has the same limit as a run of that code. What exceeds it resets the
+// object.
+
+// workLimit interrupts a step. SQLite asks for Err when a step begins and after every 1,000 operations.
+type workLimit struct {
+	context.Context
+	most  time.Duration
+	on    bool // a step of an object's own statement runs
+	asked int  // in this step
+	began time.Time
+	spent time.Duration // in steps that were long enough to be measured
+}
+
+func newWorkLimit(most time.Duration) *workLimit {
+	return &workLimit{Context: context.Background(), most: most}
+}
+
+func (l *workLimit) begin() { l.on, l.asked = true, 0 }
+
+func (l *workLimit) end() {
+	if l.on = false; l.asked > 1 {
+		l.spent += time.Since(l.began)
+	}
+}
+
+// Err looks at the clock only if the step is longer than most.
+func (l *workLimit) Err() error {
+	if !l.on {
+		return nil
+	}
+	l.asked++
+	switch {
+	case l.asked < 2:
+	case l.asked == 2:
+		l.began = time.Now()
+	case l.spent+time.Since(l.began) > l.most:
+		return context.DeadlineExceeded
+	}
+	return nil
+}
