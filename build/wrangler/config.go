@@ -20,6 +20,7 @@ type Config struct {
 	Migrations         []Migration      `json:"migrations"`
 	Vars               map[string]any   `json:"vars"`
 	KVNamespaces       []KVNamespace    `json:"kv_namespaces"`
+	Services           []Service        `json:"services"`
 	Limits             Limits           `json:"limits"`
 	Build              Build            `json:"build"`
 	Dev                Dev              `json:"dev"`
@@ -67,6 +68,14 @@ type KVNamespace struct {
 	Binding   string `json:"binding"`
 	ID        string `json:"id"` // default the binding's name
 	PreviewID string `json:"preview_id"`
+}
+
+// Service binds a worker, or an entrypoint of one.
+type Service struct {
+	Binding    string         `json:"binding"`
+	Service    string         `json:"service"`    // the worker's name
+	Entrypoint string         `json:"entrypoint"` // default the worker's own handlers
+	Props      map[string]any `json:"props"`      // what the entrypoint is told of this binding
 }
 
 // Limits bound an event.

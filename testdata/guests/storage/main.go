@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	objects.Run(objects.Program{Classes: []*objects.Class{store, plain}, Fetch: http.HandlerFunc(front)})
+	objects.Run(objects.Program{Classes: []*objects.Class{store, plain, peer}, Services: []*objects.Service{entry}, Fetch: http.HandlerFunc(front)})
 }
 
 // Store is an object with an alarm.
