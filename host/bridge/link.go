@@ -102,7 +102,7 @@ func (c *capability) call(p Call, done func(any, error)) {
 	}
 	if o := s.object; o != nil {
 		o.Deliver(&durable.Event{Payload: targetCall{p, c}, Done: func(v any, err error) {
-			if err != nil && err != o.Broken() && err != error(errHostGone) {
+			if err != nil && err != o.Broken() && err != error(errHostGone) { // those come as they are
 				err = remote(err, o.ID())
 			}
 			done(v, err)
@@ -166,7 +166,7 @@ func (s *scope) lift(v []byte, result bool) (*freight, error) {
 		case abi.LinkPass:
 			if body := s.bodies[h.ID]; body != nil {
 				delete(s.bodies, h.ID)
-				x.stream = body
+				x.stream = lentStream{body}
 			}
 		case abi.LinkStub:
 			if t := s.stubs[h.ID]; t != nil {

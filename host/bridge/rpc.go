@@ -62,7 +62,7 @@ func tooLarge(v []byte) *durable.Error {
 // An error that came from further away names the last one.
 func remote(err error, id string) error {
 	var e *durable.Error
-	if !errors.As(err, &e) || e.Reset {
+	if !errors.As(err, &e) {
 		return err
 	}
 	c := *e

@@ -228,22 +228,30 @@ func (t *objectStub) deliver(o *durable.Object, e *durable.Event, done func(any,
 	if t.object != nil && t.object.Broken() != nil && t.broken == nil {
 		t.broken = t.object.Broken()
 	}
+	_, rpc := e.Payload.(Call)
 	if t.broken != nil {
 		done(nil, t.broken)
 		return
 	}
 	t.object = o
-	id := ""
-	if _, rpc := e.Payload.(Call); rpc && !t.passed {
-		id = o.ID()
-	}
 	e.Done = func(v any, err error) {
-		if err != nil && err != o.Broken() {
-			err = remote(err, id)
+		if err != nil {
+			err = t.failure(err, rpc)
 		}
 		done(v, err)
 	}
 	o.Deliver(e)
+}
+
+// failure is an error of the object as the caller sees it. That of a reset is the object's own: a call has it as it is.
+func (t *objectStub) failure(err error, rpc bool) error {
+	switch e, ok := err.(*durable.Error); {
+	case rpc && ok && e.Reset:
+		return err
+	case rpc && !t.passed:
+		return remote(err, t.id)
+	}
+	return remote(err, "")
 }
 
 // fetch sends a request to the network.

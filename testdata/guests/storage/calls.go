@@ -104,8 +104,21 @@ var callVerbs = map[string]func(r *runner, ctx context.Context, rest string) (st
 		_, first := ownName.Call(ctx, s)
 		reset := resetSelf.Call(ctx, s)
 		_, again := ownName.Call(ctx, s)
+		_, fetched := r.fetch(ctx, s, "http://x/")
 		_, fresh := ownName.Call(ctx, r.peer(ctx, rest))
-		return fmt.Sprintf("%v | %v | %v | %v", first, r.told(reset), r.told(again), fresh), nil
+		return fmt.Sprintf("%v | %v | %v | %v | %v", first, r.told(reset), r.told(again), fetched, fresh), nil
+	},
+	// twice calls twice on one stub.
+	"twice": func(r *runner, ctx context.Context, rest string) (string, error) {
+		s := r.peer(ctx, rest)
+		_, first := ownName.Call(ctx, s)
+		_, again := ownName.Call(ctx, s)
+		return fmt.Sprintf("%v | %v", r.told(first), r.told(again)), nil
+	},
+	// reenter has an object call itself, and another that calls it.
+	"reenter": func(r *runner, ctx context.Context, rest string) (string, error) {
+		s := r.peer(ctx, rest)
+		return callThere.Call(ctx, s, s)
 	},
 	"fetch": func(r *runner, ctx context.Context, rest string) (string, error) {
 		name, rest, _ := strings.Cut(rest, " ")

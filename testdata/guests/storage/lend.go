@@ -138,6 +138,14 @@ var lending = map[string]func(r *runner, ctx context.Context, a *objects.Stub, r
 		n, err := useKept.Call(ctx, a)
 		return fmt.Sprint(n), err
 	},
+	"front": func(r *runner, ctx context.Context, a *objects.Stub, rest string) (string, error) { // it lends; then its request is over
+		out, err := r.fetch(ctx, objects.ServiceOf(ctx, "FRONT"), "http://x/LEND/"+r.peerName("a"))
+		if err != nil {
+			return "", err
+		}
+		_, err = useKeptF.Call(ctx, a)
+		return fmt.Sprintf("%s | %v", out, err), nil
+	},
 	"reset": func(r *runner, ctx context.Context, a *objects.Stub, _ string) (string, error) { // its object breaks
 		c, err := counter.Call(ctx, a, 5)
 		if err != nil {
