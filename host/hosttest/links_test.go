@@ -2,6 +2,7 @@ package hosttest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,15 +33,66 @@ func TestLinks_leak(t *testing.T) {
 	for _, what := range []string{"counter", "apply", "lines", "refused", "http://x/"} {
 		run("entry ENTRY " + what)
 	}
+	require.Equal(t, links{}, count(t, h, 0))
+}
+
+// links are what an isolate has of what crosses in calls and is no data.
+type links struct{ lent, gotten, streams, inGuest int }
+
+func count(t *testing.T, h *hosttest.Host, isolate int) links {
+	t.Helper()
 	h.Settle()
-	type counts struct{ lent, gotten, streams, inGuest int }
-	c := make(chan counts, 1)
-	b := h.Bridges()[0]
+	c := make(chan links, 1)
+	b := h.Bridges()[isolate]
 	require.NoError(t, b.Do(func() {
-		var n counts
+		var n links
 		n.lent, n.gotten, n.streams = b.Links()
 		n.inGuest = int(b.Stat(abi.StatLent))
 		c <- n
 	}))
-	require.Equal(t, counts{}, <-c)
+	return <-c
+}
+
+// TestLinks_isolates: an object has a target of one in another isolate, which stays in memory for it, until it is disposed
+// or that isolate ends.
+func TestLinks_isolates(t *testing.T) {
+	t.Parallel()
+	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/storage/wrangler.toml", Isolates: 2, NoSync: true})
+	ns, ok := h.Namespace("PEER")
+	require.True(t, ok)
+	name := func(isolate int) string {
+		for i := 0; ; i++ {
+			if name := fmt.Sprint("peer", i); ns.LoopOf(ns.IDFromName(name)) == isolate {
+				return name
+			}
+		}
+	}
+	a, b := h.Object("PEER", name(0)), h.Object("PEER", name(1))
+	must := func(o *hosttest.Object, method string, args ...any) {
+		t.Helper()
+		_, err := o.CallRPC(t.Context(), method, arguments(t, args...))
+		require.NoError(t, err)
+	}
+
+	must(a, "borrow", name(1))
+	must(a, "useKept")
+	require.Equal(t, links{gotten: 1}, count(t, h, 0))
+	require.Equal(t, links{lent: 1, inGuest: 1}, count(t, h, 1))
+	require.Error(t, b.Evict(), "somebody has something of it")
+	must(a, "dropKept")
+	require.Equal(t, links{}, count(t, h, 0))
+	require.Equal(t, links{}, count(t, h, 1))
+	require.NoError(t, b.Evict())
+
+	must(a, "borrow", name(1))
+	b.Fetch("GET", "/exit", "")
+	_, err := a.CallRPC(t.Context(), "useKept", arguments(t))
+	require.EqualError(t, err, "The execution context which hosts this callback is no longer running.")
+	must(b, "ownName")
+	require.NoError(t, b.Evict(), "it is another one")
+
+	must(a, "borrow", name(1))
+	require.NoError(t, a.Evict(), "what it has got does not keep it")
+	require.Equal(t, links{}, count(t, h, 0))
+	require.Equal(t, links{}, count(t, h, 1))
 }

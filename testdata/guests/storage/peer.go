@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -91,6 +92,7 @@ var (
 	doubler    = objects.Method0("doubler", (*Peer).doubler)
 	keep       = objects.MethodProc2("keep", (*Peer).keep, "counter", "dup")
 	keepFunc   = objects.MethodProc1("keepFunc", (*Peer).keepFunc, "f")
+	borrow     = objects.MethodProc1("borrow", (*Peer).borrow, "name")
 	useKept    = objects.Method0("useKept", (*Peer).useKept)
 	useKeptF   = objects.Method0("useKeptFunc", (*Peer).useKeptFunc)
 	dropKept   = objects.MethodProc0("dropKept", (*Peer).dropKept)
@@ -108,7 +110,7 @@ var (
 	resetSelf  = objects.MethodProc0("resetSelf", (*Peer).resetSelf)
 	throughAPI = objects.MethodProc1("throughPeer", (*Peer).throughPeer, "name")
 
-	peer = objects.NewClass("Peer", newPeer, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, useKept,
+	peer = objects.NewClass("Peer", newPeer, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, useKept,
 		useKeptF, dropKept, stream, broken, endless, readAll, readSome, upper, self, callThere, ownName, note, logged, resetSelf, throughAPI)
 )
 
@@ -199,6 +201,12 @@ func (p *Peer) keep(_ context.Context, c *objects.Target[Counter], dup bool) (er
 
 func (p *Peer) keepFunc(_ context.Context, f *objects.Callback[int, int]) (err error) {
 	p.later, err = f.Dup()
+	return err
+}
+
+// borrow keeps a counter of another object.
+func (p *Peer) borrow(ctx context.Context, name string) (err error) {
+	p.kept, err = counter.Call(ctx, objects.NamespaceOf(ctx, "PEER").GetByName(name), 0)
 	return err
 }
 
@@ -311,6 +319,8 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case "/panic":
 		panic("a panic in a handler")
+	case "/exit":
+		os.Exit(3)
 	}
 	b, _ := io.ReadAll(r.Body)
 	w.WriteHeader(http.StatusAccepted)
