@@ -72,10 +72,10 @@ type KVNamespace struct {
 
 // Service binds a worker, or an entrypoint of one.
 type Service struct {
-	Binding    string         `json:"binding"`
-	Service    string         `json:"service"`    // the worker's name
-	Entrypoint string         `json:"entrypoint"` // default the worker's own handlers
-	Props      map[string]any `json:"props"`      // what the entrypoint is told of this binding
+	Binding    string         `json:"binding,omitempty"`
+	Service    string         `json:"service,omitempty"`    // the worker's name
+	Entrypoint string         `json:"entrypoint,omitempty"` // default the worker's own handlers
+	Props      map[string]any `json:"props,omitempty"`      // what the entrypoint is told of this binding
 }
 
 // Limits bound an event.

@@ -236,7 +236,7 @@ func (t *objectStub) deliver(o *durable.Object, e *durable.Event, done func(any,
 	t.object = o
 	e.Done = func(v any, err error) {
 		if err != nil {
-			err = t.failure(err, rpc)
+			err = t.failure(err, rpc, o)
 		}
 		done(v, err)
 	}
@@ -244,9 +244,9 @@ func (t *objectStub) deliver(o *durable.Object, e *durable.Event, done func(any,
 }
 
 // failure is an error of the object as the caller sees it. That of a reset is the object's own: a call has it as it is.
-func (t *objectStub) failure(err error, rpc bool) error {
-	switch e, ok := err.(*durable.Error); {
-	case rpc && ok && e.Reset:
+func (t *objectStub) failure(err error, rpc bool, o *durable.Object) error {
+	switch {
+	case rpc && err == o.Broken():
 		return err
 	case rpc && !t.passed:
 		return remote(err, t.id)

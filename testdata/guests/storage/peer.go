@@ -146,6 +146,8 @@ func (p *Peer) throw(_ context.Context, kind string) error {
 		return &objects.Error{Name: "Error", Message: "outer", Props: map[string]any{"cause": map[string]any{"why": "inner"}}}
 	case "flags":
 		return &objects.Error{Name: "Error", Message: "flagged", Retryable: true, Overloaded: true}
+	case "reset":
+		return &objects.Error{Name: "Error", Message: "flagged as a reset", Reset: true}
 	case "panic":
 		panic("a panic in a method")
 	}
