@@ -72,7 +72,7 @@ func (b *Bridge) Pause() { b.flush() }
 func (b *Bridge) unbegun() (list []*event) {
 	last := b.iso.Begun()
 	for _, e := range b.batch.events {
-		if e.id > last && b.events[e.id] == e && (e.request == nil || e.request.Body == nil) && !e.carried {
+		if e.id > last && b.events[e.id] == e && (e.request == nil || e.request.Body == nil) && e.landed == nil {
 			delete(b.events, e.id)
 			list = append(list, e)
 		}

@@ -131,8 +131,7 @@ type event struct {
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
 	source  *durable.Event // what may be delivered again if its handler never began
-	carried bool           // something came with its arguments
-	landed  []uint32       // stubs that came with the arguments; they end with the event
+	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
 }
 
 func (b *Bridge) newScope(o *durable.Object) *scope {

@@ -192,7 +192,8 @@ func (s *scope) lift(v []byte, result bool) (*freight, error) {
 	return f, nil
 }
 
-// land gives freight to the guest: its handles in v become those of s. It returns the stubs among them.
+// land gives freight to the guest: its handles in v become those of s. It returns the stubs among them, nil only if there
+// is no freight.
 func (s *scope) land(v []byte, f *freight) (stubs []uint32, err error) {
 	if f == nil {
 		return nil, nil
@@ -203,6 +204,7 @@ func (s *scope) land(v []byte, f *freight) (stubs []uint32, err error) {
 			"durago: %d stubs or streams of one object or request are in use: dispose those that are not needed any more", abi.MaxLinks)}
 	}
 	f.gone = true
+	stubs = []uint32{}
 	for _, x := range f.items {
 		s.handles++
 		h := value.Handle{Kind: abi.LinkStream, ID: s.handles}

@@ -121,8 +121,8 @@ func (b *Bridge) call(s *scope, kind abi.Event, head []byte, p Call, source *dur
 		source.Done(nil, err)
 		return
 	}
-	e := b.gather(s, kind, append(abi.AppendStr(head, p.Method), p.Args...), nil, source)
-	e.landed, e.carried = landed, p.links != nil
+	f := append(make([]byte, 0, len(head)+4+len(p.Method)+len(p.Args)), head...)
+	b.gather(s, kind, append(abi.AppendStr(f, p.Method), p.Args...), nil, source).landed = landed
 }
 
 // returned takes the result of a call: bytes, or a *Linked.

@@ -99,6 +99,18 @@ func (d *decoder) handle() Handle {
 	return h
 }
 
+// linked is what follows TagHandle as any. It is apart because what it points at is on the heap.
+func (d *decoder) linked() (v any) {
+	h := d.handle()
+	if d.links == nil || d.err != nil {
+		return h
+	}
+	if err := d.links.Follow(h, reflect.ValueOf(&v).Elem()); err != nil {
+		d.fail(err)
+	}
+	return v
+}
+
 func (d *decoder) string16() string {
 	p := d.bytes()
 	u := make([]uint16, len(p)/2)
@@ -301,14 +313,7 @@ func (d *decoder) any() (v any) {
 		d.follow(func() { v = d.any() })
 		return v
 	case TagHandle:
-		h := d.handle()
-		if d.links == nil || d.err != nil {
-			return h
-		}
-		if err := d.links.Follow(h, reflect.ValueOf(&v).Elem()); err != nil {
-			d.fail(err)
-		}
-		return v
+		return d.linked()
 	}
 	d.fail(ErrMalformed)
 	return nil
