@@ -831,8 +831,9 @@ class Context {
     this.end(i);
   }
 
-  // later completes an asynchronous operation when the promise that f makes has settled. put writes the answer.
-  later(token, f, put) {
+  // later completes an asynchronous operation when the promise that f makes has settled. put writes the answer; an error
+  // is what fail makes of it, if that is given.
+  later(token, f, put, fail) {
     let p;
     try {
       p = f();
@@ -842,7 +843,7 @@ class Context {
     const i = this.inst;
     Promise.resolve(p).then(
       (v) => this.done(i, token, () => put?.(v)),
-      (e) => this.done(i, token, undefined, e),
+      (e) => this.done(i, token, undefined, fail === undefined ? e : fail(e)),
     );
     return 0;
   }
@@ -1196,7 +1197,8 @@ class Context {
         const stub = this.stub(i.ru32());
         const method = i.rstr();
         const args = i.rvalue(this);
-        return this.later(token, () => invoke(stub, method, args), (v) => out.raw(this.encoded(v)));
+        const call = () => (method === "" ? stub(...args) : stub[method](...args));
+        return this.later(token, call, (v) => out.raw(this.encoded(v)), (e) => named(e, stub));
       }
       case OP.STUB_FETCH: {
         const stub = this.stub(i.ru32());
@@ -1576,15 +1578,11 @@ const ROLLBACK = new Error("rollback");
 // What can be called besides functions, as the platform names it.
 const STUBS = new Set(["[object Fetcher]", "[object DurableObject]", "[object JsRpcStub]"]);
 
-// invoke calls a method, or the function that stub is. A remote error names the object that was called: the platform's names
-// the caller where that is an object, and nobody where the platform itself refuses.
-async function invoke(stub, method, args) {
-  try {
-    return await (method === "" ? stub(...args) : stub[method](...args));
-  } catch (e) {
-    if (typeof stub !== "function" && e?.remote === true) e.durableObjectId = Object.hasOwn(stub, "id") ? stub.id.toString() : "";
-    throw e;
-  }
+// named has a remote error name the object that was called: the platform's names the caller where that is an object, and
+// nobody where the platform itself refuses.
+function named(e, stub) {
+  if (typeof stub !== "function" && e?.remote === true) e.durableObjectId = Object.hasOwn(stub, "id") ? stub.id.toString() : "";
+  return e;
 }
 
 // Lent is the way back from what Go has lent.
