@@ -26,7 +26,7 @@ func TestLinks_leak(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(answer), &out))
 		return out
 	}
-	for what := range strings.SplitSeq("result|errors|nested|argument|bundle|bundled|back|third|callback|failing|function|keep|keep dup|stub|itself|read x|"+
+	for what := range strings.SplitSeq("result|errors|nested|argument|bundle|bundled|back|third|callback|failing|function|keep|keep dup|give|stub|itself|read x|"+
 		"upper x|pass x|broken|brokenargument|some|endless|wrong stream|wrong target|wrong string|extra|any|many|reset", "|") {
 		run("lend " + what)
 	}

@@ -131,6 +131,19 @@ var lending = map[string]func(r *runner, ctx context.Context, a *objects.Stub, r
 		_, gone := useKept.Call(ctx, a)
 		return fmt.Sprint(n, " ", r.told(gone)), err
 	},
+	"give": func(r *runner, ctx context.Context, a *objects.Stub, _ string) (string, error) { // a gives away what it had kept
+		if err := keep.Call(ctx, a, counters.New(&count{tell: r.kept.mark}), true); err != nil {
+			return "", err
+		}
+		c, err := giveKept.Call(ctx, a)
+		if err != nil {
+			return "", err
+		}
+		n, err := increment.Call(ctx, c, 1)
+		_, gone := useKept.Call(ctx, a)
+		c.Dispose()
+		return fmt.Sprint(n, " ", r.told(gone)), err
+	},
 	"keepon": func(r *runner, ctx context.Context, a *objects.Stub, _ string) (string, error) {
 		return "ok", keep.Call(ctx, a, counters.New(&count{tell: r.kept.mark}), true)
 	},

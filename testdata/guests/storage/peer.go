@@ -93,6 +93,7 @@ var (
 	keep       = objects.MethodProc2("keep", (*Peer).keep, "counter", "dup")
 	keepFunc   = objects.MethodProc1("keepFunc", (*Peer).keepFunc, "f")
 	borrow     = objects.MethodProc1("borrow", (*Peer).borrow, "name")
+	giveKept   = objects.Method0("giveKept", (*Peer).giveKept)
 	useKept    = objects.Method0("useKept", (*Peer).useKept)
 	useKeptF   = objects.Method0("useKeptFunc", (*Peer).useKeptFunc)
 	dropKept   = objects.MethodProc0("dropKept", (*Peer).dropKept)
@@ -110,7 +111,7 @@ var (
 	resetSelf  = objects.MethodProc0("resetSelf", (*Peer).resetSelf)
 	throughAPI = objects.MethodProc1("throughPeer", (*Peer).throughPeer, "name")
 
-	peer = objects.NewClass("Peer", newPeer, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, useKept,
+	peer = objects.NewClass("Peer", newPeer, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, giveKept, useKept,
 		useKeptF, dropKept, stream, broken, endless, readAll, readSome, upper, self, callThere, ownName, note, logged, resetSelf, throughAPI)
 )
 
@@ -211,6 +212,8 @@ func (p *Peer) borrow(ctx context.Context, name string) (err error) {
 	p.kept, err = counter.Call(ctx, objects.NamespaceOf(ctx, "PEER").GetByName(name), 0)
 	return err
 }
+
+func (p *Peer) giveKept(context.Context) (*objects.Target[Counter], error) { return p.kept, nil }
 
 func (p *Peer) useKept(ctx context.Context) (int, error) { return increment.Call(ctx, p.kept, 1) }
 
