@@ -24,7 +24,8 @@ type Contract interface{ Methods() []Declared }
 //
 // Who made it with TargetClass.New owns it, and may lend it any number of times. Who gets it from a call owns what it
 // got: a result until Dispose or the end of the request or object that called; an argument until the method returns,
-// unless it was kept with Dup. Lent targets keep an object in memory, and are bounded: 10,000 for each object or request.
+// unless it was kept with Dup. A lent target keeps the object that has lent it in memory, and those that have got it, until
+// it is disposed. Each object or request may lend 10,000 at a time, and have as many.
 type Target[C Contract] struct {
 	stub  driver.Stub   // of one that somebody else has lent
 	local driver.Target // of one's own

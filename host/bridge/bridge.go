@@ -111,6 +111,7 @@ type scope struct {
 	lent    map[uint32]*capability // what others may call, by the guest's number
 	service bool                   // it lasts as long as somebody has something of it
 	given   int                    // stubs that came in values
+	holding counted                // keeps the object in memory while it has stubs of what others have lent
 	bodies  map[uint32]Stream
 	streams map[uint32]*pipe
 	work    map[uint32]func()
@@ -318,6 +319,7 @@ func (s *scope) release(reason error) {
 	for _, t := range s.stubs {
 		t.drop()
 	}
+	s.holding.end()
 	for _, c := range s.lent {
 		c.release()
 	}

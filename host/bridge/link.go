@@ -120,6 +120,36 @@ func (c *capability) call(p Call, done func(any, error)) {
 	s.b.post(s, abi.EventTarget, e.id, append(f, p.Args...))
 }
 
+// counted holds an object while something is counted.
+type counted struct {
+	n       int
+	release func()
+}
+
+func (c *counted) add(o *durable.Object) {
+	if c.n++; c.n == 1 {
+		c.release = o.Hold()
+	}
+}
+
+// remove does nothing for a request, which has no object.
+func (c *counted) remove() {
+	if c.n == 0 {
+		return
+	}
+	if c.n--; c.n == 0 {
+		c.release()
+		c.release = nil
+	}
+}
+
+func (c *counted) end() {
+	if c.release != nil {
+		c.release()
+	}
+	*c = counted{}
+}
+
 // freight is what a value lends, on its way from one scope to another. It is landed or dropped once.
 type freight struct {
 	items []item
@@ -230,6 +260,9 @@ func (s *scope) dropStub(handle uint32) {
 		delete(s.stubs, handle)
 		if handle&abi.LinkGiven != 0 {
 			s.given--
+		}
+		if _, lent := t.(*targetStub); lent {
+			s.holding.remove()
 		}
 		t.drop()
 	}

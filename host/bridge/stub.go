@@ -198,6 +198,9 @@ func (s *scope) keep(handle uint32, t stub) {
 		s.stubs = map[uint32]stub{}
 	}
 	s.stubs[handle] = t
+	if _, lent := t.(*targetStub); lent && s.object != nil {
+		s.holding.add(s.object)
+	}
 }
 
 // send has done called on the object's loop.
