@@ -53,6 +53,17 @@ func capnp(c *wrangler.Config) []byte {
 	for _, k := range c.KVNamespaces {
 		line("    (name = %s, kvNamespace = %s),", quote(k.Binding), quote("kv:"+k.Binding))
 	}
+	for _, x := range c.Services {
+		designator := "name = \"main\""
+		if x.Entrypoint != "" {
+			designator += ", entrypoint = " + quote(x.Entrypoint)
+		}
+		if len(x.Props) > 0 {
+			v, _ := json.Marshal(x.Props) // it came from JSON
+			designator += ", props = (json = " + quote(string(v)) + ")"
+		}
+		line("    (name = %s, service = (%s)),", quote(x.Binding), designator)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
 		if s, ok := c.Vars[name].(string); ok {
 			line("    (name = %s, text = %s),", quote(name), quote(s))

@@ -56,8 +56,17 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 	if m.Queue {
 		add("durago does not deliver queues yet: remove Program.Queue")
 	}
-	for _, name := range m.Services {
-		add("durago does not offer named entrypoints yet: remove %s from Program.Services", name)
+	for _, k := range slices.Concat(m.Services, m.Targets) {
+		if code[k.Name] {
+			add("the program has two classes, entrypoints or targets of the name %s: give one another name", k.Name)
+		}
+		code[k.Name] = true
+		list = append(list, checkNames(k)...)
+	}
+	for _, x := range c.Services {
+		if x.Entrypoint != "" && !slices.ContainsFunc(m.Services, func(k abi.ManifestClass) bool { return k.Name == x.Entrypoint }) {
+			add("the binding %s of %s names the entrypoint %s, but the program does not export it: add it to Program.Services", x.Binding, c.File, x.Entrypoint)
+		}
 	}
 	if len(c.Triggers.Crons) > 0 && !m.Scheduled {
 		add("%s has triggers.crons, but the program has no handler for them: set Program.Scheduled, or remove the triggers", c.File)
@@ -73,7 +82,8 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 var reservedMethods = []string{"fetch", "connect", "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "dup", "constructor"}
 
 // takenClasses are names that the generated worker.mjs and worker.d.ts use for something else.
-var takenClasses = []string{"app", "call", "start", "worker", "DurableObject", "DurableObjectNamespace", "Env", "KVNamespace", "Promise"}
+var takenClasses = []string{"app", "call", "start", "worker", "DurableObject", "DurableObjectNamespace", "Env", "Fetcher", "KVNamespace", "Promise",
+	"ReadableStream", "RpcTarget", "Service", "WorkerEntrypoint"}
 
 // keywords cannot name a class or a parameter in a module. See
 // https://tc39.es/ecma262/#sec-keywords-and-reserved-words.
@@ -94,6 +104,8 @@ func checkNames(k abi.ManifestClass) (list []error) {
 		switch {
 		case !validName(f.Name):
 			add("the method %q of %s has a name that JavaScript does not allow: use letters, digits, _ and $", f.Name, k.Name)
+		case f.Name == "then":
+			add("the method %s.%s has a name that no stub has, because a promise would have it: rename it", k.Name, f.Name)
 		case slices.Contains(reservedMethods, f.Name):
 			add("the method %s.%s has a name that the platform reserves: rename it", k.Name, f.Name)
 		}

@@ -28,6 +28,7 @@ func TestCheck(t *testing.T) {
 		declared []string
 		m        abi.Manifest
 		crons    []string
+		services []wrangler.Service
 		want     string
 	}{
 		{name: "right", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("delete", "key"))}}},
@@ -46,7 +47,10 @@ func TestCheck(t *testing.T) {
 			want: "the route \"/room\" names no object: want something like \"/room/{name}\" or \"POST /limit/{key}\"\n" +
 				"the route \"/room\" goes to the binding ROOM, which w.toml does not have: add it to durable_objects.bindings"},
 		{name: "queue", m: abi.Manifest{Fetch: true, Queue: true}, want: "durago does not deliver queues yet: remove Program.Queue"},
-		{name: "services", m: abi.Manifest{Fetch: true, Services: []string{"Admin"}}, want: "durago does not offer named entrypoints yet: remove Admin from Program.Services"},
+		{name: "entrypoint twice", m: abi.Manifest{Fetch: true, Services: []abi.ManifestClass{{Name: "Admin"}, {Name: "Admin"}}},
+			want: "the program has two classes, entrypoints or targets of the name Admin: give one another name"},
+		{name: "no entrypoint", services: []wrangler.Service{{Binding: "ADMIN", Service: "w", Entrypoint: "Admin"}}, m: abi.Manifest{Fetch: true},
+			want: "the binding ADMIN of w.toml names the entrypoint Admin, but the program does not export it: add it to Program.Services"},
 		{name: "crons", m: abi.Manifest{Fetch: true}, crons: []string{"* * * * *"},
 			want: "w.toml has triggers.crons, but the program has no handler for them: set Program.Scheduled, or remove the triggers"},
 
@@ -66,6 +70,8 @@ func TestCheck(t *testing.T) {
 			want: `the method "get-it" of A has a name that JavaScript does not allow: use letters, digits, _ and $`},
 		{name: "reserved method", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("alarm"), method("constructor"))}},
 			want: "the method A.alarm has a name that the platform reserves: rename it\nthe method A.constructor has a name that the platform reserves: rename it"},
+		{name: "a method that no stub has", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("then"))}},
+			want: "the method A.then has a name that no stub has, because a promise would have it: rename it"},
 		{name: "parameter name", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("f", "a", "b-c"))}},
 			want: `parameter 2 of A.f has the name "b-c", which JavaScript does not allow: ` + invalid},
 		{name: "parameter keyword", declared: []string{"A"}, m: abi.Manifest{Fetch: true, Classes: []abi.ManifestClass{class("A", method("f", "new"))}},
@@ -75,7 +81,7 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := &wrangler.Config{File: "w.toml", Name: "w", Migrations: []wrangler.Migration{{Tag: "a", NewSQLiteClasses: row.declared}},
-				Triggers: wrangler.Triggers{Crons: row.crons}}
+				Triggers: wrangler.Triggers{Crons: row.crons}, Services: row.services}
 			err := build.Check(c, &row.m)
 			if row.want == "" {
 				require.NoError(t, err)

@@ -27,6 +27,10 @@ const everything = `{
 		{"name": "QUIET", "class_name": "$Quiet1"}
 	]},
 	"migrations": [{"tag": "v1", "new_sqlite_classes": ["Room", "$Quiet1", "Unbound"]}],
+	"services": [
+		{"binding": "SELF", "service": "every-thing"},
+		{"binding": "ADMIN", "service": "every-thing", "entrypoint": "Admin", "props": {"may": ["read", "\"w\""]}}
+	],
 	"kv_namespaces": [{"binding": "A_1", "id": "first"}, {"binding": "A1"}, {"binding": "a_1", "id": "sec\"ond"}],
 	"vars": {
 		"WORD": "<b>\"q\" & \\ back\nline\u0001 é</b>",
@@ -51,6 +55,14 @@ func everythingManifest() *abi.Manifest {
 		}},
 		{Name: "$Quiet1"},
 		{Name: "Unbound", Message: true},
+	}, Services: []abi.ManifestClass{
+		{Name: "Admin", Fetch: true, Methods: []abi.ManifestMethod{{Name: "open", Result: "Cursor"}}},
+	}, Targets: []abi.ManifestClass{
+		{Name: "Cursor", Methods: []abi.ManifestMethod{
+			{Name: "next", Result: "string | null"},
+			{Name: "each", Params: []abi.ManifestParam{param("f", "(value: string) => void | Promise<void>")}, Result: "void"},
+		}},
+		{Name: "Empty"},
 	}, Routes: []abi.ManifestRoute{{Pattern: "POST /room/{name}/{rest...}", Binding: "ROOM"}, {Pattern: "/it's\"/{name}", Binding: "ROOM"}}}
 }
 

@@ -21,12 +21,19 @@ import (
 	"durago.example/host/storage"
 	"durago.example/host/workersapi"
 	"durago.example/wasm/abi"
+	"durago.example/wasm/value"
 )
 
 // Class is a Durable Object class of the worker.
 type Class struct {
 	Name      string
 	UniqueKey string // ids and the data directory depend on it
+}
+
+// Service is what a service binding names: an entrypoint of the worker itself.
+type Service struct {
+	Entrypoint string         // empty for the worker's own handlers
+	Props      map[string]any // JSON that the entrypoint is told; nil is none
 }
 
 // Options say what to run. Dir and one of Program and Wasm must be set.
@@ -37,6 +44,7 @@ type Options struct {
 	Bindings map[string]string // binding → class
 	Vars     map[string]any    // strings and JSON values
 	KV       map[string]string // binding → namespace id
+	Services map[string]Service
 
 	Dir      string // of the data
 	CacheDir string // of code compiled from Wasm
@@ -125,8 +133,12 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			return nil, err
 		}
 	}
+	services, err := h.services()
+	if err != nil {
+		return nil, err
+	}
 	for range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Install: h.install,
+		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log: func(level int, class, name, event, text string) {
 				o.Log(Line{level, class, name, event, text})
@@ -140,6 +152,22 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	return h, h.startEngine()
+}
+
+// services are the service bindings as the bridges take them.
+func (h *Host) services() (map[string]bridge.Service, error) {
+	out := map[string]bridge.Service{}
+	for binding, s := range h.o.Services {
+		b := bridge.Service{Entrypoint: s.Entrypoint}
+		if s.Props != nil {
+			var err error
+			if b.Props, err = value.Marshal(nil, s.Props); err != nil {
+				return nil, fmt.Errorf("the props of the binding %s: %w", binding, err)
+			}
+		}
+		out[binding] = b
+	}
+	return out, nil
 }
 
 func (h *Host) readManifest() error {
@@ -179,6 +207,11 @@ func (h *Host) startEngine() error {
 			return fmt.Errorf("the binding %s names the class %s, which is not declared: add it to new_sqlite_classes of a migration", binding, class)
 		}
 		h.bindings[binding] = n
+	}
+	for binding, s := range h.o.Services {
+		if s.Entrypoint != "" && !slices.ContainsFunc(h.manifest.Services, func(m abi.ManifestClass) bool { return m.Name == s.Entrypoint }) {
+			return fmt.Errorf("the binding %s names the entrypoint %s, but the program has none of that name: add it to Program.Services", binding, s.Entrypoint)
+		}
 	}
 	if err := h.readRoutes(); err != nil {
 		return err

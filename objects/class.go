@@ -24,19 +24,8 @@ type Class struct {
 //
 // What T can do besides is found by type: http.Handler, AlarmHandler, MessageHandler, CloseHandler, ErrorHandler.
 func NewClass[T any](name string, create func(*State) (*T, error), methods ...Method[T]) *Class {
-	var list []bound[T]
-	for _, m := range methods {
-		m.add(&list)
-	}
-	c := &Class{name: name, abilities: abilitiesOf((*T)(nil))}
-	table := make(map[string]func(*T, context.Context, []byte) ([]byte, error), len(list))
-	for _, b := range list {
-		if _, twice := table[b.sig.Name]; twice {
-			panic(fmt.Sprintf("objects: class %s: method %q is registered twice", name, b.sig.Name))
-		}
-		table[b.sig.Name] = b.call
-		c.methods = append(c.methods, b.sig)
-	}
+	table, signatures := tableOf("class "+name, methods)
+	c := &Class{name: name, methods: signatures, abilities: abilitiesOf((*T)(nil))}
 	c.create = func(s *State) (*instance, error) {
 		t, err := create(s)
 		if err != nil {
@@ -46,11 +35,7 @@ func NewClass[T any](name string, create func(*State) (*T, error), methods ...Me
 			return nil, fmt.Errorf("objects: the constructor of class %s returned nil without an error", name)
 		}
 		return &instance{class: c, state: s, self: t, call: func(ctx context.Context, method string, args []byte) ([]byte, error) {
-			m, ok := table[method]
-			if !ok {
-				return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", method)}
-			}
-			return m(t, ctx, args)
+			return table.call(t, ctx, method, args)
 		}}, nil
 	}
 	return c

@@ -227,7 +227,7 @@ func TestProgram_manifest(t *testing.T) {
 	var m abi.Manifest
 	require.NoError(t, json.Unmarshal(b, &m))
 	require.Equal(t, abi.Manifest{
-		ABI: abi.Version, Fetch: true, Services: []string{"Admin"},
+		ABI: abi.Version, Fetch: true, Services: []abi.ManifestClass{{Name: "Admin"}},
 		Classes: []abi.ManifestClass{
 			{Name: "Sum", Methods: []abi.ManifestMethod{
 				{Name: "described", Result: "Record<string, { max: number; note?: string; }>", Params: []abi.ManifestParam{

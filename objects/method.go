@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 )
 
@@ -15,6 +16,35 @@ type bound[T any] struct {
 }
 
 func (b bound[T]) add(list *[]bound[T]) { *list = append(*list, b) }
+
+// methodTable is methods by name.
+type methodTable[T any] map[string]func(*T, context.Context, []byte) ([]byte, error)
+
+// tableOf is the table of methods of what, a class or a target. Two of one name panic.
+func tableOf[T any](what string, methods []Method[T]) (methodTable[T], []*Signature) {
+	var list []bound[T]
+	for _, m := range methods {
+		m.add(&list)
+	}
+	table := make(methodTable[T], len(list))
+	var signatures []*Signature
+	for _, b := range list {
+		if _, twice := table[b.sig.Name]; twice {
+			panic(fmt.Sprintf("objects: %s: method %q is registered twice", what, b.sig.Name))
+		}
+		table[b.sig.Name] = b.call
+		signatures = append(signatures, b.sig)
+	}
+	return table, signatures
+}
+
+func (t methodTable[T]) call(self *T, ctx context.Context, method string, args []byte) ([]byte, error) {
+	m, ok := t[method]
+	if !ok {
+		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", method)}
+	}
+	return m(self, ctx, args)
+}
 
 // Embed lifts the methods of an embedded ready class to the class that embeds it. Go has no virtual dispatch: what an
 // outer class overrides are hooks in the inner one's configuration.
@@ -43,12 +73,19 @@ func signature(name string, params []string, result reflect.Type, in ...reflect.
 	return &Signature{Name: name, Params: params, In: in, Out: result}
 }
 
+// Declared is the contract of a method, of whatever types: what a Contract lists.
+type Declared interface{ signature() *Signature }
+
+type declared struct{ sig *Signature }
+
+func (d declared) signature() *Signature { return d.sig }
+
 // Func0 is the contract of a method with no argument and a result: a name and types, no implementation.
-type Func0[R any] struct{ sig *Signature }
+type Func0[R any] struct{ declared }
 
 // Declare0 declares a Func0; name and parameters are what JavaScript sees.
 func Declare0[R any](name string) Func0[R] {
-	return Func0[R]{signature(name, nil, reflect.TypeFor[R]())}
+	return Func0[R]{declared{signature(name, nil, reflect.TypeFor[R]())}}
 }
 
 // Call calls the method on to and waits for its result.
@@ -64,7 +101,7 @@ func Impl0[T, R any](f Func0[R], m func(*T, context.Context) (R, error)) Method[
 		if err != nil {
 			return nil, err
 		}
-		return encodeResult(f.sig, &r)
+		return encodeResult(ctx, f.sig, &r)
 	}}
 }
 
@@ -81,11 +118,11 @@ func Method0[T, R any](name string, m func(*T, context.Context) (R, error)) Boun
 }
 
 // Proc0 is the contract of a method with no argument that returns only an error.
-type Proc0 struct{ sig *Signature }
+type Proc0 struct{ declared }
 
 // DeclareProc0 declares a Proc0.
 func DeclareProc0(name string) Proc0 {
-	return Proc0{signature(name, nil, nil)}
+	return Proc0{declared{signature(name, nil, nil)}}
 }
 
 // Call calls the method on to and waits for its end.
@@ -116,11 +153,11 @@ func MethodProc0[T any](name string, m func(*T, context.Context) error) BoundPro
 }
 
 // Func1 is the contract of a method with one argument and a result: a name and types, no implementation.
-type Func1[A, R any] struct{ sig *Signature }
+type Func1[A, R any] struct{ declared }
 
 // Declare1 declares a Func1; name and parameters are what JavaScript sees.
 func Declare1[A, R any](name, a string) Func1[A, R] {
-	return Func1[A, R]{signature(name, []string{a}, reflect.TypeFor[R](), reflect.TypeFor[A]())}
+	return Func1[A, R]{declared{signature(name, []string{a}, reflect.TypeFor[R](), reflect.TypeFor[A]())}}
 }
 
 // Call calls the method on to and waits for its result.
@@ -133,14 +170,14 @@ func (f Func1[A, R]) Call(ctx context.Context, to Caller, a A) (r R, err error) 
 func Impl1[T, A, R any](f Func1[A, R], m func(*T, context.Context, A) (R, error)) Method[T] {
 	return bound[T]{f.sig, func(t *T, ctx context.Context, args []byte) ([]byte, error) {
 		var a A
-		if err := decodeArgs(f.sig, args, &a); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a); err != nil {
 			return nil, err
 		}
 		r, err := m(t, ctx, a)
 		if err != nil {
 			return nil, err
 		}
-		return encodeResult(f.sig, &r)
+		return encodeResult(ctx, f.sig, &r)
 	}}
 }
 
@@ -157,11 +194,11 @@ func Method1[T, A, R any](name string, m func(*T, context.Context, A) (R, error)
 }
 
 // Proc1 is the contract of a method with one argument that returns only an error.
-type Proc1[A any] struct{ sig *Signature }
+type Proc1[A any] struct{ declared }
 
 // DeclareProc1 declares a Proc1.
 func DeclareProc1[A any](name, a string) Proc1[A] {
-	return Proc1[A]{signature(name, []string{a}, nil, reflect.TypeFor[A]())}
+	return Proc1[A]{declared{signature(name, []string{a}, nil, reflect.TypeFor[A]())}}
 }
 
 // Call calls the method on to and waits for its end.
@@ -173,7 +210,7 @@ func (f Proc1[A]) Call(ctx context.Context, to Caller, a A) error {
 func ImplProc1[T, A any](f Proc1[A], m func(*T, context.Context, A) error) Method[T] {
 	return bound[T]{f.sig, func(t *T, ctx context.Context, args []byte) ([]byte, error) {
 		var a A
-		if err := decodeArgs(f.sig, args, &a); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a); err != nil {
 			return nil, err
 		}
 		if err := m(t, ctx, a); err != nil {
@@ -196,11 +233,11 @@ func MethodProc1[T, A any](name string, m func(*T, context.Context, A) error, a 
 }
 
 // Func2 is the contract of a method with 2 arguments and a result: a name and types, no implementation.
-type Func2[A, B, R any] struct{ sig *Signature }
+type Func2[A, B, R any] struct{ declared }
 
 // Declare2 declares a Func2; name and parameters are what JavaScript sees.
 func Declare2[A, B, R any](name, a, b string) Func2[A, B, R] {
-	return Func2[A, B, R]{signature(name, []string{a, b}, reflect.TypeFor[R](), reflect.TypeFor[A](), reflect.TypeFor[B]())}
+	return Func2[A, B, R]{declared{signature(name, []string{a, b}, reflect.TypeFor[R](), reflect.TypeFor[A](), reflect.TypeFor[B]())}}
 }
 
 // Call calls the method on to and waits for its result.
@@ -214,14 +251,14 @@ func Impl2[T, A, B, R any](f Func2[A, B, R], m func(*T, context.Context, A, B) (
 	return bound[T]{f.sig, func(t *T, ctx context.Context, args []byte) ([]byte, error) {
 		var a A
 		var b B
-		if err := decodeArgs(f.sig, args, &a, &b); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a, &b); err != nil {
 			return nil, err
 		}
 		r, err := m(t, ctx, a, b)
 		if err != nil {
 			return nil, err
 		}
-		return encodeResult(f.sig, &r)
+		return encodeResult(ctx, f.sig, &r)
 	}}
 }
 
@@ -238,11 +275,11 @@ func Method2[T, A, B, R any](name string, m func(*T, context.Context, A, B) (R, 
 }
 
 // Proc2 is the contract of a method with 2 arguments that returns only an error.
-type Proc2[A, B any] struct{ sig *Signature }
+type Proc2[A, B any] struct{ declared }
 
 // DeclareProc2 declares a Proc2.
 func DeclareProc2[A, B any](name, a, b string) Proc2[A, B] {
-	return Proc2[A, B]{signature(name, []string{a, b}, nil, reflect.TypeFor[A](), reflect.TypeFor[B]())}
+	return Proc2[A, B]{declared{signature(name, []string{a, b}, nil, reflect.TypeFor[A](), reflect.TypeFor[B]())}}
 }
 
 // Call calls the method on to and waits for its end.
@@ -255,7 +292,7 @@ func ImplProc2[T, A, B any](f Proc2[A, B], m func(*T, context.Context, A, B) err
 	return bound[T]{f.sig, func(t *T, ctx context.Context, args []byte) ([]byte, error) {
 		var a A
 		var b B
-		if err := decodeArgs(f.sig, args, &a, &b); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a, &b); err != nil {
 			return nil, err
 		}
 		if err := m(t, ctx, a, b); err != nil {
@@ -278,11 +315,11 @@ func MethodProc2[T, A, B any](name string, m func(*T, context.Context, A, B) err
 }
 
 // Func3 is the contract of a method with 3 arguments and a result: a name and types, no implementation.
-type Func3[A, B, C, R any] struct{ sig *Signature }
+type Func3[A, B, C, R any] struct{ declared }
 
 // Declare3 declares a Func3; name and parameters are what JavaScript sees.
 func Declare3[A, B, C, R any](name, a, b, c string) Func3[A, B, C, R] {
-	return Func3[A, B, C, R]{signature(name, []string{a, b, c}, reflect.TypeFor[R](), reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C]())}
+	return Func3[A, B, C, R]{declared{signature(name, []string{a, b, c}, reflect.TypeFor[R](), reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C]())}}
 }
 
 // Call calls the method on to and waits for its result.
@@ -297,14 +334,14 @@ func Impl3[T, A, B, C, R any](f Func3[A, B, C, R], m func(*T, context.Context, A
 		var a A
 		var b B
 		var c C
-		if err := decodeArgs(f.sig, args, &a, &b, &c); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a, &b, &c); err != nil {
 			return nil, err
 		}
 		r, err := m(t, ctx, a, b, c)
 		if err != nil {
 			return nil, err
 		}
-		return encodeResult(f.sig, &r)
+		return encodeResult(ctx, f.sig, &r)
 	}}
 }
 
@@ -321,11 +358,11 @@ func Method3[T, A, B, C, R any](name string, m func(*T, context.Context, A, B, C
 }
 
 // Proc3 is the contract of a method with 3 arguments that returns only an error.
-type Proc3[A, B, C any] struct{ sig *Signature }
+type Proc3[A, B, C any] struct{ declared }
 
 // DeclareProc3 declares a Proc3.
 func DeclareProc3[A, B, C any](name, a, b, c string) Proc3[A, B, C] {
-	return Proc3[A, B, C]{signature(name, []string{a, b, c}, nil, reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C]())}
+	return Proc3[A, B, C]{declared{signature(name, []string{a, b, c}, nil, reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C]())}}
 }
 
 // Call calls the method on to and waits for its end.
@@ -339,7 +376,7 @@ func ImplProc3[T, A, B, C any](f Proc3[A, B, C], m func(*T, context.Context, A, 
 		var a A
 		var b B
 		var c C
-		if err := decodeArgs(f.sig, args, &a, &b, &c); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a, &b, &c); err != nil {
 			return nil, err
 		}
 		if err := m(t, ctx, a, b, c); err != nil {
@@ -362,11 +399,11 @@ func MethodProc3[T, A, B, C any](name string, m func(*T, context.Context, A, B, 
 }
 
 // Func4 is the contract of a method with 4 arguments and a result: a name and types, no implementation.
-type Func4[A, B, C, D, R any] struct{ sig *Signature }
+type Func4[A, B, C, D, R any] struct{ declared }
 
 // Declare4 declares a Func4; name and parameters are what JavaScript sees.
 func Declare4[A, B, C, D, R any](name, a, b, c, d string) Func4[A, B, C, D, R] {
-	return Func4[A, B, C, D, R]{signature(name, []string{a, b, c, d}, reflect.TypeFor[R](), reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C](), reflect.TypeFor[D]())}
+	return Func4[A, B, C, D, R]{declared{signature(name, []string{a, b, c, d}, reflect.TypeFor[R](), reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C](), reflect.TypeFor[D]())}}
 }
 
 // Call calls the method on to and waits for its result.
@@ -382,14 +419,14 @@ func Impl4[T, A, B, C, D, R any](f Func4[A, B, C, D, R], m func(*T, context.Cont
 		var b B
 		var c C
 		var d D
-		if err := decodeArgs(f.sig, args, &a, &b, &c, &d); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a, &b, &c, &d); err != nil {
 			return nil, err
 		}
 		r, err := m(t, ctx, a, b, c, d)
 		if err != nil {
 			return nil, err
 		}
-		return encodeResult(f.sig, &r)
+		return encodeResult(ctx, f.sig, &r)
 	}}
 }
 
@@ -406,11 +443,11 @@ func Method4[T, A, B, C, D, R any](name string, m func(*T, context.Context, A, B
 }
 
 // Proc4 is the contract of a method with 4 arguments that returns only an error.
-type Proc4[A, B, C, D any] struct{ sig *Signature }
+type Proc4[A, B, C, D any] struct{ declared }
 
 // DeclareProc4 declares a Proc4.
 func DeclareProc4[A, B, C, D any](name, a, b, c, d string) Proc4[A, B, C, D] {
-	return Proc4[A, B, C, D]{signature(name, []string{a, b, c, d}, nil, reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C](), reflect.TypeFor[D]())}
+	return Proc4[A, B, C, D]{declared{signature(name, []string{a, b, c, d}, nil, reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C](), reflect.TypeFor[D]())}}
 }
 
 // Call calls the method on to and waits for its end.
@@ -425,7 +462,7 @@ func ImplProc4[T, A, B, C, D any](f Proc4[A, B, C, D], m func(*T, context.Contex
 		var b B
 		var c C
 		var d D
-		if err := decodeArgs(f.sig, args, &a, &b, &c, &d); err != nil {
+		if err := decodeArgs(ctx, f.sig, args, &a, &b, &c, &d); err != nil {
 			return nil, err
 		}
 		if err := m(t, ctx, a, b, c, d); err != nil {

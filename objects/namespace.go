@@ -3,7 +3,6 @@ package objects
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"durago.example/objects/driver"
 )
@@ -14,20 +13,31 @@ type ID struct{ id driver.ID }
 // String is the id as 64 hex digits.
 func (i ID) String() string { return i.id.Hex }
 
-// Name is the text that the id was made from; ok is false for unique and parsed ids.
+// Name is the text that the id was made from; ok is false for unique and parsed ids. An object does not know its own if
+// it is longer than 1,024 bytes.
 func (i ID) Name() (name string, ok bool) { return i.id.Name, i.id.Named }
+
+// Equal tells whether both name the same object.
+func (i ID) Equal(j ID) bool { return i.id.Hex == j.id.Hex }
 
 // Namespace is a class bound under a name: where ids and stubs are made. See
 // https://developers.cloudflare.com/durable-objects/api/namespace/.
 type Namespace struct {
-	scope   driver.Scope
-	binding string
+	scope driver.Scope
+	name  driver.Namespace
 }
 
 // NamespaceOf is the binding of the given name, for the object or request that ctx belongs to. A name that is not
 // configured fails at the first use.
 func NamespaceOf(ctx context.Context, binding string) *Namespace {
-	return &Namespace{scopeOf(ctx), binding}
+	return &Namespace{scopeOf(ctx), driver.Namespace{Binding: binding}}
+}
+
+// Jurisdiction is the same class restricted to a jurisdiction, such as "eu": its objects run and store there, and their
+// ids are others. workerd and the host have none: ids then fail. See
+// https://developers.cloudflare.com/durable-objects/reference/data-location/.
+func (n *Namespace) Jurisdiction(name string) *Namespace {
+	return &Namespace{n.scope, driver.Namespace{Binding: n.name.Binding, Jurisdiction: name}}
 }
 
 // IDFromName is the id of the object of that name; it is always the same.
@@ -36,7 +46,7 @@ func (n *Namespace) IDFromName(name string) (ID, error) {
 	if err != nil {
 		return ID{}, err
 	}
-	id, err := p.IDFromName(n.binding, name)
+	id, err := p.IDFromName(n.name, name)
 	return ID{id}, err
 }
 
@@ -52,7 +62,7 @@ func (n *Namespace) NewUniqueID(o *IDOptions) (ID, error) {
 	if o == nil {
 		o = &IDOptions{}
 	}
-	id, err := p.NewUniqueID(n.binding, o.Jurisdiction)
+	id, err := p.NewUniqueID(n.name, o.Jurisdiction)
 	return ID{id}, err
 }
 
@@ -62,17 +72,28 @@ func (n *Namespace) ParseID(hex string) (ID, error) {
 	if err != nil {
 		return ID{}, err
 	}
-	id, err := p.ParseID(n.binding, hex)
+	id, err := p.ParseID(n.name, hex)
 	return ID{id}, err
 }
 
-// Get makes a stub of the object. Nothing is started; an error appears at the stub's first use.
-func (n *Namespace) Get(id ID) *Stub {
+// Get makes a stub of the object. Nothing is started. An error appears at the stub's first use; one of an id that is not
+// of this namespace is a TypeError.
+func (n *Namespace) Get(id ID) *Stub { return n.GetWith(id, GetOptions{}) }
+
+// GetOptions say where a new object should live.
+type GetOptions struct {
+	// LocationHint is a region such as "weur"; what is near the first caller if empty. workerd and the host ignore it. See
+	// https://developers.cloudflare.com/durable-objects/reference/data-location/#provide-a-location-hint.
+	LocationHint string
+}
+
+// GetWith is Get with options.
+func (n *Namespace) GetWith(id ID, o GetOptions) *Stub {
 	p, err := n.platform()
 	if err != nil {
 		return &Stub{err: err}
 	}
-	s, err := p.Stub(n.binding, id.id)
+	s, err := p.Stub(n.name, id.id, o.LocationHint)
 	return &Stub{stub: s, id: id, err: err}
 }
 
@@ -100,65 +121,4 @@ func scopeOf(ctx context.Context) driver.Scope {
 		return s
 	}
 	return currentScope()
-}
-
-// Stub is a client of one object and an ordered channel to it: calls that are made one after another arrive in that
-// order. After the object breaks a stub keeps failing; get a new one. See
-// https://developers.cloudflare.com/durable-objects/api/stub/.
-type Stub struct {
-	stub driver.Stub
-	id   ID
-	err  error
-}
-
-var _ Caller = (*Stub)(nil)
-
-// ID is the object's id.
-func (s *Stub) ID() ID { return s.id }
-
-// CallRPC calls a method with encoded arguments. Typed calls use it: Increment.Call(ctx, stub, 2).
-func (s *Stub) CallRPC(ctx context.Context, method string, args []byte) ([]byte, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	return s.stub.Call(ctx, method, args)
-}
-
-// Call calls a method by name: arguments are whatever the values' codec takes, result is a pointer or nil.
-func (s *Stub) Call(ctx context.Context, result any, method string, args ...any) error {
-	in := make([]any, len(args))
-	for i := range args {
-		in[i] = &args[i]
-	}
-	b, err := encodeArgs(in)
-	if err != nil {
-		return err
-	}
-	out, err := s.CallRPC(ctx, method, b)
-	if err != nil || result == nil {
-		return err
-	}
-	return decodeValue(out, result)
-}
-
-// Fetch sends a request to the object's HTTP handler. The URL must be absolute; its host is not looked up. The caller
-// closes the response's body.
-func (s *Stub) Fetch(ctx context.Context, r *http.Request) (*http.Response, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	return s.stub.Fetch(ctx, r)
-}
-
-// Forward hands r, as middleware left it, to the object, and its answer to w: body, stream and socket pass by without a
-// copy through Go. An error means that nothing was written.
-func (s *Stub) Forward(w http.ResponseWriter, r *http.Request) error {
-	if s.err != nil {
-		return s.err
-	}
-	f, ok := unwrap[driver.Forwarder](w)
-	if !ok {
-		return errors.New("objects: Forward needs the handler's own http.ResponseWriter, or one that unwraps to it")
-	}
-	return f.Forward(s.stub, r)
 }

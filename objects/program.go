@@ -52,14 +52,6 @@ type QueueMessage struct {
 // Decode reads the message's body into v, a pointer.
 func (m *QueueMessage) Decode(v any) error { return decodeValue(m.body, v) }
 
-// Service is a named entrypoint: a class without storage, made anew for each event.
-type Service struct{ class *Class }
-
-// NewService makes an entrypoint of the given name.
-func NewService[T any](name string, create func(ctx context.Context) (*T, error), methods ...Method[T]) *Service {
-	return &Service{NewClass(name, func(s *State) (*T, error) { return create(s.Context()) }, methods...)}
-}
-
 // Run hands the program to the runtime and never returns. It belongs at the end of main. Natively, where there is no
 // runtime, it ends the program with a sentence that says how to build it.
 func Run(p Program) { run(p.erase()) }
@@ -72,6 +64,9 @@ func (p *Program) erase() driver.Program {
 	d := driver.Program{Fetch: p.Fetch, Manifest: p.manifest}
 	for _, c := range p.Classes {
 		d.Classes = append(d.Classes, erased{c})
+	}
+	for _, v := range p.Services {
+		d.Services = append(d.Services, erased{v.class})
 	}
 	if f := p.Scheduled; f != nil {
 		d.Scheduled = func(ctx context.Context, cron string, at time.Time) error {
@@ -90,7 +85,8 @@ func (p *Program) manifest() ([]byte, error) {
 		m.Routes = append(m.Routes, abi.ManifestRoute(r))
 	}
 	for _, s := range p.Services {
-		m.Services = append(m.Services, s.class.name)
+		m.Services = append(m.Services, s.describe())
 	}
+	m.Targets = p.targets()
 	return json.Marshal(m)
 }

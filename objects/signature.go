@@ -35,7 +35,7 @@ type Caller interface {
 }
 
 func invoke(ctx context.Context, c Caller, s *Signature, out any, in ...any) error {
-	args, err := encodeArgs(in)
+	args, err := encodeArgs(ctx, in)
 	if err != nil {
 		return fmt.Errorf("objects: %s: %w", s.Name, err)
 	}
@@ -46,7 +46,7 @@ func invoke(ctx context.Context, c Caller, s *Signature, out any, in ...any) err
 	if out == nil {
 		return nil
 	}
-	if err := decodeValue(b, out); err != nil {
+	if err := decodeResult(ctx, b, out); err != nil {
 		return fmt.Errorf("objects: result of %s: %w", s.Name, err)
 	}
 	return nil

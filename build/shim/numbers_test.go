@@ -116,6 +116,7 @@ func TestRuntime_numbers(t *testing.T) {
 		{"OP", "Op", "MANIFEST"},
 		{"EVENT", "Event", "MANIFEST EXPIRE"},
 		{"BODY", "Body", ""},
+		{"LINK", "Link", ""},
 		{"CONTROL", "Control", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -136,6 +137,9 @@ func TestRuntime_numbers(t *testing.T) {
 		require.NotNil(t, m)
 		require.Equal(t, `[["remote", `+strconv.Itoa(constants["ErrorRemote"])+`], ["retryable", `+strconv.Itoa(constants["ErrorRetryable"])+
 			`], ["overloaded", `+strconv.Itoa(constants["ErrorOverloaded"])+`], ["durableObjectReset", `+strconv.Itoa(constants["ErrorReset"])+`]]`, m[1])
+	})
+	t.Run("MAX_LINKS", func(t *testing.T) {
+		require.True(t, strings.Contains(js, "\nconst MAX_LINKS = "+strconv.Itoa(constants["MaxLinks"])+";\n"))
 	})
 	t.Run("exports", func(t *testing.T) {
 		for _, name := range []string{"durago_alloc", "durago_event", "durago_transaction"} {
@@ -184,7 +188,6 @@ func TestValue_tags(t *testing.T) {
 	js := source(t, "value.mjs")
 	want := withPrefix(goConstants(t, "../../wasm/value"), "Tag")
 	require.Contains(t, want, "HANDLE")
-	delete(want, "HANDLE") // reserved
 	want["REGEXP"] = want["REG_EXP"]
 	want["BIGINT"] = want["BIG_INT"]
 	delete(want, "REG_EXP")

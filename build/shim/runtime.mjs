@@ -7,14 +7,14 @@
 // optimised.
 //
 // The wire contract is wasm/abi; its numbers are repeated here and compared by a test.
-import { DurableObject, env as workerEnv } from "cloudflare:workers";
+import { DurableObject, RpcTarget, WorkerEntrypoint, env as workerEnv } from "cloudflare:workers";
 import { decode, encode } from "./value.mjs";
 
 const ABI = 1;
 const CONTROL = { INBOX: 0, INBOX_SIZE: 1, CURRENT: 2, TRANSACTION: 3, BEGUN: 4, WORDS: 8 };
 const EVENT = {
   CONSTRUCT: 1, FETCH: 2, RPC: 3, ALARM: 4, SOCKET_MESSAGE: 5, SOCKET_CLOSE: 6, SOCKET_ERROR: 7, SCHEDULED: 8, BLOCK: 9,
-  WAKE: 20, DONE: 21, GONE: 22, CANCEL: 23,
+  TARGET: 10, SERVICE: 11, WAKE: 20, DONE: 21, GONE: 22, CANCEL: 23, UNLENT: 25,
 };
 const OP = {
   REPLY: 1, RETURN: 2, FAIL: 3,
@@ -28,8 +28,11 @@ const OP = {
   FETCH: 68, FETCH_ABORT: 69,
   SOCKET_ACCEPT: 70, SOCKET_SEND: 71, SOCKET_CLOSE: 72, SOCKETS: 73, SOCKET_TAGS: 74, SOCKET_ATTACH: 75,
   SOCKET_ATTACHMENT: 76, AUTO_RESPONSE: 77, SOCKET_PINGED: 78, SOCKET_STATE: 79, SOCKET_BROADCAST: 80,
+  TARGET: 90, STUB_DUP: 91, SERVICE: 92,
 };
 const BODY = { NONE: 0, INLINE: 1, STREAM: 2, PASS: 3 };
+const LINK = { STREAM: 1, PASS: 2, STUB: 3, TARGET: 4, CALLBACK: 5, GIVEN: 0x40000000 };
+const MAX_LINKS = 10000;
 const CHUNK = 64 << 10; // rows and small bodies travel in pieces of about this size
 
 const utf8 = new TextEncoder();
@@ -112,7 +115,14 @@ function isASCII(u8, from, to) {
 
 const FLAGS = [["remote", 1], ["retryable", 2], ["overloaded", 4], ["durableObjectReset", 8]];
 const CLASSES = { TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError };
+const HIDDEN = ["cause", "errors"]; // own properties of an error that are not enumerable
+const EXCEPTIONS = new Set(["AbortError", "DataCloneError", "InvalidStateError", "NotSupportedError", "QuotaExceededError", "TimeoutError"]);
 const KNOWN = new Set(["name", "message", "stack", "durableObjectId", ...FLAGS.map(([name]) => name)]);
+
+// given tells of properties that an error of its class has by itself.
+function given(e, k) {
+  return (k === "code" && e instanceof DOMException) || (k === "errors" && e.errors?.length === 0);
+}
 
 function putError(e) {
   const o = e !== null && typeof e === "object" ? e : { name: "Error", message: String(e) };
@@ -126,8 +136,14 @@ function putError(e) {
   const props = {};
   let some = false;
   for (const k of Object.keys(o)) {
-    if (!KNOWN.has(k)) {
+    if (!KNOWN.has(k) && !given(e, k)) {
       props[k] = o[k];
+      some = true;
+    }
+  }
+  for (const k of HIDDEN) {
+    if (e instanceof Error && Object.hasOwn(e, k) && !given(e, k)) {
+      props[k] = e[k];
       some = true;
     }
   }
@@ -137,6 +153,17 @@ function putError(e) {
   } catch {
     // A property that cannot cross is dropped; the error is not.
   }
+}
+
+function makeError(name, message, props) {
+  if (EXCEPTIONS.has(name)) return Object.assign(new DOMException(message, name), props);
+  const e = name === "AggregateError" ? new AggregateError([], message) : new (CLASSES[name] ?? Error)(message);
+  if (name !== e.name) Object.defineProperty(e, "name", { value: name, enumerable: true, writable: true });
+  for (const k of HIDDEN) {
+    if (Object.hasOwn(props, k)) Object.defineProperty(e, k, { value: props[k], writable: true, configurable: true });
+    delete props[k];
+  }
+  return Object.assign(e, props);
 }
 
 // ---- the Go instance ------------------------------------------------------------------------------------------------
@@ -380,8 +407,8 @@ class Instance {
   rest() {
     return this.u8.slice(this.p, this.end);
   }
-  rvalue() {
-    return decode(this.rest(), 0).value;
+  rvalue(links) {
+    return decode(this.rest(), 0, links).value;
   }
   rheaders() {
     const h = [];
@@ -394,10 +421,9 @@ class Instance {
     const message = this.rstr();
     this.rstr();
     const stack = this.rstr();
-    const e = new (CLASSES[name] ?? Error)(message);
-    if (name !== e.name) Object.defineProperty(e, "name", { value: name, enumerable: true, writable: true });
+    const props = this.p < this.end ? this.rvalue() : {};
+    const e = makeError(name, message, props);
     for (const [flag, bit] of FLAGS) if (flags & bit) e[flag] = true;
-    if (this.p < this.end) Object.assign(e, this.rvalue());
     if (stack !== "") console.error(`${message}\n${stack}`);
     return e;
   }
@@ -547,7 +573,10 @@ class Context {
     this.streams = new Map(); // id → Outgoing
     this.bodies = new Map(); // handle → {stream, reader}
     this.cursors = new Map();
-    this.stubs = new Map();
+    this.stubs = new Map(); // handle → what Go calls others by
+    this.lent = new Map(); // id → what others call Go by
+    this.landed = undefined; // stubs in the value that was encoded last
+    this.given = 0; // stubs that came in values
     this.aborts = new Map();
     this.work = new Map(); // token → resolve, of waitUntil
     this.transactions = new Map(); // event of its body → the platform's
@@ -802,8 +831,9 @@ class Context {
     this.end(i);
   }
 
-  // later completes an asynchronous operation when the promise that f makes has settled. put writes the answer.
-  later(token, f, put) {
+  // later completes an asynchronous operation when the promise that f makes has settled. put writes the answer; an error
+  // is what fail makes of it, if that is given.
+  later(token, f, put, fail) {
     let p;
     try {
       p = f();
@@ -813,7 +843,7 @@ class Context {
     const i = this.inst;
     Promise.resolve(p).then(
       (v) => this.done(i, token, () => put?.(v)),
-      (e) => this.done(i, token, undefined, e),
+      (e) => this.done(i, token, undefined, fail === undefined ? e : fail(e)),
     );
     return 0;
   }
@@ -875,11 +905,12 @@ class Context {
   }
 
   namespace(binding) {
-    const ns = this.env[binding];
+    const [name, jurisdiction] = binding.split("\0");
+    const ns = this.env[name];
     if (typeof ns?.idFromName !== "function") {
-      throw new Error(`no Durable Object namespace is bound as ${binding}: add it to durable_objects.bindings`);
+      throw new Error(`no Durable Object namespace is bound as ${name}: add it to durable_objects.bindings`);
     }
-    return ns;
+    return jurisdiction === undefined ? ns : ns.jurisdiction(jurisdiction);
   }
 
   // ---- operations
@@ -892,7 +923,7 @@ class Context {
         return 0;
       }
       case OP.RETURN: {
-        this.settle(token, n === 0 ? undefined : i.rvalue());
+        this.settle(token, n === 0 ? undefined : this.result(i));
         this.finish(i, token);
         return 0;
       }
@@ -907,12 +938,14 @@ class Context {
       case OP.WAKE:
         return i.wake(token);
       case OP.BODY_READ: {
-        const b = this.bodies.get(i.ru32());
+        const h = i.ru32();
+        const b = this.bodies.get(h);
         return this.later(
           token,
           () => (b.reader ??= b.stream.getReader()).read(),
           ({ done, value }) => {
-            if (!done) out.raw(value instanceof Uint8Array ? value : new Uint8Array(value));
+            if (done) this.bodies.delete(h);
+            else out.raw(value instanceof Uint8Array ? value : new Uint8Array(value));
           },
         );
       }
@@ -959,6 +992,7 @@ class Context {
       case OP.BLOCK:
         return this.inSection(token, (body) => this.ctx.blockConcurrencyWhile(body));
     }
+    if (op >= OP.TARGET) return this.linkOp(op, token, i);
     if (op >= OP.SOCKET_ACCEPT) return this.socketOp(op, token, i);
     if (op >= OP.ID_FROM_NAME) return this.namespaceOp(op, token, i);
     return this.storageOp(op, token, i);
@@ -1155,20 +1189,24 @@ class Context {
         const hex = i.rstr();
         const named = i.rbyte() === 1;
         const name = i.rstr();
-        this.stubs.set(token, ns.get(named ? ns.idFromName(name) : ns.idFromString(hex)));
+        const locationHint = i.rstr();
+        const id = named ? ns.idFromName(name) : ns.idFromString(hex);
+        if (id.toString() !== hex.toLowerCase()) throw new TypeError("Durable Object ID is not valid for this namespace.");
+        this.stubs.set(token, locationHint === "" ? ns.get(id) : ns.get(id, { locationHint }));
         return 0;
       }
       case OP.STUB_DROP:
-        this.stubs.delete(token);
+        this.dropStub(token, i);
         return 0;
       case OP.STUB_CALL: {
-        const stub = this.stubs.get(i.ru32());
+        const stub = this.stub(i.ru32());
         const method = i.rstr();
-        const args = i.rvalue();
-        return this.later(token, () => stub[method](...args), (v) => out.raw(encode(v)));
+        const args = i.rvalue(this);
+        const call = () => (method === "" ? stub(...args) : stub[method](...args));
+        return this.later(token, call, (v) => out.raw(this.encoded(v)), (e) => named(e, stub));
       }
       case OP.STUB_FETCH: {
-        const stub = this.stubs.get(i.ru32());
+        const stub = this.stub(i.ru32());
         return this.fetching(token, i.rrequest(this), (r, o) => stub.fetch(r, o));
       }
       case OP.FETCH:
@@ -1177,7 +1215,7 @@ class Context {
         this.aborts.get(token)?.abort();
         return 0;
       case OP.FORWARD: {
-        const stub = this.stubs.get(i.ru32());
+        const stub = this.stub(i.ru32());
         const ev = i.ru32();
         const original = this.requests.get(ev);
         let request = original;
@@ -1194,6 +1232,145 @@ class Context {
       }
     }
     throw new Error(`durago: unknown operation ${op}: app.wasm is newer than this shim`);
+  }
+
+  // ---- what crosses in values and is no data
+
+  linkOp(op, token, i) {
+    switch (op) {
+      case OP.TARGET: {
+        const lent = new Lent(this, i, token);
+        const name = i.rstr();
+        this.lent.set(token, name === "" ? callback(lent) : new targets[name](lent));
+        if (this.service !== undefined) this.begin(i); // an entrypoint's context lasts as long as somebody has something of it
+        return 0;
+      }
+      case OP.STUB_DUP: {
+        const stub = this.stub(i.ru32());
+        this.stubs.set(token, typeof stub === "function" ? stub.dup() : stub);
+        return 0;
+      }
+      case OP.SERVICE: {
+        const name = i.rstr();
+        const service = this.env[name];
+        if (typeof service?.fetch !== "function") throw new Error(`no service is bound as ${name}: add it to services`);
+        this.stubs.set(token, service);
+        return 0;
+      }
+    }
+    throw new Error(`durago: unknown operation ${op}: app.wasm is newer than this shim`);
+  }
+
+  stub(handle) {
+    const s = this.stubs.get(handle);
+    if (s === undefined) throw new Error("RPC stub used after being disposed.");
+    return s;
+  }
+
+  // dropStub is told that Go does not use a stub any more, or will not lend what it was about to.
+  dropStub(handle, i) {
+    const s = this.forgetStub(handle);
+    if (typeof s === "function") s[Symbol.dispose](); // stubs of objects and services have nothing to dispose
+    if (this.lent.delete(handle) && this.service !== undefined) this.end(i);
+  }
+
+  forgetStub(handle) {
+    const s = this.stubs.get(handle);
+    if (this.stubs.delete(handle) && handle & LINK.GIVEN) this.given--;
+    return s;
+  }
+
+  // encoded is a value for Go.
+  encoded(v) {
+    this.landed = undefined;
+    return encode(v, this);
+  }
+
+  // link makes the kind and id of a handle for what Go is given.
+  link(v) {
+    const isStream = v instanceof ReadableStream;
+    if (!isStream && typeof v !== "function" && !STUBS.has(Object.prototype.toString.call(v))) return undefined;
+    if (this.bodies.size >= MAX_LINKS || this.given >= MAX_LINKS) {
+      const e = new Error(`durago: ${MAX_LINKS} stubs or streams of one object or request are in use: dispose those that are not needed any more`);
+      throw Object.assign(e, { overloaded: true });
+    }
+    const id = ++this.lastHandle;
+    if (isStream) {
+      this.bodies.set(id, { stream: v, reader: undefined });
+      return [LINK.STREAM, id];
+    }
+    const handle = id | LINK.GIVEN;
+    this.stubs.set(handle, v);
+    this.given++;
+    (this.landed ??= []).push(handle);
+    return [LINK.STUB, handle];
+  }
+
+  // follow makes what a handle of Go's names.
+  follow(kind, id) {
+    switch (kind) {
+      case LINK.STREAM:
+        return this.outgoing(id).readable;
+      case LINK.PASS: {
+        const b = this.bodies.get(id);
+        this.bodies.delete(id);
+        return b.stream;
+      }
+      case LINK.STUB:
+        return this.stub(id);
+      case LINK.TARGET:
+      case LINK.CALLBACK:
+        return this.lent.get(id);
+    }
+    throw new Error(`durago: unknown handle ${kind}: app.wasm is newer than this shim`);
+  }
+
+  // calling delivers a call whose head is in out. Stubs among its arguments end with it, on the platform too.
+  calling(i, kind, args) {
+    out.raw(this.encoded(Array.prototype.slice.call(args)));
+    const { landed } = this;
+    if (landed === undefined) return this.deliver(i, kind, out.n);
+    return (async () => {
+      try {
+        return await this.deliver(i, kind, out.n);
+      } finally {
+        for (const h of landed) this.forgetStub(h);
+      }
+    })();
+  }
+
+  // result is what a method of Go's has returned.
+  result(i) {
+    try {
+      return i.rvalue(this);
+    } catch (e) {
+      return new Failure(e);
+    }
+  }
+
+  // callLent is a call of something that Go has lent.
+  callLent(lent, method, args) {
+    const i = this.inst;
+    if (i.dead || lent.inst !== i || !i.contexts.has(this.id) || !this.lent.has(lent.id)) {
+      throw new Error("The execution context which hosts this callback is no longer running.");
+    }
+    out.start().u32(lent.id);
+    out.str(method);
+    return this.calling(i, EVENT.TARGET, args);
+  }
+
+  // unlent tells Go that nobody can call something any more that it has lent.
+  unlent(lent) {
+    const i = this.inst;
+    if (i.dead || lent.inst !== i || !i.contexts.has(this.id)) return;
+    if (i.running !== undefined) {
+      Promise.resolve().then(() => this.unlent(lent));
+      return;
+    }
+    if (!this.lent.delete(lent.id)) return;
+    i.post(EVENT.UNLENT, this.id, lent.id, 0);
+    this.run(null);
+    if (this.service !== undefined) this.end(i);
   }
 
   fetching(token, request, send) {
@@ -1321,18 +1498,29 @@ class Context {
 
   fetch(request) {
     const i = this.attach();
-    out.start().str(request.method);
+    const kind = this.head(EVENT.FETCH);
+    out.str(request.method);
     out.str(request.url);
     out.byte(0);
     putHeaders(request.headers);
     this.putBody(request.body);
-    return this.deliver(i, EVENT.FETCH, out.n, request);
+    return this.deliver(i, kind, out.n, request);
   }
   rpc(method, args) {
     const i = this.attach();
-    out.start().str(method);
-    out.raw(encode(Array.prototype.slice.call(args)));
-    return this.deliver(i, EVENT.RPC, out.n);
+    const kind = this.head(EVENT.RPC);
+    out.str(method);
+    return this.calling(i, kind, args);
+  }
+  // head begins the frame of an event. That of an entrypoint says which, and what its binding says.
+  head(kind) {
+    out.start();
+    if (this.service === undefined) return kind;
+    const { props } = this.ctx;
+    out.str(this.service);
+    out.bytes(props === undefined || Object.keys(props).length === 0 ? new Uint8Array() : encode(props));
+    out.byte(kind === EVENT.RPC ? 1 : 0);
+    return EVENT.SERVICE;
   }
   alarm(info) {
     const i = this.attach();
@@ -1392,6 +1580,58 @@ class Failure {
 
 const ROLLBACK = new Error("rollback");
 
+// What can be called besides functions, as the platform names it.
+const STUBS = new Set(["[object Fetcher]", "[object DurableObject]", "[object JsRpcStub]"]);
+
+// named has a remote error name the object that was called: the platform's names the caller where that is an object, and
+// nobody where the platform itself refuses.
+function named(e, stub) {
+  if (typeof stub !== "function" && e?.remote === true) e.durableObjectId = Object.hasOwn(stub, "id") ? stub.id.toString() : "";
+  return e;
+}
+
+// Lent is the way back from what Go has lent.
+class Lent {
+  constructor(context, inst, id) {
+    this.context = context;
+    this.inst = inst;
+    this.id = id;
+  }
+  rpc(method, args) {
+    return this.context.callLent(this, method, args);
+  }
+  dispose() {
+    this.context.unlent(this);
+  }
+}
+
+function callback(lent) {
+  const f = (...args) => lent.rpc("", args);
+  f[Symbol.dispose] = () => lent.dispose();
+  return f;
+}
+
+let targets = {}; // name of a contract → class
+
+function targetClass(methods) {
+  class GoTarget extends RpcTarget {
+    constructor(lent) {
+      super();
+      own.set(this, lent);
+    }
+    [Symbol.dispose]() {
+      own.get(this).dispose();
+    }
+  }
+  for (const name of methods) {
+    const value = function (...args) {
+      return call(this, name, args);
+    };
+    Object.defineProperty(GoTarget.prototype, name, { value, writable: true, configurable: true });
+  }
+  return GoTarget;
+}
+
 function putHeaders(headers) {
   const at = out.n;
   out.u16(0);
@@ -1443,17 +1683,33 @@ function listOptions(i) {
 
 // ---- what the generated worker uses ---------------------------------------------------------------------------------
 
-const own = new WeakMap(); // object → Context; a property would be visible to its methods
+const own = new WeakMap(); // object, entrypoint or target → Context or Lent; a property would be visible to its methods
 
 // call is the body of every generated RPC method.
 export function call(object, method, args) {
   return own.get(object).rpc(method, args);
 }
 
-// start keeps the compiled module. Go itself starts with the first event.
-export function start(wasm) {
+// start keeps the compiled module and makes the classes of targets. Go itself starts with the first event.
+export function start(wasm, methods = {}) {
   module = wasm;
-  return { object, entrypoint };
+  targets = Object.fromEntries(Object.entries(methods).map(([name, list]) => [name, targetClass(list)]));
+  return { object, service, entrypoint };
+}
+
+// service is the base class of a named entrypoint, of which the platform makes one for each event.
+function service(name) {
+  return class extends WorkerEntrypoint {
+    constructor(ctx, env) {
+      super(ctx, env);
+      const c = new Context("front", ctx, env);
+      c.service = name;
+      own.set(this, c);
+    }
+    fetch(request) {
+      return own.get(this).fetch(request);
+    }
+  };
 }
 
 // object is the base class of a Durable Object class; alarm says whether the class handles alarms, because the

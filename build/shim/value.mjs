@@ -6,7 +6,7 @@ const text = new TextDecoder("utf-8", { ignoreBOM: true });
 const T = {
   UNDEFINED: 0x5f, NULL: 0x30, TRUE: 0x54, FALSE: 0x46, INT: 0x49, FLOAT: 0x4e, STRING: 0x53, STRING16: 0x73, BYTES: 0x42,
   VIEW: 0x56, DATE: 0x44, REGEXP: 0x52, ARRAY: 0x41, SPARSE: 0x61, OBJECT: 0x4f, MAP: 0x4d, SET: 0x5a, BIGINT: 0x47,
-  ERROR: 0x45, BOXED: 0x58, REF: 0x5e,
+  ERROR: 0x45, BOXED: 0x58, REF: 0x5e, HANDLE: 0x48, LINKS: 0x4c,
 };
 
 // The constructors of views, in the order of the kinds.
@@ -26,6 +26,8 @@ let dv = new DataView(u8.buffer);
 let n = 0;
 let seen; // object → index, for back-references
 let count = 0;
+let linker; // makes handles of what is no data
+let places; // where handles are
 
 function room(k) {
   if (n + k <= u8.length) return;
@@ -141,6 +143,11 @@ function write(v, depth) {
     case "bigint":
       return bigint(v);
     case "function":
+      if (handle(v)) {
+        count++;
+        return undefined;
+      }
+    // falls through
     case "symbol":
       throw refuse(`${String(v)} could not be cloned.`);
   }
@@ -200,6 +207,10 @@ function object(v, depth) {
     tag(T.BOXED);
     return write(v.valueOf(), depth);
   }
+  if (handle(v)) {
+    seen.delete(v); // another one of the same is another handle
+    return undefined;
+  }
   const name = v.constructor?.name ?? "Object";
   throw refuse(`Could not serialize object of type "${name}". This type does not support serialization.`);
 }
@@ -249,14 +260,46 @@ function error(v, depth) {
   properties(v, own, depth);
 }
 
-// encode returns the bytes of v; they are the caller's.
-export function encode(v) {
+// handle writes v as a handle if it is something that has them.
+function handle(v) {
+  const h = linker?.link(v);
+  if (h === undefined) return false;
+  places ??= [];
+  places.push(n);
+  tag(T.HANDLE);
+  tag(h[0]);
+  room(4);
+  dv.setUint32(n, h[1], true);
+  n += 4;
+  return true;
+}
+
+// listed is what was written, with the list of its handles before it.
+function listed() {
+  const value = u8.slice(0, n);
+  n = 0;
+  tag(T.LINKS);
+  uv(places.length);
+  room(4 * places.length + value.length);
+  for (const p of places) {
+    dv.setUint32(n, p, true);
+    n += 4;
+  }
+  u8.set(value, n);
+  return u8.slice(0, n + value.length);
+}
+
+// encode returns the bytes of v; they are the caller's. links.link makes kind and id of what is no data, or undefined of
+// what cannot cross.
+export function encode(v, links) {
   n = 0;
   count = 0;
+  linker = links;
+  places = undefined;
   seen = typeof v === "object" && v !== null ? new Map() : undefined;
   write(v, 0);
-  seen = undefined;
-  return u8.slice(0, n);
+  seen = linker = undefined;
+  return places === undefined ? u8.slice(0, n) : listed();
 }
 
 // ---- decoding -------------------------------------------------------------------------------------------------------
@@ -265,6 +308,7 @@ let src;
 let view;
 let at = 0;
 let objects;
+let follower; // of handles
 
 function malformed() {
   return new TypeError("malformed value");
@@ -414,6 +458,12 @@ function read(depth) {
       objects.push(undefined);
       return (objects[i] = Object(read(depth + 1)));
     }
+    case T.HANDLE: {
+      const kind = readByte();
+      if (follower === undefined || at + 4 > src.length) throw malformed();
+      at += 4;
+      return keep(follower.follow(kind, view.getUint32(at - 4, true)));
+    }
     case T.REF: {
       const i = readUV();
       if (i >= objects.length) throw malformed();
@@ -433,13 +483,20 @@ function readProperties(o, depth) {
   return o;
 }
 
-// decode reads the value at offset; offset in the result is where it ends.
-export function decode(b, offset) {
+// decode reads the value at offset; offset in the result is where it ends. links.follow makes what a handle of a kind and
+// an id names.
+export function decode(b, offset, links) {
   src = b;
   view = new DataView(b.buffer, b.byteOffset, b.byteLength);
   at = offset;
   objects = [];
+  follower = links;
+  if (src[at] === T.LINKS) {
+    at++;
+    const k = readCount(4);
+    at += 4 * k;
+  }
   const value = read(0);
-  src = view = objects = undefined;
+  src = view = objects = follower = undefined;
   return { value, offset: at };
 }

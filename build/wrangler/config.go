@@ -20,6 +20,7 @@ type Config struct {
 	Migrations         []Migration      `json:"migrations"`
 	Vars               map[string]any   `json:"vars"`
 	KVNamespaces       []KVNamespace    `json:"kv_namespaces"`
+	Services           []Service        `json:"services"`
 	Limits             Limits           `json:"limits"`
 	Build              Build            `json:"build"`
 	Dev                Dev              `json:"dev"`
@@ -67,6 +68,14 @@ type KVNamespace struct {
 	Binding   string `json:"binding"`
 	ID        string `json:"id"` // default the binding's name
 	PreviewID string `json:"preview_id"`
+}
+
+// Service binds a worker, or an entrypoint of one.
+type Service struct {
+	Binding    string         `json:"binding,omitempty"`
+	Service    string         `json:"service,omitempty"`    // the worker's name
+	Entrypoint string         `json:"entrypoint,omitempty"` // default the worker's own handlers
+	Props      map[string]any `json:"props,omitempty"`      // what the entrypoint is told of this binding
 }
 
 // Limits bound an event.

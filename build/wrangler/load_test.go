@@ -58,6 +58,12 @@ preview_id = "def"
 [[kv_namespaces]]
 binding = "OTHER"
 
+[[services]]
+binding = "ADMIN"
+service = "whole"
+entrypoint = "Admin"
+props = { may = ["read", 1] }
+
 [observability]
 enabled = true
 
@@ -84,6 +90,7 @@ const wholeJSON = `{
 	],
 	"vars": {"WORD": "hello", "LIST": [1, 2.5, "three"]},
 	"kv_namespaces": [{"binding": "STORE", "id": "abc", "preview_id": "def"}, {"binding": "OTHER"}],
+	"services": [{"binding": "ADMIN", "service": "whole", "entrypoint": "Admin", "props": {"may": ["read", 1]}}],
 	"observability": {"enabled": true},
 	"triggers": {"crons": ["0 * * * *"]},
 }`
@@ -114,6 +121,8 @@ func TestParse_formats(t *testing.T) {
 				Vars: map[string]any{"WORD": "hello", "LIST": []any{1.0, 2.5, "three"}},
 				KVNamespaces: []wrangler.KVNamespace{{Binding: "STORE", ID: "abc", PreviewID: "def"},
 					{Binding: "OTHER", ID: "OTHER"}},
+				Services: []wrangler.Service{{Binding: "ADMIN", Service: "whole", Entrypoint: "Admin",
+					Props: map[string]any{"may": []any{"read", 1.0}}}},
 				Observability: map[string]any{"enabled": true},
 				Triggers:      wrangler.Triggers{Crons: []string{"0 * * * *"}},
 			}, c)

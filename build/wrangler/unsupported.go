@@ -15,7 +15,7 @@ var unsupported = func() map[string]bool {
 		dependencies_instrumentation dispatch_namespaces env exports first_party_worker flagship hyperdrive images
 		jsx_factory jsx_fragment k2 keep_names keep_vars logfwdr logpush media minify mtls_certificates
 		pages_build_output_dir pipelines preserve_file_names previews python_modules queues r2_buckets ratelimits route
-		routes secrets secrets_store_secrets send_email services site stream streaming_tail_consumers tail_consumers
+		routes secrets secrets_store_secrets send_email services.environment services.remote site stream streaming_tail_consumers tail_consumers
 		text_blobs tsconfig unsafe unsafe_hello_world upload_source_maps vectorize version_metadata vpc_networks
 		vpc_services wasm_modules worker_loaders workflows
 		dev.host dev.inspector_port dev.local_protocol dev.upstream_protocol

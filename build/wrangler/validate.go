@@ -85,6 +85,16 @@ func (p *problems) validateBindings(c *Config) {
 	for i, k := range c.KVNamespaces {
 		bind(fmt.Sprintf("kv_namespaces[%d]", i), "binding", k.Binding, "KV Namespace")
 	}
+	for i, s := range c.Services {
+		path := fmt.Sprintf("services[%d]", i)
+		bind(path, "binding", s.Binding, "Worker")
+		switch {
+		case s.Service == "":
+			p.add(path, `"services" bindings should have a string "service" field but got %s.`, asJSON(s))
+		case s.Service != c.Name:
+			p.add(path+".service", "durago runs one worker so far: bind an entrypoint of %s itself, or remove the binding", c.Name)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
 		bind("vars."+name, "", name, "Environment Variable")
 	}

@@ -32,12 +32,13 @@ func (b *Bridge) room(ctx uint32) {
 }
 
 // gather gives an event to the guest, to run with those before it when the loop has nothing more at hand.
-func (b *Bridge) gather(s *scope, kind abi.Event, frame []byte, r *Request, source *durable.Event) {
+func (b *Bridge) gather(s *scope, kind abi.Event, frame []byte, r *Request, source *durable.Event) *event {
 	b.batch.s = s
 	e := b.expect(s, kind, r, source.Done)
 	e.source = source
 	b.batch.events = append(b.batch.events, e)
 	_ = b.iso.Notify(kind, s.id, e.id, frame) // a death is told to Died
+	return e
 }
 
 // flush runs what was gathered.
@@ -66,12 +67,12 @@ func (g *batch) drop() {
 // Pause runs what was gathered: nothing more is at hand.
 func (b *Bridge) Pause() { b.flush() }
 
-// unbegun takes the events out that the guest, now dead, was given and did not begin. One whose body streams cannot be
-// delivered again.
+// unbegun takes the events out that the guest, now dead, was given and did not begin. One whose body streams, or that
+// came with stubs or streams, cannot be delivered again.
 func (b *Bridge) unbegun() (list []*event) {
 	last := b.iso.Begun()
 	for _, e := range b.batch.events {
-		if e.id > last && b.events[e.id] == e && (e.request == nil || e.request.Body == nil) {
+		if e.id > last && b.events[e.id] == e && (e.request == nil || e.request.Body == nil) && e.landed == nil {
 			delete(b.events, e.id)
 			list = append(list, e)
 		}

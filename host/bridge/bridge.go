@@ -22,6 +22,7 @@ type Options struct {
 	Clock      clock.Clock
 	CPULimit   isolate.Options               // only CPULimit and Env are taken
 	Namespaces map[string]*durable.Namespace // by binding
+	Services   map[string]Service            // by binding
 	Install    func(*gojs.Realm, *Bridge) error
 	Log        func(level int, class, name, event, text string)
 	HTTP       http.RoundTripper // for outgoing requests
@@ -85,6 +86,17 @@ func (b *Bridge) Close() {
 	}
 }
 
+// Links counts what crosses in values and is no data: what the guest has lent, the stubs that it has got, and the streams
+// under way in either direction. Loop only.
+func (b *Bridge) Links() (lent, stubs, streams int) {
+	for _, s := range b.scopes {
+		lent += len(s.lent)
+		stubs += s.given
+		streams += len(s.bodies) + len(s.streams)
+	}
+	return lent, stubs, streams
+}
+
 // Stat is a number about the guest. Loop only.
 func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
 
@@ -95,12 +107,17 @@ type scope struct {
 	object  *durable.Object // nil for a request
 	live    int             // events and work that the guest has not finished
 	cursors map[uint32]*cursor
-	stubs   map[uint32]*stub
+	stubs   map[uint32]stub
+	lent    map[uint32]*capability // what others may call, by the guest's number
+	service bool                   // it lasts as long as somebody has something of it
+	given   int                    // stubs that came in values
+	holding counted                // keeps the object in memory while it has stubs of what others have lent
 	bodies  map[uint32]Stream
 	streams map[uint32]*pipe
 	work    map[uint32]func()
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
+	known   known
 	handles uint32
 	abort   error
 }
@@ -115,6 +132,7 @@ type event struct {
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
 	source  *durable.Event // what may be delivered again if its handler never began
+	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
 }
 
 func (b *Bridge) newScope(o *durable.Object) *scope {
@@ -208,7 +226,13 @@ func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 			e.OnCancel(func() { b.cancel(s, ev) })
 			b.gather(s, abi.EventFetch, s.requestFrame(nil, p), p, e)
 		case Call:
-			b.gather(s, abi.EventRPC, append(abi.AppendStr(nil, p.Method), p.Args...), nil, e)
+			b.call(s, abi.EventRPC, nil, p, e)
+		case targetCall:
+			if p.c.owner != s {
+				e.Done(nil, errHostGone)
+				return
+			}
+			b.call(s, abi.EventTarget, abi.AppendU32(nil, p.c.id), p.Call, e)
 		case durable.Alarm:
 			o.BeginAlarm()
 			f := abi.AppendF64(nil, float64(p.Scheduled.UnixMilli()))
@@ -232,12 +256,6 @@ func (b *Bridge) cancel(s *scope, ev uint32) {
 			b.post(s, abi.EventCancel, ev, nil)
 		}
 	})
-}
-
-// Call is the payload of an RPC.
-type Call struct {
-	Method string
-	Args   []byte // a value: an array
 }
 
 // Gone tells the guest that an object has left memory.
@@ -298,7 +316,14 @@ func (s *scope) release(reason error) {
 	for _, f := range s.aborts {
 		f()
 	}
-	s.cursors, s.bodies, s.streams, s.work, s.aborts = nil, nil, nil, nil, nil
+	for _, t := range s.stubs {
+		t.drop()
+	}
+	s.holding.end()
+	for _, c := range s.lent {
+		c.release()
+	}
+	s.cursors, s.bodies, s.streams, s.work, s.aborts, s.stubs, s.lent = nil, nil, nil, nil, nil, nil, nil
 }
 
 // Idle ends the turn of the context that ran.
@@ -405,4 +430,5 @@ func (b *Bridge) write(s *scope, level int, e *event, text string) {
 }
 
 var eventNames = map[abi.Event]string{abi.EventConstruct: "constructor", abi.EventFetch: "fetch", abi.EventRPC: "rpc", abi.EventAlarm: "alarm",
-	abi.EventSocketMessage: "message", abi.EventSocketClose: "close", abi.EventSocketError: "error", abi.EventScheduled: "scheduled"}
+	abi.EventSocketMessage: "message", abi.EventSocketClose: "close", abi.EventSocketError: "error", abi.EventScheduled: "scheduled",
+	abi.EventTarget: "target", abi.EventService: "service"}

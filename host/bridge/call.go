@@ -62,6 +62,8 @@ func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte)
 		return dst, s.lifecycleOp(op, token, frame)
 	case op < abi.OpSocketAccept:
 		return s.namespaceOp(op, token, frame, dst)
+	case op >= abi.OpTarget:
+		return dst, s.linkOp(op, token, frame)
 	case s.object != nil:
 		return s.socketOp(op, token, frame, dst)
 	}
@@ -72,8 +74,11 @@ func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte)
 func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 	b := s.b
 	e := b.events[token]
-	if e == nil || e.s != s {
-		return nil // its caller has gone
+	if e == nil || e.s != s { // its caller has gone
+		if op == abi.OpReturn {
+			s.discard(frame)
+		}
+		return nil
 	}
 	var result any
 	var failed error
@@ -88,7 +93,7 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		}
 		result = r
 	case abi.OpReturn:
-		result = append([]byte(nil), frame...)
+		result, failed = s.returned(frame)
 	case abi.OpFail:
 		err := readError(frame)
 		if err.Stack != "" {
@@ -113,6 +118,9 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		s.live--
 		return b.Do(func() { e.done(nil, failed) })
 	}
+	for _, h := range e.landed {
+		s.dropStub(h)
+	}
 	done := e.done
 	e.done = func(any, error) {}
 	if e.pipe == nil {
@@ -121,6 +129,9 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 	}
 	s.output(func(err error) {
 		if err != nil {
+			if l, ok := result.(*Linked); ok {
+				l.Drop()
+			}
 			done(nil, err)
 			return
 		}
@@ -161,13 +172,19 @@ func (s *scope) bodyOp(op abi.Op, token uint32, frame []byte) error {
 	r := abi.NewReader(frame)
 	switch op {
 	case abi.OpBodyRead:
-		body := s.bodies[r.U32()]
+		h := r.U32()
+		body := s.bodies[h]
 		if body == nil {
 			return errors.New("this body has been read or cancelled")
 		}
 		body.Pull(func(chunk []byte, err error) {
 			chunk = append([]byte(nil), chunk...)
-			s.later(token, chunk, err)
+			_ = s.b.Do(func() {
+				if len(chunk) == 0 || err != nil { // that was all
+					delete(s.bodies, h)
+				}
+				s.complete(token, chunk, err)
+			})
 		})
 	case abi.OpBodyCancel:
 		if body := s.bodies[token]; body != nil {

@@ -37,7 +37,7 @@ func TestBridge_Call_hostile(t *testing.T) {
 		require.NoError(t, ns.Visit(ns.IDFromName("victim"), nil, func(o *durable.Object) {
 			defer close(done)
 			for range 100 {
-				op := abi.Op(rng.IntN(90))
+				op := abi.Op(rng.IntN(96))
 				if op == abi.OpTransactionSync {
 					continue // it runs guest code: only from inside a run
 				}
@@ -64,11 +64,14 @@ func garbage(rng *rand.Rand) []byte {
 	for i := range b {
 		b[i] = byte(rng.Uint32())
 	}
-	switch rng.IntN(4) {
+	switch rng.IntN(5) {
 	case 0: // a string that says it is longer than it is
 		return append(binary.LittleEndian.AppendUint32(nil, 1<<31+rng.Uint32N(1<<31)), b...)
 	case 1: // plausible strings
 		return abi.AppendStr(abi.AppendStr(b[:0], "HOME"), strings.Repeat("f", rng.IntN(70)))
+	case 3: // a call that lends what is not there
+		call := abi.AppendStr(abi.AppendU32(nil, rng.Uint32N(4)), "m")
+		return append(append(call, "L\x01\x02\x00\x00\x00A\x01H"...), byte(rng.IntN(7)), byte(rng.IntN(4)), 0, 0, 0)
 	case 2: // small numbers
 		for i := range b {
 			b[i] &= 3

@@ -6,24 +6,71 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"durago.example/host/durable"
 	"durago.example/wasm/abi"
 )
 
+var errJurisdiction = &durable.Error{Name: "Error", Message: "Jurisdiction restrictions are not implemented in workerd."}
+
 func typeError(message string) error { return &durable.Error{Name: "TypeError", Message: message} }
 
-// stub is a channel to one object. After the object breaks it fails with the same error.
-type stub struct {
+// stub is what a scope calls others by: an object, an entrypoint, or what somebody has lent.
+type stub interface {
+	// send delivers a Call or a Request once the caller's writes are durable. done is called once, on any loop.
+	send(s *scope, payload any, done func(any, error)) sent
+	// dup is another stub of the same.
+	dup() stub
+	// drop says that it is not used any more.
+	drop()
+}
+
+// sent is what was sent to an object, or how to end what was sent elsewhere.
+type sent struct {
+	t   *objectStub
+	e   *durable.Event
+	end func()
+}
+
+// cancel says that nobody waits for the answer any more. It may be called from any goroutine.
+func (x sent) cancel() {
+	switch {
+	case x.e != nil:
+		_ = x.t.ns.On(x.t.id, x.e.Cancel)
+	case x.end != nil:
+		x.end()
+	}
+}
+
+var (
+	_ stub = (*objectStub)(nil)
+	_ stub = (*targetStub)(nil)
+	_ stub = (*serviceStub)(nil)
+)
+
+// objectStub is a channel to one object. After the object breaks it fails with the same error.
+type objectStub struct {
 	ns     *durable.Namespace
 	id     string
 	name   *string
 	object *durable.Object // that it last reached; on its own loop only
 	broken error           // likewise
+	passed bool            // it came in a value: who has it does not know whose it is
 }
 
+func (t *objectStub) dup() stub {
+	return &objectStub{ns: t.ns, id: t.id, name: t.name, passed: t.passed}
+}
+
+func (t *objectStub) drop() {}
+
 func (s *scope) namespace(binding string) (*durable.Namespace, error) {
+	binding, jurisdiction, _ := strings.Cut(binding, "\x00")
 	if n := s.b.o.Namespaces[binding]; n != nil {
+		if jurisdiction != "" {
+			return nil, errJurisdiction
+		}
 		return n, nil
 	}
 	return nil, fmt.Errorf("no Durable Object namespace is bound as %s: add it to durable_objects.bindings", binding)
@@ -40,28 +87,29 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 		arg := r.Str()
 		switch op {
 		case abi.OpIDFromName:
-			return abi.AppendStr(dst, n.IDFromName(arg)), nil
+			s.known = known{n, arg, n.IDFromName(arg)}
+			return abi.AppendStr(dst, s.known.id), nil
 		case abi.OpIDUnique:
 			if arg != "" {
-				return dst, &durable.Error{Name: "Error", Message: "Jurisdiction restrictions are not implemented in workerd."}
+				return dst, errJurisdiction
 			}
 			return abi.AppendStr(dst, n.NewUniqueID()), nil
 		case abi.OpIDParse:
 			id, err := n.ParseID(arg)
 			return abi.AppendStr(dst, id), err
 		}
-		t := &stub{ns: n, id: arg}
+		t := &objectStub{ns: n, id: arg}
 		if r.U8() == 1 {
 			name := r.Str()
 			t.name = &name
 		}
-		if s.stubs == nil {
-			s.stubs = map[uint32]*stub{}
+		if err := s.check(t); err != nil {
+			return dst, err
 		}
-		s.stubs[token] = t
+		s.keep(token, t)
 		return dst, r.Err()
 	case abi.OpStubDrop:
-		delete(s.stubs, token)
+		s.dropStub(token)
 		return dst, nil
 	case abi.OpFetch:
 		s.fetch(token, s.readRequest(&r, frame))
@@ -74,25 +122,14 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 	}
 	t := s.stubs[r.U32()]
 	if t == nil {
-		return dst, typeError("this stub has been disposed")
+		return dst, errDisposed
 	}
 	switch op {
 	case abi.OpStubCall:
-		method := r.Str()
-		args := append([]byte(nil), r.Rest()...)
-		if len(args) > maxRPC {
-			return dst, tooLarge(len(args))
-		}
-		t.send(s, Call{method, args}, func(v any, err error) {
-			result, _ := v.([]byte)
-			if len(result) > maxRPC {
-				err = tooLarge(len(result))
-			}
-			s.later(token, result, err)
-		})
+		return dst, s.stubCall(t, token, r.Str(), r.Rest())
 	case abi.OpStubFetch:
 		q := s.readRequest(&r, frame)
-		s.abortable(token, t, t.send(s, q, func(v any, err error) {
+		s.abortable(token, t.send(s, q, func(v any, err error) {
 			_ = s.b.Do(func() {
 				delete(s.aborts, token)
 				resp, ok := v.(*Response)
@@ -123,7 +160,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 				}
 			}
 		}
-		s.abortable(token, t, t.send(s, q, func(v any, err error) {
+		s.abortable(token, t.send(s, q, func(v any, err error) {
 			_ = s.b.Do(func() {
 				delete(s.aborts, token)
 				if err == nil && s.b.scopes[s.id] == s {
@@ -138,23 +175,37 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 	return dst, r.Err()
 }
 
-// maxRPC bounds arguments and results.
-const maxRPC = 32 << 20
-
-func tooLarge(n int) error {
-	return &durable.Error{Name: "Error", Message: fmt.Sprintf("Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: %d bytes.", n)}
+// known is the id that was last made of a name, which usually is what the next stub is for.
+type known struct {
+	ns       *durable.Namespace
+	name, id string
 }
 
-var reservedMethods = map[string]bool{"fetch": true, "connect": true, "alarm": true, "webSocketMessage": true, "webSocketClose": true,
-	"webSocketError": true, "dup": true, "constructor": true}
-
-// send delivers a payload to the stub's object once the caller's writes are durable. done is called on the object's loop.
-func (t *stub) send(s *scope, payload any, done func(any, error)) *durable.Event {
-	e := &durable.Event{Payload: payload}
-	if c, ok := payload.(Call); ok && reservedMethods[c.Method] {
-		done(nil, typeError("'"+c.Method+"' is a reserved method and cannot be called over RPC."))
-		return e
+// check finds ids of other namespaces.
+func (s *scope) check(t *objectStub) error {
+	if t.name == nil {
+		_, err := t.ns.ParseID(t.id)
+		return err
 	}
+	if s.known != (known{t.ns, *t.name, t.id}) && t.ns.IDFromName(*t.name) != t.id {
+		return typeError("Durable Object ID is not valid for this namespace.")
+	}
+	return nil
+}
+
+func (s *scope) keep(handle uint32, t stub) {
+	if s.stubs == nil {
+		s.stubs = map[uint32]stub{}
+	}
+	s.stubs[handle] = t
+	if _, lent := t.(*targetStub); lent && s.object != nil {
+		s.holding.add(s.object)
+	}
+}
+
+// send has done called on the object's loop.
+func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
+	e := &durable.Event{Payload: payload}
 	s.output(func(err error) {
 		if err != nil {
 			done(nil, err)
@@ -164,40 +215,46 @@ func (t *stub) send(s *scope, payload any, done func(any, error)) *durable.Event
 			done(nil, err)
 		}
 	})
-	return e
+	return sent{t: t, e: e}
 }
 
-// abortable has the event cancelled when the guest gives the operation up, or ends.
-func (s *scope) abortable(token uint32, t *stub, e *durable.Event) {
+// abortable has x cancelled when the guest gives the operation up, or ends.
+func (s *scope) abortable(token uint32, x sent) {
 	if s.aborts == nil {
 		s.aborts = map[uint32]context.CancelFunc{}
 	}
-	s.aborts[token] = func() { _ = t.ns.On(t.id, e.Cancel) }
+	s.aborts[token] = x.cancel
 }
 
 // deliver runs on the object's loop.
-func (t *stub) deliver(o *durable.Object, e *durable.Event, done func(any, error)) {
+func (t *objectStub) deliver(o *durable.Object, e *durable.Event, done func(any, error)) {
 	if t.object != nil && t.object.Broken() != nil && t.broken == nil {
 		t.broken = t.object.Broken()
 	}
+	_, rpc := e.Payload.(Call)
 	if t.broken != nil {
 		done(nil, t.broken)
 		return
 	}
 	t.object = o
-	_, rpc := e.Payload.(Call)
 	e.Done = func(v any, err error) {
-		if e, ok := err.(*durable.Error); ok && !e.Reset && err != o.Broken() {
-			c := *e
-			c.Remote = true
-			if c.ObjectID == "" && rpc {
-				c.ObjectID = o.ID()
-			}
-			err = &c
+		if err != nil {
+			err = t.failure(err, rpc, o)
 		}
 		done(v, err)
 	}
 	o.Deliver(e)
+}
+
+// failure is an error of the object as the caller sees it. That of a reset is the object's own: a call has it as it is.
+func (t *objectStub) failure(err error, rpc bool, o *durable.Object) error {
+	switch {
+	case rpc && err == o.Broken():
+		return err
+	case rpc && !t.passed:
+		return remote(err, t.id)
+	}
+	return remote(err, "")
 }
 
 // fetch sends a request to the network.

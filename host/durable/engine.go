@@ -224,6 +224,9 @@ func (n *Namespace) Visit(id string, name *string, f func(o *Object)) error {
 	return n.e.o.Loops[i].Do(func() { f(n.object(i, id, name)) })
 }
 
+// maxName is how long a name may be that its object is told, in bytes.
+const maxName = 1024
+
 // object finds or makes the object; on its loop only.
 func (n *Namespace) object(loop int, id string, name *string) *Object {
 	o := n.shards[loop].objects[id]
@@ -231,7 +234,7 @@ func (n *Namespace) object(loop int, id string, name *string) *Object {
 		o = newObject(n, loop, id)
 		n.shards[loop].objects[id] = o
 	}
-	if o.name == nil && name != nil && !o.started {
+	if o.name == nil && name != nil && len(*name) <= maxName && !o.started {
 		o.name = name
 	}
 	return o

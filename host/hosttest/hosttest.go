@@ -49,6 +49,7 @@ type Options struct {
 	NoSync    bool // as --durability process
 	Open      int  // how many databases are open at once; default as the host's
 	MaxBody   int64
+	Memory    uint64 // of an isolate, bytes; default 128 MiB
 
 	start time.Time // of the virtual clock, if not Epoch
 }
@@ -115,8 +116,8 @@ func Start(t testing.TB, o Options) *Host {
 		t.Cleanup(h.Stop)
 		return h
 	}
-	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open,
+	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
+		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory,
 		Log: func(l host.Line) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -140,6 +141,9 @@ func Start(t testing.TB, o Options) *Host {
 	}
 	for _, b := range c.DurableObjects.Bindings {
 		ho.Bindings[b.Name] = b.ClassName
+	}
+	for _, x := range c.Services {
+		ho.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
 	}
 	for _, k := range c.KVNamespaces {
 		ho.KV[k.Binding] = k.ID

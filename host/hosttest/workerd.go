@@ -80,6 +80,13 @@ func driverConfig(c *wrangler.Config) []byte {
 	for _, x := range c.DurableObjects.Bindings {
 		fmt.Fprintf(&bindings, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = \"main\")),\n", x.Name, x.ClassName)
 	}
+	for _, x := range c.Services {
+		entrypoint := ""
+		if x.Entrypoint != "" {
+			entrypoint = fmt.Sprintf(", entrypoint = %q", x.Entrypoint)
+		}
+		fmt.Fprintf(&bindings, "    (name = %q, service = (name = \"main\"%s)),\n", x.Binding, entrypoint)
+	}
 	return fmt.Appendf(nil, `using Workerd = import "/workerd/workerd.capnp";
 using Dist = import "workerd.capnp";
 const config :Workerd.Config = (

@@ -9,13 +9,17 @@ package driver
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
+
+	"durago.example/wasm/value"
 )
 
 // Program is what a worker exports, with types erased.
 type Program struct {
 	Classes   []Class
+	Services  []Class // named entrypoints: made anew for each event, with a zero ID
 	Fetch     http.Handler
 	Scheduled func(ctx context.Context, cron string, at time.Time) error
 	Manifest  func() ([]byte, error) // JSON of abi.Manifest
@@ -54,6 +58,7 @@ type Scope interface {
 	Storage() Storage
 	Sockets() Sockets
 	Platform() Platform
+	Links() Links
 }
 
 // Lifecycle is about the scope itself.
@@ -181,12 +186,18 @@ type Responses interface {
 // Platform reaches outside the scope.
 type Platform interface {
 	Env() Env
-	IDFromName(binding, name string) (ID, error)
-	NewUniqueID(binding, jurisdiction string) (ID, error)
-	ParseID(binding, hex string) (ID, error)
-	Stub(binding string, id ID) (Stub, error)
+	IDFromName(n Namespace, name string) (ID, error)
+	NewUniqueID(n Namespace, jurisdiction string) (ID, error)
+	ParseID(n Namespace, hex string) (ID, error)
+	// Stub makes a stub; locationHint is where a new object should live, or empty.
+	Stub(n Namespace, id ID, locationHint string) (Stub, error)
+	// Service makes a stub of the worker that a service binding names.
+	Service(binding string) (Stub, error)
 	Fetch(ctx context.Context, r *http.Request) (*http.Response, error)
 }
+
+// Namespace is a binding, and the jurisdiction that it is restricted to, or empty.
+type Namespace struct{ Binding, Jurisdiction string }
 
 // Env is the configured environment; it comes over the cold path.
 type Env interface {
@@ -202,10 +213,36 @@ type KVNamespace interface {
 	List(ctx context.Context, prefix, cursor string, limit int) (keys []string, next string, err error)
 }
 
-// Stub is one ordered channel to an object.
+// Stub is one ordered channel to an object, an entrypoint, or a target that somebody lent.
 type Stub interface {
+	// Call calls a method; that of a callback has no name.
 	Call(ctx context.Context, method string, args []byte) ([]byte, error)
 	Fetch(ctx context.Context, r *http.Request) (*http.Response, error)
+	// Dup makes another stub of the same.
+	Dup() (Stub, error)
+	// Dispose says that the stub will not be used any more.
+	Dispose()
+}
+
+// Target is something of a scope that others may call once it has been lent.
+type Target interface {
+	Call(ctx context.Context, method string, args []byte) ([]byte, error)
+	// Dispose is called once for each time that it was lent, when nobody has it any more.
+	Dispose()
+}
+
+// Links lends what is no data to others, and takes what they lent, by the handles that values hold.
+type Links interface {
+	// LendTarget lends t; class is the name of its contract, empty for a callback.
+	LendTarget(t Target, class string) (value.Handle, error)
+	// LendStream lends what r will be read as. It is closed at the end if it is an io.Closer.
+	LendStream(r io.Reader) (value.Handle, error)
+	// LendStub lends what a stub of this scope calls.
+	LendStub(s Stub) (value.Handle, error)
+	Stub(h value.Handle) (Stub, error)
+	Stream(h value.Handle) (io.ReadCloser, error)
+	// Unlend takes back what an encoded value lends that will not be sent.
+	Unlend(value []byte)
 }
 
 // Upgrader is implemented by the runtime's http.ResponseWriter: it answers the request with a hibernatable socket.
@@ -222,3 +259,9 @@ type scopeKey struct{}
 
 // ScopeKey is the key under which a context carries its Scope.
 var ScopeKey any = scopeKey{}
+
+type propsKey struct{}
+
+// PropsKey is the key under which the context of an entrypoint's event carries the props of its binding, a value as
+// []byte.
+var PropsKey any = propsKey{}

@@ -26,6 +26,9 @@ func (o *options) table() []row {
 		httpRow("hello, c=16", "GET", "/", 1, 16),
 		httpRow("touch, 1 object, c=16", "POST", "/touch/{k}", 1, 16),
 	}
+	for _, pairs := range []int{1, many} {
+		rows = append(rows, httpRow(fmt.Sprintf("relay: 10 calls of another object, %s, c=16", amount(pairs, "pair")), "POST", "/relay/{k}", pairs, 16))
+	}
 	store := func(r row) {
 		r.stores = true
 		rows = append(rows, r)

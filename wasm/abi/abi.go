@@ -72,4 +72,5 @@ const (
 	StatContexts   = 1
 	StatParked     = 2 // goroutines that wait for their home context
 	StatHeap       = 3 // bytes of live heap after a collection
+	StatLent       = 4 // targets, callbacks and unread streams that are lent
 )

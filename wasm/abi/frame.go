@@ -16,6 +16,7 @@ import (
 //	Rows      cursor u32 (0: that was all), columns u16, u8 named, name str…, rows u32, SQL values
 //	SQL value tag u8; SQLNumber: f64; SQLText, SQLBlob: str
 //	entries   count u32, then key str and value (as str) of each
+//	Namespace  binding str; after a zero byte the jurisdiction, if it is one's
 //	ListOptions  flags u8, limit f64, prefix, start, startAfter, end str
 
 // Kinds of a Body.

@@ -9,7 +9,8 @@ type Manifest struct {
 	Fetch     bool            `json:"fetch"`
 	Scheduled bool            `json:"scheduled"`
 	Queue     bool            `json:"queue"`
-	Services  []string        `json:"services,omitempty"` // names of entrypoints
+	Services  []ManifestClass `json:"services,omitempty"` // entrypoints; of the events they have fetch alone
+	Targets   []ManifestClass `json:"targets,omitempty"`  // what methods take and return that has methods itself
 }
 
 // ManifestRoute sends requests straight to an object; ParseRoute reads the pattern.

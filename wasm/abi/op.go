@@ -67,13 +67,13 @@ const (
 
 // Ids, stubs and outgoing requests.
 const (
-	OpIDFromName Op = 60 // binding str, name str → id str
-	OpIDUnique   Op = 61 // binding str, jurisdiction str → id str
-	OpIDParse    Op = 62 // binding str, hex str → id str
-	OpStub       Op = 63 // token: new stub handle; binding str, id str, u8 named, name str
+	OpIDFromName Op = 60 // Namespace, name str → id str
+	OpIDUnique   Op = 61 // Namespace, jurisdiction str → id str
+	OpIDParse    Op = 62 // Namespace, hex str → id str
+	OpStub       Op = 63 // token: new stub handle; Namespace, id str, u8 named, name str, location hint str
 	OpStubDrop   Op = 64 // token: stub handle
 	OpStubFetch  Op = 65 // stub u32, Request → async: Response
-	OpStubCall   Op = 66 // stub u32, method str, value (array of arguments) → async: value
+	OpStubCall   Op = 66 // stub u32, method str (empty for a callback), value (array of arguments) → async: value
 	OpForward    Op = 67 // stub u32, event u32, then nothing or a Request that replaces the event's; → async: the event is answered
 	OpFetch      Op = 68 // Request → async: Response
 	OpFetchAbort Op = 69 // token of the OpStubFetch or OpFetch to give up
@@ -92,6 +92,14 @@ const (
 	OpSocketPinged     Op = 78 // token: socket → f64 ms of the last auto-response, NaN for none
 	OpSocketState      Op = 79 // token: socket → u8 readyState
 	OpSocketBroadcast  Op = 80 // text u8, count u32, socket u32…, bytes: the same message to many
+)
+
+// What of a context others may call, and what it may call of others. Stubs of all kinds are in one table; a handle that the
+// runtime gives has LinkGiven set.
+const (
+	OpTarget  Op = 90 // token: new target; class str, empty for a callback. A value may name it then
+	OpStubDup Op = 91 // token: new stub handle; stub u32
+	OpService Op = 92 // token: new stub handle; binding str
 )
 
 // Flags of OpSQL.

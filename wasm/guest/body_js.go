@@ -131,6 +131,7 @@ func (s *scope) pump(ctx context.Context, stream uint32, body io.ReadCloser) {
 		n, err := body.Read(buf)
 		if n > 0 {
 			if werr := s.writeStream(ctx, stream, buf[:n]); werr != nil {
+				s.endStream(stream, werr) // nobody reads it: it is given back
 				return
 			}
 		}

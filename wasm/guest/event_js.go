@@ -78,6 +78,10 @@ func exportEvent(kind, ctx, ev, n uint32) {
 		if e := eventOf(ctx, ev); e != nil {
 			e.expire()
 		}
+	case abi.EventUnlent:
+		if s := scopes[ctx]; s != nil {
+			s.unlent(ev)
+		}
 	case abi.EventBlock:
 		r := abi.NewReader(inbox[:n])
 		if b := bodies[r.U32()]; b != nil {
@@ -196,8 +200,13 @@ func panicError(r any) error {
 
 func (e *event) handle() error {
 	s := e.scope
-	if e.kind == abi.EventFetch {
+	switch e.kind {
+	case abi.EventFetch:
 		return e.fetch()
+	case abi.EventTarget:
+		return e.target()
+	case abi.EventService:
+		return e.service()
 	}
 	if e.kind == abi.EventScheduled {
 		r := abi.NewReader(e.frame)
@@ -221,17 +230,7 @@ func (e *event) handle() error {
 	r := abi.NewReader(e.frame)
 	switch e.kind {
 	case abi.EventRPC:
-		method := r.Str()
-		args := r.Rest()
-		if r.Err() != nil {
-			return r.Err()
-		}
-		out, err := i.Call(e, method, args)
-		if err != nil {
-			return err
-		}
-		s.answer(e.label.event, abi.OpReturn, out)
-		return nil
+		return e.call(&r, i)
 	case abi.EventAlarm:
 		at, retries := r.F64(), r.U32()
 		return e.finish(i.Alarm(e, time.UnixMilli(int64(at)), int(retries)))
@@ -246,6 +245,50 @@ func (e *event) handle() error {
 		return e.finish(i.SocketError(e, socket, message))
 	}
 	return fmt.Errorf("durago: unknown event %d: the runtime is newer than this program", e.kind)
+}
+
+// call calls the method that the rest of the frame names.
+func (e *event) call(r *abi.Reader, of callable) error {
+	method := r.Str()
+	args := r.Rest()
+	if r.Err() != nil {
+		return r.Err()
+	}
+	out, err := of.Call(e, method, args)
+	if err != nil {
+		return err
+	}
+	e.scope.sent(out, nil) // before it has: an entrypoint's scope would end with the answer
+	e.scope.answer(e.label.event, abi.OpReturn, out)
+	return nil
+}
+
+// callable has methods: an object, an entrypoint, a target.
+type callable interface {
+	Call(ctx context.Context, method string, args []byte) ([]byte, error)
+}
+
+// service runs an event of a named entrypoint, which is made for it.
+func (e *event) service() error {
+	s := e.scope
+	r := abi.NewReader(e.frame)
+	name := r.Str()
+	s.props = append([]byte(nil), r.Bytes()...)
+	rpc := r.U8() == 1
+	i := slices.IndexFunc(program.Services, func(c driver.Class) bool { return c.Name() == name })
+	if i < 0 {
+		return fmt.Errorf("durago: this program has no entrypoint %q", name)
+	}
+	self, err := program.Services[i].New(s, driver.ID{})
+	if err != nil {
+		return err
+	}
+	if rpc {
+		return e.call(&r, self)
+	}
+	e.frame = r.Rest()
+	s.instance = self
+	return e.fetch()
 }
 
 // describe learns which object the scope is.
@@ -343,12 +386,7 @@ func (e *event) Done() <-chan struct{} {
 	return e.done
 }
 
-func (e *event) Value(key any) any {
-	if key == driver.ScopeKey {
-		return driver.Scope(e.scope)
-	}
-	return nil
-}
+func (e *event) Value(key any) any { return e.scope.value(key) }
 
 // Go and WaitUntil contain what f does.
 
@@ -393,6 +431,12 @@ func exportStat(which uint32) uint32 {
 		return uint32(runtime.NumGoroutine())
 	case abi.StatContexts:
 		return uint32(len(scopes))
+	case abi.StatLent:
+		n := 0
+		for _, s := range scopes {
+			n += len(s.lent.targets) + len(s.lent.streams)
+		}
+		return uint32(n)
 	case abi.StatParked:
 		return parked
 	case abi.StatHeap:

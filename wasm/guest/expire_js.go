@@ -19,7 +19,7 @@ func waitsFor(op abi.Op) string {
 	case abi.OpBlock:
 		return "BlockConcurrencyWhile"
 	case abi.OpStubCall:
-		return "a method of another object"
+		return "a method of another object, entrypoint, target or callback"
 	case abi.OpStubFetch:
 		return "another object"
 	case abi.OpForward:

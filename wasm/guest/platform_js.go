@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"net/http"
-	"runtime"
 
 	"durago.example/objects/driver"
 	"durago.example/wasm/abi"
@@ -15,78 +14,47 @@ type platform struct{ s *scope }
 
 func (p platform) Env() driver.Env { return env(p) }
 
-func (p platform) id(op abi.Op, binding, arg string) (string, error) {
-	a, err := p.s.do(op, 0, abi.AppendStr(abi.AppendStr(nil, binding), arg))
+// namespace is n in frames.
+func namespace(n driver.Namespace) string {
+	if n.Jurisdiction == "" {
+		return n.Binding
+	}
+	return n.Binding + "\x00" + n.Jurisdiction
+}
+
+func (p platform) id(op abi.Op, n driver.Namespace, arg string) (string, error) {
+	a, err := p.s.do(op, 0, abi.AppendStr(abi.AppendStr(nil, namespace(n)), arg))
 	r := abi.NewReader(a)
 	return r.Str(), err
 }
 
-func (p platform) IDFromName(binding, name string) (driver.ID, error) {
-	hex, err := p.id(abi.OpIDFromName, binding, name)
+func (p platform) IDFromName(n driver.Namespace, name string) (driver.ID, error) {
+	hex, err := p.id(abi.OpIDFromName, n, name)
 	return driver.ID{Hex: hex, Name: name, Named: true}, err
 }
 
-func (p platform) NewUniqueID(binding, jurisdiction string) (driver.ID, error) {
-	hex, err := p.id(abi.OpIDUnique, binding, jurisdiction)
+func (p platform) NewUniqueID(n driver.Namespace, jurisdiction string) (driver.ID, error) {
+	hex, err := p.id(abi.OpIDUnique, n, jurisdiction)
 	return driver.ID{Hex: hex}, err
 }
 
-func (p platform) ParseID(binding, text string) (driver.ID, error) {
-	hex, err := p.id(abi.OpIDParse, binding, text)
+func (p platform) ParseID(n driver.Namespace, text string) (driver.ID, error) {
+	hex, err := p.id(abi.OpIDParse, n, text)
 	return driver.ID{Hex: hex}, err
 }
 
-func (p platform) Stub(binding string, id driver.ID) (driver.Stub, error) {
-	t := &stub{s: p.s, handle: nextToken()}
-	b := abi.AppendStr(abi.AppendStr(nil, binding), id.Hex)
+func (p platform) Stub(n driver.Namespace, id driver.ID, locationHint string) (driver.Stub, error) {
+	b := abi.AppendStr(abi.AppendStr(nil, namespace(n)), id.Hex)
 	b = abi.AppendStr(abi.AppendBool(b, id.Named), id.Name)
-	if _, err := p.s.do(abi.OpStub, t.handle, b); err != nil {
-		return nil, err
-	}
-	s, h := p.s, t.handle
-	if s.class == nil {
-		return t, nil // a request's stubs end with it, long before a collection would find them
-	}
-	runtime.AddCleanup(t, func(uint32) { dropped = append(dropped, handle{s.id, h}) }, h)
-	dropStubs()
-	return t, nil
+	return p.s.newStub(abi.OpStub, abi.AppendStr(b, locationHint))
 }
 
-// dropped are stubs that the collector found unused; the runtime is told with the next new one.
-var dropped []handle
-
-type handle struct{ ctx, id uint32 }
-
-func dropStubs() {
-	list := dropped
-	dropped = nil
-	for _, h := range list {
-		if h.ctx == current() {
-			_, _ = call(h.ctx, abi.OpStubDrop, h.id, nil)
-		} else if scopes[h.ctx] != nil {
-			dropped = append(dropped, h)
-		}
-	}
+func (p platform) Service(binding string) (driver.Stub, error) {
+	return p.s.newStub(abi.OpService, abi.AppendStr(nil, binding))
 }
 
 func (p platform) Fetch(ctx context.Context, r *http.Request) (*http.Response, error) {
 	return p.s.fetchVia(ctx, abi.OpFetch, r, nil)
-}
-
-type stub struct {
-	s      *scope
-	handle uint32
-}
-
-func (t *stub) Call(ctx context.Context, method string, args []byte) ([]byte, error) {
-	return t.s.await(ctx, abi.OpStubCall, func() []byte {
-		b := abi.AppendStr(abi.AppendU32(scratch[:0], t.handle), method)
-		return clip(append(b, args...))
-	})
-}
-
-func (t *stub) Fetch(ctx context.Context, r *http.Request) (*http.Response, error) {
-	return t.s.fetchVia(ctx, abi.OpStubFetch, r, t)
 }
 
 // fetchVia sends r to the network or to a stub. If ctx ends first the request is given up.

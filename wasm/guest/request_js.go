@@ -146,7 +146,13 @@ func appendRequest(b []byte, r *http.Request, o outgoing, token uint32) []byte {
 		method = http.MethodGet
 	}
 	b = abi.AppendStr(b, method)
-	b = abi.AppendStr(b, r.URL.String())
+	u := r.URL
+	if u.Fragment != "" { // it stays with who asks
+		bare := *u
+		bare.Fragment, bare.RawFragment = "", ""
+		u = &bare
+	}
+	b = abi.AppendStr(b, u.String())
 	b = append(b, 0)
 	b = appendHeader(b, r.Header)
 	switch {

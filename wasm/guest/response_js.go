@@ -58,11 +58,13 @@ func (e *event) fetch() (err error) {
 			panic(p)
 		}
 	}()
-	if s.class == nil {
+	if s.class == nil && s.instance == nil {
 		if program.Fetch == nil {
 			return errors.New("Handler does not export a fetch() function.")
 		}
 		program.Fetch.ServeHTTP(w, r)
+	} else if s.class == nil {
+		s.instance.Fetch(w, r)
 	} else {
 		i, err := s.ensure()
 		if err != nil {

@@ -16,6 +16,7 @@ type scope struct {
 	ended  chan struct{} // closed when gone; made when first asked for
 	class  driver.Class  // nil for a request
 	object driver.ID
+	props  []byte // of an entrypoint's binding
 
 	instance driver.Instance
 	building chan struct{} // closed when the constructor that runs now has returned
@@ -25,6 +26,7 @@ type scope struct {
 	shuts   int             // why no event may begin, counted: see shut
 	events  []*event
 	tokens  map[uint32]*pending // asynchronous operations under way
+	lent    lent
 }
 
 var scopes = map[uint32]*scope{}
@@ -132,6 +134,7 @@ func (s *scope) end() {
 		close(sec.left)
 	}
 	s.section = nil
+	s.lent.end()
 	s.wake()
 }
 
@@ -151,8 +154,9 @@ func (p *pending) finish(answer []byte, err error) {
 
 var lastToken uint32
 
+// nextToken is a number that nothing under way has, below those that the runtime gives.
 func nextToken() uint32 {
-	lastToken++
+	lastToken = lastToken%(abi.LinkGiven-1) + 1
 	return lastToken
 }
 
@@ -231,6 +235,7 @@ func (s *scope) take(token uint32) *pending {
 func (s *scope) complete(token uint32, frame []byte) {
 	p := s.take(token)
 	if p == nil {
+		s.abandon(frame)
 		return
 	}
 	if len(frame) > 0 && frame[0] == 1 {
@@ -262,9 +267,15 @@ func (c scopeContext) Err() error {
 	return nil
 }
 
-func (c scopeContext) Value(key any) any {
-	if key == driver.ScopeKey {
-		return driver.Scope(c.s)
+func (c scopeContext) Value(key any) any { return c.s.value(key) }
+
+// value is what the contexts of a scope carry.
+func (s *scope) value(key any) any {
+	switch key {
+	case driver.ScopeKey:
+		return driver.Scope(s)
+	case driver.PropsKey:
+		return s.props
 	}
 	return nil
 }

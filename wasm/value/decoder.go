@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"reflect"
 	"slices"
 	"time"
 	"unicode/utf16"
@@ -19,6 +20,7 @@ type decoder struct {
 	depth   int
 	budget  int   // values that may still be decoded: bounds what back-references expand to
 	objects []int // where each object-like value begins, for back-references
+	links   Links // what handles are followed with, or nil
 }
 
 func (d *decoder) fail(err error) {
@@ -85,6 +87,27 @@ func (d *decoder) zigzag() int64 {
 		return 0
 	}
 	d.at += n
+	return v
+}
+
+// handle reads what follows TagHandle.
+func (d *decoder) handle() Handle {
+	h := Handle{Kind: d.byte()}
+	if p := d.take(4); p != nil {
+		h.ID = binary.LittleEndian.Uint32(p)
+	}
+	return h
+}
+
+// linked is what follows TagHandle as any. It is apart because what it points at is on the heap.
+func (d *decoder) linked() (v any) {
+	h := d.handle()
+	if d.links == nil || d.err != nil {
+		return h
+	}
+	if err := d.links.Follow(h, reflect.ValueOf(&v).Elem()); err != nil {
+		d.fail(err)
+	}
 	return v
 }
 
@@ -290,11 +313,7 @@ func (d *decoder) any() (v any) {
 		d.follow(func() { v = d.any() })
 		return v
 	case TagHandle:
-		h := Handle{Kind: d.byte()}
-		if p := d.take(4); p != nil {
-			h.ID = binary.LittleEndian.Uint32(p)
-		}
-		return h
+		return d.linked()
 	}
 	d.fail(ErrMalformed)
 	return nil

@@ -31,6 +31,11 @@ func describe(t reflect.Type, depth int) string {
 		return "undefined"
 	case handleType:
 		return "unknown"
+	case readerType, readCloserType:
+		return "ReadableStream"
+	}
+	if t.Implements(linkedType) {
+		return reflect.Zero(t).Interface().(Linked).Describe()
 	}
 	switch t.Kind() {
 	case reflect.Bool:

@@ -3,6 +3,7 @@ package value
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"reflect"
@@ -28,12 +29,20 @@ var (
 )
 
 // Marshal appends v's encoding to b.
-func Marshal(b []byte, v any) ([]byte, error) { return encode(b, v, 0) }
+func Marshal(b []byte, v any) ([]byte, error) { return encode(b, v, place{}) }
 
 // AppendReflect appends v's encoding to b.
-func AppendReflect(b []byte, v reflect.Value) ([]byte, error) { return encodeReflect(b, v, 0) }
+func AppendReflect(b []byte, v reflect.Value) ([]byte, error) { return encodeReflect(b, v, place{}) }
 
-func encode(b []byte, v any, depth int) ([]byte, error) {
+// place is where in a value an encoder is, and what makes handles there.
+type place struct {
+	depth int
+	links *linking // nil: nothing but data may be there
+}
+
+func (p place) deeper() place { return place{p.depth + 1, p.links} }
+
+func encode(b []byte, v any, at place) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return AppendNull(b), nil
@@ -59,10 +68,10 @@ func encode(b []byte, v any, depth int) ([]byte, error) {
 		var err error
 		b = binary.AppendUvarint(append(b, TagMap), uint64(len(v)))
 		for _, p := range v {
-			if b, err = encodeDeeper(b, p.Key, depth); err != nil {
+			if b, err = encodeDeeper(b, p.Key, at); err != nil {
 				return b, err
 			}
-			if b, err = encodeDeeper(b, p.Value, depth); err != nil {
+			if b, err = encodeDeeper(b, p.Value, at); err != nil {
 				return b, err
 			}
 		}
@@ -71,30 +80,34 @@ func encode(b []byte, v any, depth int) ([]byte, error) {
 		var err error
 		b = binary.AppendUvarint(append(b, TagSet), uint64(len(v)))
 		for _, p := range v {
-			if b, err = encodeDeeper(b, p, depth); err != nil {
+			if b, err = encodeDeeper(b, p, at); err != nil {
 				return b, err
 			}
 		}
 		return b, nil
 	case Sparse:
-		return encodeSparse(b, v, depth)
+		return encodeSparse(b, v, at)
 	case *Error:
 		if v == nil {
 			return AppendNull(b), nil
 		}
-		return encodeError(b, v, depth)
+		return encodeError(b, v, at)
+	case Linked, io.Reader:
+		if !isNil(v) {
+			return appendLink(b, v, at)
+		}
 	}
-	return encodeReflect(b, reflect.ValueOf(v), depth)
+	return encodeReflect(b, reflect.ValueOf(v), at)
 }
 
-func encodeDeeper(b []byte, v any, depth int) ([]byte, error) {
-	if depth >= abi.MaxDepth {
+func encodeDeeper(b []byte, v any, at place) ([]byte, error) {
+	if at.depth >= abi.MaxDepth {
 		return b, ErrDepth
 	}
-	return encode(b, v, depth+1)
+	return encode(b, v, at.deeper())
 }
 
-func encodeSparse(b []byte, s Sparse, depth int) ([]byte, error) {
+func encodeSparse(b []byte, s Sparse, at place) ([]byte, error) {
 	b = binary.AppendUvarint(append(b, TagSparse), uint64(s.Length))
 	b = binary.AppendUvarint(b, uint64(len(s.Items)))
 	keys := make([]uint32, 0, len(s.Items))
@@ -104,29 +117,29 @@ func encodeSparse(b []byte, s Sparse, depth int) ([]byte, error) {
 	slices.Sort(keys)
 	var err error
 	for _, k := range keys {
-		if b, err = encodeDeeper(binary.AppendUvarint(b, uint64(k)), s.Items[k], depth); err != nil {
+		if b, err = encodeDeeper(binary.AppendUvarint(b, uint64(k)), s.Items[k], at); err != nil {
 			return b, err
 		}
 	}
 	return b, nil
 }
 
-func encodeError(b []byte, e *Error, depth int) ([]byte, error) {
+func encodeError(b []byte, e *Error, at place) ([]byte, error) {
 	b = appendStr(appendStr(appendStr(append(b, TagError), e.Name), e.Message), e.Stack)
 	var err error
 	if e.Cause == nil {
 		b = append(b, 0)
-	} else if b, err = encodeDeeper(append(b, 1), e.Cause, depth); err != nil {
+	} else if b, err = encodeDeeper(append(b, 1), e.Cause, at); err != nil {
 		return b, err
 	}
 	if e.Props == nil {
 		return AppendObject(b, 0), nil
 	}
-	return encodeDeeper(b, e.Props, depth)
+	return encodeDeeper(b, e.Props, at)
 }
 
-func encodeReflect(b []byte, v reflect.Value, depth int) ([]byte, error) {
-	if depth > abi.MaxDepth {
+func encodeReflect(b []byte, v reflect.Value, at place) ([]byte, error) {
+	if at.depth > abi.MaxDepth {
 		return b, ErrDepth
 	}
 	switch v.Kind() {
@@ -149,7 +162,7 @@ func encodeReflect(b []byte, v reflect.Value, depth int) ([]byte, error) {
 		if v.IsNil() {
 			return AppendNull(b), nil
 		}
-		return encode(b, v.Interface(), depth)
+		return encode(b, v.Interface(), at)
 	case reflect.Pointer:
 		if v.IsNil() {
 			return AppendNull(b), nil
@@ -157,25 +170,28 @@ func encodeReflect(b []byte, v reflect.Value, depth int) ([]byte, error) {
 		if v.Type().Elem() == bigIntType {
 			return appendBigInt(b, v.Interface().(*big.Int)), nil
 		}
-		if e, ok := v.Interface().(*Error); ok {
-			return encodeError(b, e, depth)
+		switch x := v.Interface().(type) {
+		case *Error:
+			return encodeError(b, x, at)
+		case Linked, io.Reader:
+			return appendLink(b, x, at)
 		}
-		return encodeReflect(b, v.Elem(), depth+1)
+		return encodeReflect(b, v.Elem(), at.deeper())
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			return AppendBytes(b, v.Bytes()), nil
 		}
 		switch v.Type() {
 		case mapType, setType:
-			return encode(b, v.Interface(), depth)
+			return encode(b, v.Interface(), at)
 		}
-		return encodeList(b, v, depth)
+		return encodeList(b, v, at)
 	case reflect.Array:
-		return encodeList(b, v, depth)
+		return encodeList(b, v, at)
 	case reflect.Map:
-		return encodeMap(b, v, depth)
+		return encodeMap(b, v, at)
 	case reflect.Struct:
-		return encodeStruct(b, v, depth)
+		return encodeStruct(b, v, at)
 	}
 	return b, fmt.Errorf("value: %s cannot cross: want data, not a %s", v.Type(), v.Kind())
 }
@@ -190,23 +206,23 @@ func appendBigInt(b []byte, n *big.Int) []byte {
 	return append(binary.AppendUvarint(append(b, TagBigInt, sign), uint64(len(p))), p...)
 }
 
-func encodeList(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
+func encodeList(b []byte, v reflect.Value, at place) (_ []byte, err error) {
 	b = AppendArray(b, v.Len())
 	for i := range v.Len() {
-		if b, err = encodeReflect(b, v.Index(i), depth+1); err != nil {
+		if b, err = encodeReflect(b, v.Index(i), at.deeper()); err != nil {
 			return b, err
 		}
 	}
 	return b, nil
 }
 
-func encodeMap(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
+func encodeMap(b []byte, v reflect.Value, at place) (_ []byte, err error) {
 	keys := v.MapKeys()
 	if v.Type().Key().Kind() == reflect.String {
 		sort.Slice(keys, func(i, j int) bool { return keys[i].String() < keys[j].String() })
 		b = AppendObject(b, len(keys))
 		for _, k := range keys {
-			if b, err = encodeReflect(AppendKey(b, k.String()), v.MapIndex(k), depth+1); err != nil {
+			if b, err = encodeReflect(AppendKey(b, k.String()), v.MapIndex(k), at.deeper()); err != nil {
 				return b, err
 			}
 		}
@@ -214,29 +230,29 @@ func encodeMap(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
 	}
 	b = binary.AppendUvarint(append(b, TagMap), uint64(len(keys)))
 	for _, k := range keys {
-		if b, err = encodeReflect(b, k, depth+1); err != nil {
+		if b, err = encodeReflect(b, k, at.deeper()); err != nil {
 			return b, err
 		}
-		if b, err = encodeReflect(b, v.MapIndex(k), depth+1); err != nil {
+		if b, err = encodeReflect(b, v.MapIndex(k), at.deeper()); err != nil {
 			return b, err
 		}
 	}
 	return b, nil
 }
 
-func encodeStruct(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
+func encodeStruct(b []byte, v reflect.Value, at place) (_ []byte, err error) {
 	switch t := v.Type(); t {
 	case timeType:
-		at := v.Interface().(time.Time)
-		if at.IsZero() {
+		when := v.Interface().(time.Time)
+		if when.IsZero() {
 			return AppendDate(b, math.NaN()), nil
 		}
-		return AppendDate(b, float64(at.UnixMilli())), nil
+		return AppendDate(b, float64(when.UnixMilli())), nil
 	case bigIntType:
 		n := v.Interface().(big.Int)
 		return appendBigInt(b, &n), nil
 	case regExpType, sparseType, handleType, undefinedType:
-		return encode(b, v.Interface(), depth)
+		return encode(b, v.Interface(), at)
 	}
 	fields := fieldsOf(v.Type())
 	n := 0
@@ -251,7 +267,7 @@ func encodeStruct(b []byte, v reflect.Value, depth int) (_ []byte, err error) {
 		if f.omit(v) {
 			continue
 		}
-		if b, err = encodeReflect(AppendKey(b, f.name), v.FieldByIndex(f.index), depth+1); err != nil {
+		if b, err = encodeReflect(AppendKey(b, f.name), v.FieldByIndex(f.index), at.deeper()); err != nil {
 			return b, fmt.Errorf("%s: %w", f.name, err)
 		}
 	}

@@ -86,14 +86,33 @@ func names(tag byte) string {
 	return "a malformed value"
 }
 
+// nothing reads null or undefined, which is all that goes into an interface with methods besides handles.
+func (d *decoder) nothing(v reflect.Value) error {
+	tag := d.begin()
+	defer d.end()
+	if d.err == nil && tag != TagNull && tag != TagUndefined {
+		return fmt.Errorf("cannot read %s into %s", names(tag), v.Type())
+	}
+	v.SetZero()
+	return d.err
+}
+
 // reflect decodes the next value into v; the error says where in it the types disagree.
 func (d *decoder) reflect(v reflect.Value) (err error) {
 	if d.err != nil {
 		return d.err
 	}
+	if d.links != nil && d.at < len(d.b) && d.b[d.at] == TagHandle {
+		d.begin()
+		defer d.end()
+		if h := d.handle(); d.err == nil {
+			return d.links.Follow(h, v)
+		}
+		return d.err
+	}
 	if v.Kind() == reflect.Interface {
 		if v.NumMethod() > 0 {
-			return fmt.Errorf("cannot read a value into %s", v.Type())
+			return d.nothing(v)
 		}
 		if x := d.any(); x != nil {
 			v.Set(reflect.ValueOf(x))

@@ -16,6 +16,9 @@
 //	X boxed primitive: the value       ^ back-reference: uv index of the object begun that many objects ago from the start
 //	H handle: kind u8, u32; a stream, stub, target or callback, whose meaning is the runtime's
 //
+// A value that holds handles begins with L: uv count, and the place of each as a u32, counted from the end of that list.
+// Who passes such a value on gives its handles other numbers without reading it.
+//
 // A Date, RegExp, boxed primitive, buffer, view, array, object, Map, Set, Error and handle are objects and take the
 // next index when they begin. Nesting is bounded by abi.MaxDepth in every encoder and decoder.
 //
@@ -58,6 +61,7 @@
 //   - Properties that the struct has no field for are ignored; fields that the object has no property for stay as they
 //     were.
 //   - A map's keys are in order. In storage, keys that are array indexes come first, as JavaScript has them.
+//   - An io.Reader is a ReadableStream, and a Linked what it says; they are handles, and cross in calls only.
 //   - Into any go nil, bool, float64, string, []byte, []any, map[string]any, time.Time, *big.Int and the types of this
 //     package. Views come as their bytes, boxed primitives as what is in them.
 package value
@@ -95,6 +99,7 @@ const (
 	TagBoxed     = 'X'
 	TagRef       = '^'
 	TagHandle    = 'H'
+	TagLinks     = 'L'
 )
 
 // Kinds of a view, in the order of the platform's constructors.
@@ -119,6 +124,8 @@ var (
 	ErrMalformed = errors.New("value: malformed")
 	ErrDepth     = fmt.Errorf("value: nested deeper than %d", abi.MaxDepth)
 	ErrCost      = errors.New("value: back-references expand to too much")
+	// ErrLink says that a value holds what is no data, where nothing but data may be: see AppendLinked.
+	ErrLink = errors.New("value: a stream, stub, target or callback cannot be kept: it is for calls")
 )
 
 // maxSafe is the greatest integer that a JavaScript number holds exactly.

@@ -115,12 +115,15 @@ func warnOfIgnored(c *wrangler.Config, log *slog.Logger) {
 
 // hostOptions is what a configuration says about running.
 func hostOptions(c *wrangler.Config, p *host.Program) host.Options {
-	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
+	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
 	for _, k := range c.Classes() {
 		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
 	}
 	for _, b := range c.DurableObjects.Bindings {
 		o.Bindings[b.Name] = b.ClassName
+	}
+	for _, x := range c.Services {
+		o.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
 	}
 	for _, k := range c.KVNamespaces {
 		o.KV[k.Binding] = k.ID

@@ -1,5 +1,5 @@
-// Package conformance is what the project claims about storage, row by row, and the means to hold it against what
-// workerd did.
+// Package conformance is what the project claims about storage, stubs and calls, row by row, and the means
+// to hold it against what workerd did.
 //
 // testdata/conformance has the list, a file for each table: a Row is one fact about the platform under an id, with the
 // script that shows it. Scripts run on the host and on workerd alike, in objects of testdata/guests/storage; what came of

@@ -38,7 +38,8 @@ var reference = regexp.MustCompile(`reference = \w+`)
 
 func start(t *testing.T, workerd bool) *player {
 	t.Helper()
-	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Workerd: workerd, Isolates: 1, NoSync: true})}
+	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Workerd: workerd, Isolates: 1, NoSync: true,
+		Memory: 512 << 20})}
 }
 
 // play plays a row and returns what came of it.

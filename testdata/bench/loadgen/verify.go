@@ -26,6 +26,8 @@ var questions = []question{
 	{"GET", "/nothing", "", 404, `not found\n`},
 	{"POST", "/touch/{k}", "", 200, `{"calls":1}`},
 	{"POST", "/touch/{k}", "", 200, `{"calls":2}`},
+	{"POST", "/relay/{k}", "", 200, `{"calls":10}`},
+	{"POST", "/relay/{k}", "", 200, `{"calls":20}`},
 	{"POST", "/limit/{k}", "", 200, `{"ok":true,"remaining":999999999}`},
 	{"POST", "/limit/{k}", "", 200, `{"ok":true,"remaining":999999998}`},
 	{"POST", "/limit/{k}?limit=3&window=3600000000", "", 200, `{"ok":true,"remaining":2}`}, // another window: it starts anew

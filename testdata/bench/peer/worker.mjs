@@ -155,11 +155,21 @@ export class Counter extends DurableObject {
       "CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER, body TEXT)");
     this.ready = true;
   }
+  bump(by) {
+    this.calls += by;
+    return this.calls;
+  }
   async fetch(req) {
     const u = new URL(req.url);
     const kind = u.pathname.split("/")[1];
     this.calls++;
     if (kind === "touch") return json({ calls: this.calls }); // no storage at all
+    if (kind === "relay") { // another object, ten times
+      const far = this.env.COUNTER.getByName(u.pathname.slice("/relay/".length) + "-far");
+      let calls;
+      for (let k = 0; k < 10; k++) calls = await far.bump(1);
+      return json({ calls });
+    }
     if (kind === "kvcounter") { // sync KV API
       const n = (this.ctx.storage.kv.get("n") ?? 0) + 1;
       this.ctx.storage.kv.put("n", n);
@@ -230,7 +240,7 @@ export default {
         return env.RATE.get(env.RATE.idFromName(name)).fetch(req);
       case "exact": return decide(req, env, name, 0);
       case "leased": return decide(req, env, name, 1000);
-      case "counter": case "kvcounter": case "akvcounter": case "insert": case "touch":
+      case "counter": case "kvcounter": case "akvcounter": case "insert": case "touch": case "relay":
         return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(req);
       case "ws": case "room":
         return env.ROOM.get(env.ROOM.idFromName(name)).fetch(req);

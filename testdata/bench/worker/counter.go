@@ -21,7 +21,14 @@ type Counter struct {
 
 var counterClass = objects.NewClass("Counter", func(state *objects.State) (*Counter, error) {
 	return &Counter{state: state, sql: state.Storage().SQL()}, nil
-})
+}, bump)
+
+var bump = objects.Method1("bump", (*Counter).bump, "by")
+
+func (c *Counter) bump(_ context.Context, by int) (int, error) {
+	c.calls += by
+	return c.calls, nil
+}
 
 var kept = objects.NewKey[int]("n")
 
@@ -42,6 +49,8 @@ func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case kind == "touch":
 		v = calls{c.calls}
+	case kind == "relay":
+		v, err = c.relay(r)
 	case kind == "kvcounter":
 		v, err = c.countKV()
 	case kind == "akvcounter":
@@ -54,6 +63,17 @@ func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v, err = c.count()
 	}
 	answer(w, http.StatusOK, v, err)
+}
+
+// relay calls another object ten times, one after the other.
+func (c *Counter) relay(r *http.Request) (v calls, err error) {
+	far := objects.NamespaceOf(r.Context(), "COUNTER").GetByName(strings.TrimPrefix(r.URL.Path, "/relay/") + "-far")
+	for range 10 {
+		if v.Calls, err = bump.Call(r.Context(), far, 1); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
 }
 
 // prepare makes the tables before the first statement that needs them: an object that is only touched stores nothing.

@@ -18,6 +18,7 @@ var routes = []objects.Route{
 	{Pattern: "/akvcounter/{name}", Binding: "COUNTER"},
 	{Pattern: "/insert/{name}", Binding: "COUNTER"},
 	{Pattern: "/touch/{name}", Binding: "COUNTER"},
+	{Pattern: "/relay/{name}", Binding: "COUNTER"},
 	{Pattern: "/ws/{room}", Binding: "ROOM"},
 	{Pattern: "/room/{room}", Binding: "ROOM"},
 }

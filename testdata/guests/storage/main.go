@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	objects.Run(objects.Program{Classes: []*objects.Class{store, plain}, Fetch: http.HandlerFunc(front)})
+	objects.Run(objects.Program{Classes: []*objects.Class{store, plain, peer}, Services: []*objects.Service{entry}, Fetch: http.HandlerFunc(front)})
 }
 
 // Store is an object with an alarm.
@@ -97,6 +97,10 @@ func (s *Store) Alarm(ctx context.Context, info objects.AlarmInfo) error {
 func front(w http.ResponseWriter, r *http.Request) {
 	_, path, _ := strings.Cut(r.URL.Path, "/")
 	binding, name, _ := strings.Cut(path, "/")
+	if binding == "LEND" {
+		lendFromFront(w, r, name)
+		return
+	}
 	var lines []string
 	if err := json.NewDecoder(r.Body).Decode(&lines); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -108,6 +112,22 @@ func front(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(outcomes)
+}
+
+// lendFromFront lends the request's body and a callback to a peer, which keeps the callback past the request.
+func lendFromFront(w http.ResponseWriter, r *http.Request, name string) {
+	a := peers(r.Context()).GetByName(name)
+	f := objects.NewCallback(func(_ context.Context, n int) (int, error) { return n + 1, nil })
+	n, err := apply.Call(r.Context(), a, f, 1)
+	if err == nil {
+		err = keepFunc.Call(r.Context(), a, f)
+	}
+	text := ""
+	if err == nil {
+		text, err = readAll.Call(r.Context(), a, r.Body)
+	}
+	_, err2 := useKeptF.Call(r.Context(), a)
+	fmt.Fprintf(w, "%d %s %v %v", n, text, err, err2)
 }
 
 // failure is an error with its flags.

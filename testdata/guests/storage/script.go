@@ -114,7 +114,7 @@ func (r *runner) do(ctx context.Context, s step) (outcome string, err error) {
 	if s.body != nil {
 		return r.block(ctx, s)
 	}
-	for _, verbs := range []map[string]func(*runner, context.Context, string) (string, error){sqlVerbs, kvVerbs, stateVerbs} {
+	for _, verbs := range []map[string]func(*runner, context.Context, string) (string, error){sqlVerbs, kvVerbs, stateVerbs, callVerbs} {
 		if f := verbs[s.verb]; f != nil {
 			out, err := f(r, ctx, s.rest)
 			if err != nil {

@@ -3,7 +3,7 @@ import "./wasm_exec.js";
 import app from "./app.wasm";
 import { call, start } from "./runtime.mjs";
 
-const worker = start(app);
+const worker = start(app, { Cursor: ["next", "each"], Empty: [] });
 
 export class Room extends worker.object("Room", { alarm: true }) {
   list() { return call(this, "list", arguments); }
@@ -15,6 +15,10 @@ export class $Quiet1 extends worker.object("$Quiet1", { alarm: false }) {
 }
 
 export class Unbound extends worker.object("Unbound", { alarm: false }) {
+}
+
+export class Admin extends worker.service("Admin") {
+  open() { return call(this, "open", arguments); }
 }
 
 export default worker.entrypoint({ fetch: true, scheduled: true, routes: [["POST", ["room", null], true, "ROOM"], ["", ["it's\"", null], false, "ROOM"]] });

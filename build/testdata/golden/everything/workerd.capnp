@@ -33,6 +33,8 @@ const main :Workerd.Worker = (
     (name = "A_1", kvNamespace = "kv:A_1"),
     (name = "A1", kvNamespace = "kv:A1"),
     (name = "a_1", kvNamespace = "kv:a_1"),
+    (name = "SELF", service = (name = "main")),
+    (name = "ADMIN", service = (name = "main", entrypoint = "Admin", props = (json = "{\"may\":[\"read\",\"\\\"w\\\"\"]}"))),
     (name = "LIST", json = "[\"\\u003c\",{\"deep\":null}]"),
     (name = "NUMBER", json = "3.5"),
     (name = "WORD", text = "<b>\"q\" & \\ back\x0aline\x01 é</b>"),

@@ -1,0 +1,84 @@
+package bridge
+
+import (
+	"fmt"
+
+	"durago.example/wasm/abi"
+)
+
+// Service is what a service binding names: an entrypoint of this worker.
+type Service struct {
+	Entrypoint string // empty for the default one, which answers requests only
+	Props      []byte // a value, or empty
+}
+
+// serviceStub calls an entrypoint, on the caller's loop. Each event has a scope of its own.
+type serviceStub struct {
+	b *Bridge
+	Service
+}
+
+func (b *Bridge) service(binding string) (stub, error) {
+	v, ok := b.o.Services[binding]
+	if !ok {
+		return nil, fmt.Errorf("no service is bound as %s: add it to services", binding)
+	}
+	return &serviceStub{b, v}, nil
+}
+
+func (t *serviceStub) dup() stub { return t }
+
+func (t *serviceStub) drop() {}
+
+func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
+	var to *scope
+	s.output(func(err error) {
+		if err == nil {
+			err = t.b.Do(func() {
+				to = t.b.newScope(nil)
+				t.deliver(to, payload, func(v any, err error) { done(v, remote(err, "")) })
+			})
+		}
+		if err != nil {
+			done(nil, err)
+		}
+	})
+	return sent{end: func() {
+		_ = t.b.Do(func() {
+			if to != nil {
+				to.end(errClientGone)
+			}
+		})
+	}}
+}
+
+// deliver sends the event of a scope that was made for it.
+func (t *serviceStub) deliver(to *scope, payload any, done func(any, error)) {
+	b := t.b
+	q, _ := payload.(*Request)
+	call, rpc := payload.(Call)
+	if t.Entrypoint == "" {
+		if rpc {
+			delete(b.scopes, to.id)
+			done(nil, typeError(fmt.Sprintf("The RPC receiver does not implement the method %q.", call.Method)))
+			return
+		}
+		b.send(to, abi.EventFetch, to.requestFrame(nil, q), q, done)
+		return
+	}
+	f := abi.AppendBool(abi.AppendStr(abi.AppendStr(nil, t.Entrypoint), t.Props), rpc)
+	if !rpc {
+		b.send(to, abi.EventService, to.requestFrame(f, q), q, done)
+		return
+	}
+	to.service = true
+	landed, err := to.land(call.Args, call.links)
+	if err != nil {
+		delete(b.scopes, to.id)
+		done(nil, err)
+		return
+	}
+	e := b.expect(to, abi.EventService, nil, done)
+	e.landed = landed
+	b.post(to, abi.EventService, e.id, append(abi.AppendStr(f, call.Method), call.Args...))
+}

@@ -1,0 +1,125 @@
+package guest
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+
+	"durago.example/objects/driver"
+	"durago.example/wasm/abi"
+	"durago.example/wasm/value"
+)
+
+// stub is a channel to an object, an entrypoint or a target that somebody lent.
+type stub struct {
+	s        *scope
+	handle   uint32
+	disposed bool
+}
+
+var _ driver.Stub = (*stub)(nil)
+
+// errDisposed is the platform's.
+var errDisposed = &driver.Error{Name: "Error", Message: "RPC stub used after being disposed."}
+
+// newStub has the runtime make a stub.
+func (s *scope) newStub(op abi.Op, frame []byte) (driver.Stub, error) {
+	h := nextToken()
+	if _, err := s.do(op, h, frame); err != nil {
+		return nil, err
+	}
+	return s.stub(h), nil
+}
+
+// stub is a stub that the runtime has.
+func (s *scope) stub(h uint32) *stub {
+	t := &stub{s: s, handle: h}
+	if s.class != nil { // a request's stubs end with it, long before a collection would find them
+		runtime.AddCleanup(t, drop, handle{s.id, h, abi.OpStubDrop})
+		tellDropped()
+	}
+	return t
+}
+
+// dropped is what is not used any more: the collector has found it, or it was the result of a call that was given up. The
+// runtime is told with the next new one.
+var dropped []handle
+
+type handle struct {
+	ctx, id uint32
+	op      abi.Op // how the runtime is told
+}
+
+func drop(h handle) { dropped = append(dropped, h) }
+
+func tellDropped() {
+	list := dropped
+	dropped = nil
+	for _, h := range list {
+		if h.ctx == current() {
+			_, _ = call(h.ctx, h.op, h.id, nil)
+		} else if scopes[h.ctx] != nil {
+			dropped = append(dropped, h)
+		}
+	}
+}
+
+func (t *stub) Call(ctx context.Context, method string, args []byte) ([]byte, error) {
+	if t.disposed {
+		t.s.sent(args, errDisposed)
+		return nil, errDisposed
+	}
+	token := nextToken()
+	p, err := t.s.begin(ctx, abi.OpStubCall, token, func() []byte {
+		b := abi.AppendStr(abi.AppendU32(scratch[:0], t.handle), method)
+		return clip(append(b, args...))
+	})
+	t.s.sent(args, err)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		t.s.take(token)
+		return nil, context.Cause(ctx)
+	}
+	return p.answer, p.err
+}
+
+func (t *stub) Fetch(ctx context.Context, r *http.Request) (*http.Response, error) {
+	if t.disposed {
+		return nil, errDisposed
+	}
+	return t.s.fetchVia(ctx, abi.OpStubFetch, r, t)
+}
+
+func (t *stub) Dup() (driver.Stub, error) {
+	if t.disposed {
+		return nil, errDisposed
+	}
+	return t.s.newStub(abi.OpStubDup, abi.AppendU32(nil, t.handle))
+}
+
+func (t *stub) Dispose() {
+	if !t.disposed {
+		t.disposed = true
+		_, _ = t.s.do(abi.OpStubDrop, t.handle, nil)
+	}
+}
+
+// abandon gives up what came in an answer that nobody waits for any more.
+func (s *scope) abandon(frame []byte) {
+	if len(frame) < 2 || frame[0] != 1 {
+		return
+	}
+	places, rest, _ := value.CutLinks(frame[1:])
+	for _, p := range places {
+		h := value.HandleAt(rest, p)
+		op := abi.OpStubDrop
+		if h.Kind == abi.LinkStream {
+			op = abi.OpBodyCancel
+		}
+		drop(handle{s.id, h.ID, op})
+	}
+}
