@@ -137,7 +137,7 @@ func Open(o Options) (*Store, error) {
 		if taken {
 			err = errors.Join(err, os.Remove(lock.Name()))
 		}
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, letGo(lock))
 	}
 	if taken {
 		if err := s.checkIdle(entries); err != nil { // it stays workerd's
@@ -211,7 +211,13 @@ func (s *Store) Close() error {
 		s.checkpoints.sweep()
 	}
 	s.checkpoints.done.Wait()
-	return errors.Join(err, s.durable.close(), s.lock.Close())
+	return errors.Join(err, s.durable.close(), letGo(s.lock))
+}
+
+// letGo gives the directory up. A program that is being started at this moment may have the file too, until it has begun;
+// so that closing it is not enough.
+func letGo(lock *os.File) error {
+	return errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_UN), lock.Close())
 }
 
 // Failed says, once, that the disk has failed: nothing will be durable any more.
