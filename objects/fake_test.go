@@ -56,6 +56,7 @@ func (r *fakeResult) Next() (bool, error) {
 	return true, nil
 }
 func (r *fakeResult) Value(i int) driver.Value { return r.rows[r.at-1][i] }
+func (*fakeResult) Recycle()                   {}
 func (r *fakeResult) Close()                   { r.closed++ }
 
 func number(f float64) driver.Value { return driver.Value{Kind: abi.SQLNumber, Float: f} }

@@ -20,13 +20,13 @@ func scannerOf[Row any]() (scan scanner[Row], columns bool) {
 	switch any(zero).(type) {
 	case int:
 		return func(c driver.Cursor, row *Row) error {
-			n, err := integer(c)
-			*any(row).(*int) = int(n)
+			n, err := integer[int](c)
+			*any(row).(*int) = n
 			return err
 		}, false
 	case int64:
 		return func(c driver.Cursor, row *Row) error {
-			n, err := integer(c)
+			n, err := integer[int64](c)
 			*any(row).(*int64) = n
 			return err
 		}, false
@@ -70,11 +70,12 @@ func oneColumn(c driver.Cursor) error {
 	return nil
 }
 
-func integer(c driver.Cursor) (int64, error) {
+func integer[N int | int64](c driver.Cursor) (N, error) {
 	if err := oneColumn(c); err != nil {
 		return 0, err
 	}
-	return toInteger(c.Value(0))
+	n, err := toInteger(c.Value(0))
+	return N(n), err
 }
 
 func toInteger(v driver.Value) (int64, error) {

@@ -59,34 +59,50 @@ func Query[Row any](s *SQL, query string, args ...any) iter.Seq2[Row, error] {
 
 // One returns the only row of a query: ErrNoRow if there is none, ErrManyRows if there are more.
 func One[Row any](s *SQL, query string, args ...any) (row Row, err error) {
+	switch p := any(&row).(type) { // neither leaves the stack
+	case *int:
+		err = s.one(query, args, false, func(c driver.Cursor) (err error) { *p, err = integer[int](c); return err })
+		return row, err
+	case *int64:
+		err = s.one(query, args, false, func(c driver.Cursor) (err error) { *p, err = integer[int64](c); return err })
+		return row, err
+	}
+	return oneOf[Row](s, query, args)
+}
+
+func oneOf[Row any](s *SQL, query string, args []any) (row Row, err error) {
 	scan, columns := scannerOf[Row]()
+	err = s.one(query, args, columns, func(c driver.Cursor) error { return scan(c, &row) })
+	return row, err
+}
+
+// one calls scan with the only row of a query.
+func (s *SQL) one(query string, args []any, columns bool, scan func(driver.Cursor) error) error {
 	c, err := s.open(query, args, columns)
 	if err != nil {
-		return row, err
+		return err
 	}
 	defer finish(c)
 	ok, err := c.Next()
 	if err != nil {
-		return row, err
+		return err
 	}
 	if !ok {
-		return row, ErrNoRow
+		return ErrNoRow
 	}
-	if err := scan(c, &row); err != nil {
-		return row, err
+	if err := scan(c); err != nil {
+		return err
 	}
 	if ok, err = c.Next(); err == nil && ok {
 		err = ErrManyRows
 	}
-	return row, err
+	return err
 }
 
 // finish closes a cursor that nobody else has, or ever had.
 func finish(c driver.Cursor) {
 	c.Close()
-	if r, ok := c.(driver.Recycler); ok {
-		r.Recycle()
-	}
+	c.Recycle()
 }
 
 func (s *SQL) open(query string, args []any, columns bool) (driver.Cursor, error) {

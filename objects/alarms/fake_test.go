@@ -111,6 +111,7 @@ func (c *fakeCursor) Columns() (names []string) {
 	}
 	return names
 }
+func (*fakeCursor) Recycle()              {}
 func (c *fakeCursor) Width() int          { return c.stmt.ColumnCount() }
 func (c *fakeCursor) Next() (bool, error) { return c.stmt.Step(), c.stmt.Err() }
 func (c *fakeCursor) Close()              { _ = c.stmt.Close() }

@@ -88,10 +88,9 @@ type Cursor interface {
 	Next() (bool, error)
 	Value(i int) Value
 	Close()
+	// Recycle gives the cursor back to be lent again: once, after Close, by who will not use it any more. It need not be called.
+	Recycle()
 }
-
-// Recycler is a cursor that can be lent again. Recycle is called once, after Close, by who will not use it any more.
-type Recycler interface{ Recycle() }
 
 // Value is one SQL value. Kind is one of the SQL tags of wasm/abi.
 type Value struct {

@@ -209,6 +209,7 @@ func (c *fakeCursor) Columns() (names []string) {
 	return names
 }
 
+func (*fakeCursor) Recycle()     {}
 func (c *fakeCursor) Width() int { return c.stmt.ColumnCount() }
 
 func (c *fakeCursor) Next() (bool, error) {

@@ -213,10 +213,7 @@ type cursor struct {
 	small       [64]byte
 }
 
-var (
-	_ driver.Cursor   = (*cursor)(nil)
-	_ driver.Recycler = (*cursor)(nil)
-)
+var _ driver.Cursor = (*cursor)(nil)
 
 // spare are cursors to use again: most live for one statement, and making one costs as much as half of what SQLite does
 // for it.
