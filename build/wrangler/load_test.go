@@ -92,7 +92,7 @@ const wholeJSON = `{
 func TestParse_formats(t *testing.T) {
 	for file, text := range map[string]string{"a.toml": whole, "a.jsonc": wholeJSON, "a.json": wholeJSON} {
 		t.Run(file, func(t *testing.T) {
-			c, err := wrangler.Parse(file, []byte(text))
+			c, err := wrangler.Parse(file, []byte(text), wrangler.Options{})
 			require.NoError(t, err)
 			require.Equal(t, "false", string(*c.SendMetrics))
 			c.SendMetrics = nil
@@ -101,7 +101,7 @@ func TestParse_formats(t *testing.T) {
 				CompatibilityDate: "2026-11-17", CompatibilityFlags: []string{"nodejs_compat"},
 				NoBundle: true, FindModules: true, BaseDir: "build", WorkersDev: true,
 				Limits:    wrangler.Limits{CPUMS: 50},
-				Build:     wrangler.Build{Command: "make", Cwd: ".", WatchDir: "src"},
+				Build:     wrangler.Build{Command: "make", Cwd: ".", WatchDir: wrangler.Paths{"src"}},
 				Dev:       wrangler.Dev{IP: "0.0.0.0", Port: 9000},
 				Placement: map[string]any{"mode": "smart"},
 				Rules:     []wrangler.Rule{{Type: "CompiledWasm", Globs: []string{"**/*.wasm"}, Fallthrough: true}},
@@ -165,10 +165,43 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "wrangler.toml")
 	require.NoError(t, os.WriteFile(file, []byte("name = \"a\"\ncompatibility_date = \"2026-11-17\"\n"), 0o644))
-	c, err := wrangler.Load(file)
+	c, err := wrangler.Load(file, wrangler.Options{})
 	require.NoError(t, err)
 	require.Equal(t, dir, c.Dir)
 	require.Equal(t, file, c.File)
-	_, err = wrangler.Load(filepath.Join(dir, "other.toml"))
+	_, err = wrangler.Load(filepath.Join(dir, "other.toml"), wrangler.Options{})
 	require.ErrorContains(t, err, "cannot read the configuration: open ")
+}
+
+// TestLoad_notYet is what Parse understands and durago does not run yet.
+func TestLoad_notYet(t *testing.T) {
+	const text = `name = "w"
+compatibility_date = "2026-11-17"
+assets = { directory = "public" }
+durable_objects.bindings = [{ name = "ROOM", class_name = "Room", script_name = "back" }]
+[[services]]
+binding = "BACK"
+service = "back"
+`
+	file := filepath.Join(t.TempDir(), "wrangler.toml")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	_, err := wrangler.Parse(file, []byte(text), wrangler.Options{})
+	require.NoError(t, err)
+	_, err = wrangler.Load(file, wrangler.Options{})
+	require.EqualError(t, err, file+":3:1: assets: durago does not serve static files yet: remove this key from the configuration that durago reads\n"+
+		file+":4:67: durable_objects.bindings[0].script_name: durago runs one worker so far: declare the class Room here, or remove the binding\n"+
+		file+":5:1: services[0]: durago runs one worker so far: remove the binding to back")
+}
+
+// TestConfig_Enabled: a flag is on by its date or its name, unless its opposite is named.
+func TestConfig_Enabled(t *testing.T) {
+	c := func(date string, flags ...string) *wrangler.Config {
+		return &wrangler.Config{CompatibilityDate: date, CompatibilityFlags: flags}
+	}
+	require.True(t, c("2026-02-24").Enabled("delete_all_deletes_alarm"))
+	require.False(t, c("2026-02-23").Enabled("delete_all_deletes_alarm"))
+	require.True(t, c("2026-02-23", "delete_all_deletes_alarm").Enabled("delete_all_deletes_alarm"))
+	require.False(t, c("2026-02-24", "delete_all_preserves_alarm").Enabled("delete_all_deletes_alarm"))
+	require.True(t, c("2026-02-24", "some_flag").Enabled("some_flag"))
+	require.False(t, c("2026-02-24").Enabled("some_flag"))
 }

@@ -128,7 +128,7 @@ func (f *configFlag) load() (*wrangler.Config, error) {
 			return nil, usageError{err}
 		}
 	}
-	c, err := wrangler.Load(file)
+	c, err := wrangler.Load(file, wrangler.Options{})
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -1,0 +1,19 @@
+package wrangler
+
+import "fmt"
+
+// checkRunnable refuses what Parse understands and durago does not run yet.
+func (p *problems) checkRunnable(c *Config) {
+	for i, b := range c.DurableObjects.Bindings {
+		if b.ScriptName != "" && b.ScriptName != c.Name {
+			p.own(p.place(c, fmt.Sprintf("durable_objects.bindings[%d].script_name", i)),
+				"durago runs one worker so far: declare the class %s here, or remove the binding", b.ClassName)
+		}
+	}
+	for i, s := range c.Services {
+		p.own(p.place(c, fmt.Sprintf("services[%d]", i)), "durago runs one worker so far: remove the binding to %s", s.Service)
+	}
+	if c.Assets != nil {
+		p.own(p.place(c, "assets"), "durago does not serve static files yet: remove this key from the configuration that durago reads")
+	}
+}
