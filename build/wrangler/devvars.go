@@ -132,7 +132,7 @@ func (l *Local) read(c *Config, o LocalOptions) ([]variable, error) {
 	return all, nil
 }
 
-// boolean reads a switch, as wrangler does.
+// boolean reads a switch.
 func boolean(process map[string]string, name string, otherwise bool) (bool, error) {
 	switch value, ok := process[name]; {
 	case !ok:
@@ -140,7 +140,7 @@ func boolean(process map[string]string, name string, otherwise bool) (bool, erro
 	case strings.EqualFold(value, "true"), strings.EqualFold(value, "false"):
 		return strings.EqualFold(value, "true"), nil
 	default:
-		return false, fmt.Errorf(`Expected %s to be "true" or "false", but got %q`, name, value)
+		return false, fmt.Errorf("%s is %q in the environment: make it true or false", name, value)
 	}
 }
 

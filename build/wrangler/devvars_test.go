@@ -69,6 +69,6 @@ func TestConfig_Local(t *testing.T) {
 	})
 	t.Run("a switch that is neither", func(t *testing.T) {
 		_, err := (&wrangler.Config{Dir: without}).Local(wrangler.LocalOptions{Environ: []string{"CLOUDFLARE_INCLUDE_PROCESS_ENV=yes"}})
-		require.EqualError(t, err, `Expected CLOUDFLARE_INCLUDE_PROCESS_ENV to be "true" or "false", but got "yes"`)
+		require.EqualError(t, err, `CLOUDFLARE_INCLUDE_PROCESS_ENV is "yes" in the environment: make it true or false`)
 	})
 }

@@ -46,7 +46,7 @@ func (p *problems) parseTOML(b []byte) (node, error) {
 		}
 		// The library counts columns in bytes, puts an error at the end of what it has read, and may count a line too many.
 		at := placeOf(b, min(max(0, e.Position.Start), len(b)))
-		if line := min(max(e.Position.Line, e.Line), placeOf(b, len(b)).line); line > 0 && line != at.line {
+		if line := min(e.Position.Line, placeOf(b, len(b)).line); line > 0 && line != at.line {
 			at = place{line, 1}
 		}
 		return node{}, p.syntax(at.line, at.column, e.Message)
