@@ -28,6 +28,7 @@ const everything = `{
 	]},
 	"migrations": [{"tag": "v1", "new_sqlite_classes": ["Room", "$Quiet1", "Unbound"]}],
 	"kv_namespaces": [{"binding": "A_1", "id": "first"}, {"binding": "A1"}, {"binding": "a_1", "id": "sec\"ond"}],
+	"secrets": {"required": ["TOKEN"]},
 	"vars": {
 		"WORD": "<b>\"q\" & \\ back\nline\u0001 é</b>",
 		"NUMBER": 3.5,

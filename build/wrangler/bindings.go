@@ -241,7 +241,7 @@ func (p *problems) bound(c *Config) (all []bound) {
 	if c.Assets != nil {
 		add("assets.binding", c.Assets.Binding, "Assets")
 	}
-	for i, name := range c.Secrets.required() {
+	for i, name := range c.Secrets.Names() {
 		add(fmt.Sprintf("secrets.required[%d]", i), name, "Secret")
 	}
 	return all

@@ -41,7 +41,7 @@ func (c *Config) Local(o LocalOptions) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	required := c.Secrets.required()
+	required := c.Secrets.Names()
 	taken := l.others(c)
 	for _, v := range values {
 		_, isVar := c.Vars[v.name]

@@ -45,7 +45,8 @@ func checkSecrets(s *scope, n node) {
 	}
 }
 
-func (s *Secrets) required() []string {
+// Names are those of the secrets; there are none in nil.
+func (s *Secrets) Names() []string {
 	if s == nil {
 		return nil
 	}

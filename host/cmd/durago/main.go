@@ -6,6 +6,8 @@
 //	durago version  print the versions of durago, its ABI and Go
 //
 // Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.
+// -e, or else CLOUDFLARE_ENV, chooses an environment of it. What is no mistake and yet worth a word is a warning: build and
+// check write it to standard error, run logs it.
 //
 // # Exit status
 //
@@ -15,7 +17,7 @@
 //	2  what was asked is wrong: the command line, the configuration, or the two disagree with the program (a class
 //	   that only one of them has, a name that JavaScript cannot have)
 //
-// Whatever the status but 0, one sentence for each mistake goes to standard error, nothing has been written into
+// Whatever the status but 0, one sentence for each mistake goes to standard error after the warnings, nothing has been written into
 // build/dist, and no data directory has been made.
 //
 // # What is written where
@@ -38,7 +40,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"durago.example/build"
-	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/wasm/abi"
 )
@@ -62,12 +63,6 @@ func untilSignal() (ctx context.Context, stop func()) {
 		cancel()
 		<-done
 	}
-}
-
-// configFlag is what every command about a worker takes.
-type configFlag struct {
-	Config  string `short:"c" type:"path" placeholder:"FILE" help:"The wrangler configuration; default: searched for as wrangler does."`
-	Package string `placeholder:"PKG" help:"The Go package of the program; default ./worker beside the configuration, else its folder."`
 }
 
 type cli struct {
@@ -117,24 +112,6 @@ func run(args []string) int {
 	return exitFailed
 }
 
-// usageError is a mistake in the command line or the configuration.
-type usageError struct{ error }
-
-func (f *configFlag) load() (*wrangler.Config, error) {
-	file := f.Config
-	if file == "" {
-		var err error
-		if file, err = wrangler.Find("."); err != nil {
-			return nil, usageError{err}
-		}
-	}
-	c, err := wrangler.Load(file, wrangler.Options{})
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return c, nil
-}
-
 // cacheDir is where compiled code is kept, for all projects of the user.
 func cacheDir() string {
 	dir, err := os.UserCacheDir()
@@ -150,12 +127,12 @@ func readManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 
 type buildCommand struct {
 	configFlag
-	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration."`
+	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration, or the folder there that main names."`
 	Workerd bool   `help:"Also write workerd.capnp, to serve the worker with plain workerd."`
 }
 
 func (b *buildCommand) Run(ctx context.Context) error {
-	c, err := b.load()
+	c, err := b.checked("build")
 	if err != nil {
 		return err
 	}
@@ -170,7 +147,7 @@ func (b *buildCommand) Run(ctx context.Context) error {
 type checkCommand struct{ configFlag }
 
 func (k *checkCommand) Run(ctx context.Context) error {
-	c, err := k.load()
+	c, err := k.checked("check")
 	if err != nil {
 		return err
 	}

@@ -23,4 +23,5 @@ export interface Env {
   LIST: unknown;
   NUMBER: unknown;
   WORD: string;
+  TOKEN: string;
 }
