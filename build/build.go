@@ -84,21 +84,26 @@ func folder(c *wrangler.Config) string {
 	return filepath.Join(dist, c.Name)
 }
 
+// packageOf is the program's package, if none is named.
+func packageOf(dir, pkg string) string {
+	if pkg != "" {
+		return pkg
+	}
+	if s, err := os.Stat(filepath.Join(dir, "worker")); err == nil && s.IsDir() {
+		return "./worker"
+	}
+	return "."
+}
+
 // Compile builds the program's wasm.
 func Compile(ctx context.Context, dir, pkg string) ([]byte, error) {
-	if pkg == "" {
-		pkg = "."
-		if s, err := os.Stat(filepath.Join(dir, "worker")); err == nil && s.IsDir() {
-			pkg = "./worker"
-		}
-	}
 	tmp, err := os.MkdirTemp("", "durago")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
 	out := filepath.Join(tmp, "app.wasm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, packageOf(dir, pkg))
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
 	var stderr bytes.Buffer

@@ -18,6 +18,8 @@ type configFlag struct {
 // usageError is a mistake in the command line or the configuration.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 // load reads the configuration. Only a command that is named warns that no environment was chosen.
 func (f *configFlag) load(command string) (*wrangler.Config, error) {
 	file := f.Config

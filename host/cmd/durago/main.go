@@ -1,7 +1,8 @@
 // Command durago builds, checks and runs workers whose Durable Objects are written in Go.
 //
 //	durago build    compile the program and write the worker into build/dist/NAME, for wrangler
-//	durago check    the same without writing anything
+//	durago check    say everything that is wrong with the configuration and the program, and write nothing
+//	durago types    print the TypeScript declarations of the classes
 //	durago run      compile the program and serve it on this machine
 //	durago version  print the versions of durago, its ABI and Go
 //
@@ -68,7 +69,8 @@ func untilSignal() (ctx context.Context, stop func()) {
 type cli struct {
 	Build   buildCommand   `cmd:"" help:"Compile the program and write the worker into build/dist/NAME."`
 	Run     runCommand     `cmd:"" help:"Build the worker and serve it on this machine."`
-	Check   checkCommand   `cmd:"" help:"Compile the program and compare it with the configuration; write nothing."`
+	Check   checkCommand   `cmd:"" help:"Say everything that is wrong with the configuration and the program; write nothing."`
+	Types   typesCommand   `cmd:"" help:"Print the TypeScript declarations of the classes, for workers in JavaScript that call them."`
 	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }
 
@@ -141,28 +143,6 @@ func (b *buildCommand) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%s: app.wasm %.2f MiB, %d classes\n", r.Dir, float64(len(r.Wasm))/(1<<20), len(r.Manifest.Classes))
-	return nil
-}
-
-type checkCommand struct{ configFlag }
-
-func (k *checkCommand) Run(ctx context.Context) error {
-	c, err := k.checked("check")
-	if err != nil {
-		return err
-	}
-	wasm, err := build.Compile(ctx, c.Dir, k.Package)
-	if err != nil {
-		return err
-	}
-	m, err := readManifest(ctx, wasm)
-	if err != nil {
-		return err
-	}
-	if err := build.Check(c, m); err != nil {
-		return err
-	}
-	fmt.Printf("%s: ok, %d classes\n", c.File, len(m.Classes))
 	return nil
 }
 
