@@ -4,6 +4,7 @@
 //	durago check    say everything that is wrong with the configuration and the program, and write nothing
 //	durago types    print the TypeScript declarations of the classes
 //	durago run      compile the program and serve it on this machine
+//	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
 // Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.
@@ -23,7 +24,7 @@
 //
 // # What is written where
 //
-// build writes to --out alone. run writes data to --persist-to (default .durago/state beside the configuration), logs
+// build and types write to --out alone, init into its folder. run writes data to --persist-to (default .durago/state beside the configuration), logs
 // to standard output, and compiled code, which all projects share, to durago/ in the user's cache directory. run does
 // not execute the [build] command of the configuration: it compiles the program itself.
 package main
@@ -71,6 +72,7 @@ type cli struct {
 	Run     runCommand     `cmd:"" help:"Build the worker and serve it on this machine."`
 	Check   checkCommand   `cmd:"" help:"Say everything that is wrong with the configuration and the program; write nothing."`
 	Types   typesCommand   `cmd:"" help:"Print the TypeScript declarations of the classes, for workers in JavaScript that call them."`
+	Init    initCommand    `cmd:"" help:"Write a new project that builds, runs and passes its test."`
 	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }
 
