@@ -37,7 +37,7 @@ const everything = `{
 }`
 
 func everythingConfig(t *testing.T) *wrangler.Config {
-	c, err := wrangler.Parse("wrangler.jsonc", []byte(everything), wrangler.Options{})
+	c, err := wrangler.Parse("wrangler.jsonc", []byte(everything))
 	require.NoError(t, err)
 	return c
 }
@@ -86,7 +86,7 @@ func TestGenerate(t *testing.T) {
 // TestBuild_demo builds the worker of this repository: what is generated for it is short, and the rest is as it is in
 // the toolchain and in package shim.
 func TestBuild_demo(t *testing.T) {
-	c, err := wrangler.Load("../wrangler.toml", wrangler.Options{})
+	c, err := wrangler.Load("../wrangler.toml")
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "dist")
 	r, err := build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: manifestOf(t)})

@@ -29,7 +29,7 @@ func TestJavaScript(t *testing.T) {
 	if tsc == "" || hosttest.WorkerdPath() == "" {
 		t.Skip("needs workerd and TypeScript: run make conformance")
 	}
-	c, err := wrangler.Load("../wrangler.toml", wrangler.Options{})
+	c, err := wrangler.Load("../wrangler.toml")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	_, err = build.Build(t.Context(), build.Options{Config: c, Out: dir, Wasm: hosttest.Wasm(t, c, ""),

@@ -7,29 +7,29 @@ import "path/filepath"
 // An environment is a worker of its own. It has the keys of env.NAME; of those that are not there, the inherited ones come
 // from the top level, and its name is the top level's with -NAME. See
 // https://developers.cloudflare.com/workers/wrangler/environments/.
-func (p *problems) environment(root node, o Options) map[string]any {
+func (p *problems) environment(root node, e Environment) map[string]any {
 	top := &scope{problems: p, here: root}
 	top.check()
 	names := p.keys(root.key("env"))
-	if o.Env == "" {
-		if len(names) > 0 && !o.TopLevel && o.Command != "" {
+	if e.Name == "" {
+		if len(names) > 0 && !e.TopLevel && e.Command != "" {
 			p.warn("", `Multiple environments are defined in the Wrangler configuration file, but no target environment was specified for the %s command.
 				To avoid unintentional changes to the wrong environment, it is recommended to explicitly specify the target environment using the `+"`-e|--env`"+` flag or CLOUDFLARE_ENV env variable.
-				If your intention is to use the top-level environment of your configuration simply pass an empty string to the flag to target such environment. For example `+"`--env=\"\"`.", o.Command)
+				If your intention is to use the top-level environment of your configuration simply pass an empty string to the flag to target such environment. For example `+"`--env=\"\"`.", e.Command)
 		}
 		return effective(root, node{}, "")
 	}
-	here := root.key("env").key(o.Env)
+	here := root.key("env").key(e.Name)
 	if here.set {
 		if !here.isObject() {
 			p.own(here.at, "want an object, got %s", p.show(here))
-			return effective(root, node{}, o.Env)
+			return effective(root, node{}, e.Name)
 		}
-		(&scope{problems: p, here: here, env: o.Env, top: root}).check()
-		return effective(root, here, o.Env)
+		(&scope{problems: p, here: here, env: e.Name, top: root}).check()
+		return effective(root, here, e.Name)
 	}
-	p.noEnvironment(names, o.Env)
-	return effective(root, node{}, o.Env)
+	p.noEnvironment(names, e.Name)
+	return effective(root, node{}, e.Name)
 }
 
 func (p *problems) noEnvironment(names []string, env string) {

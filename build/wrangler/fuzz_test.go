@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 		if isTOML {
 			file = "f.toml"
 		}
-		c, err := wrangler.Parse(file, b, wrangler.Options{Env: env, Command: "deploy"})
+		c, err := wrangler.Environment{Name: env, Command: "deploy"}.Parse(file, b)
 		require.Equal(t, err != nil, c == nil)
 		var all []wrangler.Diagnostic
 		if e := (*wrangler.Error)(nil); errors.As(err, &e) {

@@ -116,7 +116,7 @@ func (p *pair) parse(t *testing.T) []string {
 			text = f.Data
 		}
 	}
-	c, err := wrangler.Parse(p.file, text, wrangler.Options{Env: p.env, Command: "deploy"})
+	c, err := wrangler.Environment{Name: p.env, Command: "deploy"}.Parse(p.file, text)
 	var lines []string
 	add := func(list []wrangler.Diagnostic) {
 		for _, d := range list {
@@ -145,7 +145,7 @@ func (p *pair) parse(t *testing.T) []string {
 func (p *pair) local(t *testing.T) (lines []string) {
 	dir := t.TempDir()
 	p.write(t, dir)
-	c, err := wrangler.Load(filepath.Join(dir, p.file), wrangler.Options{Env: p.env})
+	c, err := wrangler.Environment{Name: p.env}.Load(filepath.Join(dir, p.file))
 	require.NoError(t, err)
 	l, err := c.Local(wrangler.LocalOptions{})
 	require.NoError(t, err)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Options say which part of a file is meant.
-type Options struct {
-	Env      string // the environment; "" is the top level
+// Environment says which environment of a file is meant. Its zero value is the top level.
+type Environment struct {
+	Name     string // "" is the top level
 	TopLevel bool   // the top level is meant, though there are environments
 	Command  string // what to name in the warning that no environment was chosen; "" leaves the warning out
 }
@@ -38,14 +38,21 @@ func Find(dir string) (string, error) {
 	return "", fmt.Errorf("no wrangler.toml, wrangler.jsonc or wrangler.json in %s or above: write one, or name it with -c", abs)
 }
 
-// Load reads a configuration that durago can run. If something is wrong with it, the error is an *Error, with every
-// mistake.
-func Load(file string, o Options) (*Config, error) {
+// Load reads the top level of a configuration that durago can run. If something is wrong with it, the error is an *Error,
+// with every mistake.
+func Load(file string) (*Config, error) { return Environment{}.Load(file) }
+
+// Parse reads the top level of a configuration from memory; the file's name decides the format. It takes all that Load
+// takes, and what concerns other workers and static files, which durago does not run yet.
+func Parse(file string, b []byte) (*Config, error) { return Environment{}.Parse(file, b) }
+
+// Load reads the environment of a configuration as Load does.
+func (e Environment) Load(file string) (*Config, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	c, p, err := parse(file, b, o)
+	c, p, err := e.parse(file, b)
 	if err != nil {
 		return nil, err
 	}
@@ -57,20 +64,19 @@ func Load(file string, o Options) (*Config, error) {
 	return c, nil
 }
 
-// Parse reads a configuration from memory; the file's name decides the format. It takes all that Load takes, and what
-// concerns other workers and static files, which durago does not run yet.
-func Parse(file string, b []byte, o Options) (*Config, error) {
-	c, _, err := parse(file, b, o)
+// Parse reads the environment of a configuration as Parse does.
+func (e Environment) Parse(file string, b []byte) (*Config, error) {
+	c, _, err := e.parse(file, b)
 	return c, err
 }
 
-func parse(file string, b []byte, o Options) (*Config, *problems, error) {
+func (e Environment) parse(file string, b []byte) (*Config, *problems, error) {
 	p := &problems{file: file, places: map[string]place{}}
 	root, err := p.parse(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	values := p.environment(root, o)
+	values := p.environment(root, e)
 	if err := p.err(); err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +84,7 @@ func parse(file string, b []byte, o Options) (*Config, *problems, error) {
 	if err != nil {
 		return nil, nil, p.syntax(0, 0, err.Error())
 	}
-	c := &Config{File: file, Env: o.Env}
+	c := &Config{File: file, Env: e.Name}
 	if err := json.Unmarshal(plain, c); err != nil {
 		return nil, nil, p.syntax(0, 0, err.Error())
 	}

@@ -92,7 +92,7 @@ const wholeJSON = `{
 func TestParse_formats(t *testing.T) {
 	for file, text := range map[string]string{"a.toml": whole, "a.jsonc": wholeJSON, "a.json": wholeJSON} {
 		t.Run(file, func(t *testing.T) {
-			c, err := wrangler.Parse(file, []byte(text), wrangler.Options{})
+			c, err := wrangler.Parse(file, []byte(text))
 			require.NoError(t, err)
 			require.Equal(t, "false", string(*c.SendMetrics))
 			c.SendMetrics = nil
@@ -165,11 +165,11 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "wrangler.toml")
 	require.NoError(t, os.WriteFile(file, []byte("name = \"a\"\ncompatibility_date = \"2026-11-17\"\n"), 0o644))
-	c, err := wrangler.Load(file, wrangler.Options{})
+	c, err := wrangler.Load(file)
 	require.NoError(t, err)
 	require.Equal(t, dir, c.Dir)
 	require.Equal(t, file, c.File)
-	_, err = wrangler.Load(filepath.Join(dir, "other.toml"), wrangler.Options{})
+	_, err = wrangler.Load(filepath.Join(dir, "other.toml"))
 	require.ErrorContains(t, err, "cannot read the configuration: open ")
 }
 
@@ -182,15 +182,19 @@ durable_objects.bindings = [{ name = "ROOM", class_name = "Room", script_name = 
 [[services]]
 binding = "BACK"
 service = "back"
+[[services]]
+binding = "OWN"
+service = "w"
 `
 	file := filepath.Join(t.TempDir(), "wrangler.toml")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-	_, err := wrangler.Parse(file, []byte(text), wrangler.Options{})
+	_, err := wrangler.Parse(file, []byte(text))
 	require.NoError(t, err)
-	_, err = wrangler.Load(file, wrangler.Options{})
+	_, err = wrangler.Load(file)
 	require.EqualError(t, err, file+":3:1: assets: durago does not serve static files yet: remove this key from the configuration that durago reads\n"+
 		file+":4:67: durable_objects.bindings[0].script_name: durago runs one worker so far: declare the class Room here, or remove the binding\n"+
-		file+":5:1: services[0]: durago runs one worker so far: remove the binding to back")
+		file+":7:1: services[0].service: durago runs one worker so far: bind an entrypoint of w itself, or remove the binding\n"+
+		file+":10:1: services[1].service: durago binds no entrypoints yet: remove the binding")
 }
 
 // TestConfig_Enabled: a flag is on by its date or its name, unless its opposite is named.

@@ -11,7 +11,12 @@ func (p *problems) checkRunnable(c *Config) {
 		}
 	}
 	for i, s := range c.Services {
-		p.own(p.place(c, fmt.Sprintf("services[%d]", i)), "durago runs one worker so far: remove the binding to %s", s.Service)
+		at := p.place(c, fmt.Sprintf("services[%d].service", i))
+		if s.Service == c.Name {
+			p.own(at, "durago binds no entrypoints yet: remove the binding")
+			continue
+		}
+		p.own(at, "durago runs one worker so far: bind an entrypoint of %s itself, or remove the binding", c.Name)
 	}
 	if c.Assets != nil {
 		p.own(p.place(c, "assets"), "durago does not serve static files yet: remove this key from the configuration that durago reads")

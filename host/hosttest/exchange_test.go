@@ -112,7 +112,7 @@ func everything(t *testing.T, h *hosttest.Host) (all []string) {
 // alarmTable reads the scheduler's table of a directory that nobody has open.
 func alarmTable(t *testing.T, o hosttest.Options, workerd bool) []storage.AlarmRow {
 	t.Helper()
-	c, err := wrangler.Load(o.Config, wrangler.Options{})
+	c, err := wrangler.Load(o.Config)
 	require.NoError(t, err)
 	s, err := storage.Open(storage.Options{Dir: o.Dir})
 	require.NoError(t, err, "left by workerd: %v", workerd)

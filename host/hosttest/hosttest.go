@@ -100,7 +100,7 @@ func CacheDir() string {
 // Start starts a worker; the test's end stops it.
 func Start(t testing.TB, o Options) *Host {
 	t.Helper()
-	c, err := wrangler.Load(o.Config, wrangler.Options{})
+	c, err := wrangler.Load(o.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

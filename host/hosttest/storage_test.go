@@ -51,7 +51,7 @@ func TestStorage_unreadable(t *testing.T) {
 	ns, ok := h.Namespace("HOME")
 	require.True(t, ok)
 	h.Stop()
-	c, err := wrangler.Load("../../testdata/guests/scenario/wrangler.toml", wrangler.Options{})
+	c, err := wrangler.Load("../../testdata/guests/scenario/wrangler.toml")
 	require.NoError(t, err)
 	s, err := storage.Open(storage.Options{Dir: h.Dir, NoSync: true})
 	require.NoError(t, err)

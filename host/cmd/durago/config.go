@@ -29,11 +29,11 @@ func (f *configFlag) load(command string) (*wrangler.Config, error) {
 			return nil, usageError{err}
 		}
 	}
-	o := wrangler.Options{Command: command}
+	e := wrangler.Environment{Command: command}
 	if f.Env != nil {
-		o.Env, o.TopLevel = *f.Env, true
+		e.Name, e.TopLevel = *f.Env, true
 	}
-	c, err := wrangler.Load(file, o)
+	c, err := e.Load(file)
 	if err != nil {
 		return nil, usageError{err}
 	}

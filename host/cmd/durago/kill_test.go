@@ -79,7 +79,7 @@ type runner struct {
 }
 
 func newRunner(t *testing.T) *runner {
-	c, err := wrangler.Load(config, wrangler.Options{})
+	c, err := wrangler.Load(config)
 	require.NoError(t, err)
 	r := &runner{t: t, binary: filepath.Join(t.TempDir(), "durago"), wasm: filepath.Join(t.TempDir(), "app.wasm"), dir: filepath.Join(t.TempDir(), "state")}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.binary, ".").CombinedOutput()
