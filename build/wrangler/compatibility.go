@@ -21,7 +21,8 @@ const (
 	always                // as with the flag
 )
 
-// flags are those that a Durable Object, or a worker before it, can see.
+// flags are those that a Durable Object, or a worker before it, can see. Sockets of objects hibernate, so that they never
+// reply to a close by themselves.
 var flags = []flag{
 	{"durable_object_fetch_requires_full_url", "durable_object_fetch_allows_relative_url", "2021-11-10", ignores},
 	{"capture_async_api_throws", "do_not_capture_async_api_throws", "2022-10-31", ignores},
@@ -40,7 +41,7 @@ var flags = []flag{
 	{"unhandled_rejection_after_microtask_checkpoint", "no_unhandled_rejection_after_microtask_checkpoint", "2026-03-03", ignores},
 	{"websocket_close_reason_byte_limit", "no_websocket_close_reason_byte_limit", "2026-03-03", always},
 	{"websocket_standard_binary_type", "no_websocket_standard_binary_type", "2026-03-17", ignores},
-	{"web_socket_auto_reply_to_close", "web_socket_manual_reply_to_close", "2026-04-07", always},
+	{"web_socket_auto_reply_to_close", "web_socket_manual_reply_to_close", "2026-04-07", ignores},
 	{"enhanced_error_serialization", "legacy_error_serialization", "2026-04-21", always},
 	{"nodejs_compat", "no_nodejs_compat", "2026-08-04", ignores},
 	{"durable_object_io_tasks_prevent_eviction", "durable_object_io_tasks_do_not_prevent_eviction", "2026-10-01", always},
@@ -77,7 +78,7 @@ func (p *problems) checkCompatibility(c *Config) {
 			fixed = append(fixed, f.on)
 		}
 	}
-	if len(fixed) > 0 {
+	if len(fixed) > 0 && c.CompatibilityDate != "" {
 		p.note(p.place(c, "compatibility_date"), "durago run behaves as with %s, which this date and these flags leave off", english(fixed))
 	}
 	for i, f := range c.CompatibilityFlags {
