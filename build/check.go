@@ -31,7 +31,7 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 		list = append(list, checkNames(k)...)
 	}
 	history, declare := "the migrations", "new_sqlite_classes of a migration"
-	if len(c.Exports) > 0 {
+	if len(c.Exports) > 0 && len(c.Migrations) == 0 {
 		history, declare = "exports", `exports, as { type = "durable-object", storage = "sqlite" }`
 	}
 	declared := map[string]bool{}

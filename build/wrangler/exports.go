@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Export declares what the worker exports under a name. Of Durable Objects it says how their class came to be, or went:
+// Export declares what the worker exports under a name: a Durable Object, or an entrypoint. Of Durable Objects it says how their class came to be, or went:
 // the newer way to say what migrations say.
 type Export struct {
 	Type          string `json:"type"`
@@ -33,8 +33,11 @@ func checkExports(s *scope, n node) {
 			s.wrong(e.at, `"%s" should be an object but got %s.`, e.name, s.show(e))
 		case kind.text() == "durable-object":
 			checkExport(s, name, e)
-		case kind.text() == "worker" || kind.text() == "workflow":
-			s.own(kind.at, "durago does not export a %s yet: remove the entry from the configuration that durago reads", kind.text())
+		case kind.text() == "worker":
+			s.unsupported(e, "cache")
+			s.only(e, "type", "cache")
+		case kind.text() == "workflow":
+			s.own(kind.at, "durago does not export a workflow yet: remove the entry from the configuration that durago reads")
 		default:
 			s.wrong(cmp.Or(kind.at, e.at), `"%s.type" must be "durable-object", "worker", or "workflow", but got %s.`, e.name, s.show(kind))
 		}

@@ -93,7 +93,7 @@ func (p *problems) checkLifecycle(c *Config) {
 			continue
 		}
 		add := fmt.Sprintf("add [[migrations]] with tag and new_sqlite_classes = [%q]", b.ClassName)
-		if len(c.Exports) > 0 {
+		if len(c.Exports) > 0 && len(c.Migrations) == 0 {
 			add = `add it to exports as { type = "durable-object", storage = "sqlite" }`
 		}
 		at(p.own)(fmt.Sprintf("durable_objects.bindings[%d].class_name", i), "the class %s is not declared: %s", b.ClassName, add)

@@ -185,6 +185,8 @@ service = "back"
 [[services]]
 binding = "OWN"
 service = "w"
+[exports.Admin]
+type = "worker"
 `
 	file := filepath.Join(t.TempDir(), "wrangler.toml")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
@@ -194,7 +196,8 @@ service = "w"
 	require.EqualError(t, err, file+":3:1: assets: durago does not serve static files yet: remove this key from the configuration that durago reads\n"+
 		file+":4:67: durable_objects.bindings[0].script_name: durago runs one worker so far: declare the class Room here, or remove the binding\n"+
 		file+":7:1: services[0].service: durago runs one worker so far: bind an entrypoint of w itself, or remove the binding\n"+
-		file+":10:1: services[1].service: durago binds no entrypoints yet: remove the binding")
+		file+":10:1: services[1].service: durago binds no entrypoints yet: remove the binding\n"+
+		file+":11:10: exports.Admin: durago exports no entrypoints yet: remove the entry from the configuration that durago reads")
 }
 
 // TestConfig_Enabled: a flag is on by its date or its name, unless its opposite is named.

@@ -1,6 +1,10 @@
 package wrangler
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // checkRunnable refuses what Parse understands and durago does not run yet.
 func (p *problems) checkRunnable(c *Config) {
@@ -17,6 +21,11 @@ func (p *problems) checkRunnable(c *Config) {
 			continue
 		}
 		p.own(at, "durago runs one worker so far: bind an entrypoint of %s itself, or remove the binding", c.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Exports)) {
+		if c.Exports[name].Type == "worker" {
+			p.own(p.place(c, "exports."+name), "durago exports no entrypoints yet: remove the entry from the configuration that durago reads")
+		}
 	}
 	if c.Assets != nil {
 		p.own(p.place(c, "assets"), "durago does not serve static files yet: remove this key from the configuration that durago reads")
