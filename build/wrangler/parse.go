@@ -23,7 +23,7 @@ func (p *problems) parse(b []byte) (node, error) {
 	if strings.HasSuffix(p.file, ".toml") {
 		return p.parseTOML(b)
 	}
-	v, err := hujson.Parse(b)
+	v, err := hujson.Parse(bytes.Clone(b)) // which Standardize writes to
 	if err != nil {
 		return node{}, p.jsonError(b, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
 )
 
 // tomlPlaces finds where each key, table and list element of a valid TOML document begins, under the key that diagnostics
@@ -131,10 +133,7 @@ func (w *tomlWalk) key() (parts []tomlKey) {
 		at, rest := w.here(), w.s[w.at:]
 		var part string
 		if n := stringLength(rest); n > 1 {
-			part = rest[1 : n-1]
-			if u, err := strconv.Unquote(rest[:n]); err == nil && rest[0] == '"' {
-				part = u
-			}
+			part = unquoteKey(rest[:n])
 			w.skip(n)
 		} else {
 			n := lengthTo(rest, " \t.=]\n")
@@ -149,6 +148,19 @@ func (w *tomlWalk) key() (parts []tomlKey) {
 		w.skip(1)
 	}
 	return parts
+}
+
+// unquoteKey leaves escapes to the library: TOML has some that Go does not have.
+func unquoteKey(s string) string {
+	var m map[string]any
+	if strings.Contains(s, `\`) && s[0] == '"' {
+		if _, err := toml.Decode(s+" = 0", &m); err == nil && len(m) == 1 {
+			for k := range m {
+				return k
+			}
+		}
+	}
+	return s[1 : len(s)-1]
 }
 
 // value reads one value, and the positions of what is in it.
