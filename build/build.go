@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Config  *wrangler.Config
 	Package string // Go package; default ./worker in the configuration's folder if there is one, else that folder
-	Out     string // default build/dist/<name> in the configuration's folder
+	Out     string // default build/dist/<name> in the configuration's folder; if main names another folder of build/dist, that
 	Workerd bool   // write workerd.capnp too
 	Wasm    []byte // the program, if it is compiled already
 	// Manifest runs the program once and returns what it says about itself.
@@ -41,7 +41,7 @@ type Result struct {
 // Build compiles, checks and writes. Nothing is written unless everything is right.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	if o.Out == "" {
-		o.Out = filepath.Join(o.Config.Dir, "build", "dist", o.Config.Name)
+		o.Out = filepath.Join(o.Config.Dir, folder(o.Config))
 	}
 	wasm, err := o.Wasm, error(nil)
 	if wasm == nil {
@@ -77,21 +77,37 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return &Result{o.Out, wasm, m}, write(o.Out, files)
 }
 
+// folder is where the worker is written: an environment has a name of its own, but may share main, which is where wrangler
+// looks for it.
+func folder(c *wrangler.Config) string {
+	dist := filepath.Join("build", "dist")
+	dir, file := filepath.Split(filepath.Clean(c.Main))
+	if dir = filepath.Clean(dir); file == "worker.mjs" && filepath.Dir(dir) == dist {
+		return dir
+	}
+	return filepath.Join(dist, c.Name)
+}
+
+// packageOf is the program's package, if none is named.
+func packageOf(dir, pkg string) string {
+	if pkg != "" {
+		return pkg
+	}
+	if s, err := os.Stat(filepath.Join(dir, "worker")); err == nil && s.IsDir() {
+		return "./worker"
+	}
+	return "."
+}
+
 // Compile builds the program's wasm.
 func Compile(ctx context.Context, dir, pkg string) ([]byte, error) {
-	if pkg == "" {
-		pkg = "."
-		if s, err := os.Stat(filepath.Join(dir, "worker")); err == nil && s.IsDir() {
-			pkg = "./worker"
-		}
-	}
 	tmp, err := os.MkdirTemp("", "durago")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
 	out := filepath.Join(tmp, "app.wasm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, packageOf(dir, pkg))
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
 	var stderr bytes.Buffer

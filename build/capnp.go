@@ -72,6 +72,9 @@ func capnp(c *wrangler.Config) []byte {
 		v, _ := json.Marshal(c.Vars[name]) // it came from JSON
 		line("    (name = %s, json = %s),", quote(name), quote(string(v)))
 	}
+	for _, name := range c.Secrets.Names() {
+		line("    (name = %[1]s, fromEnvironment = %[1]s),", quote(name)) // never written down
+	}
 	line("  ],")
 	line(");")
 	for i, k := range c.KVNamespaces {

@@ -30,16 +30,20 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 		code[k.Name] = true
 		list = append(list, checkNames(k)...)
 	}
+	history, declare := "the migrations", "new_sqlite_classes of a migration"
+	if len(c.Exports) > 0 && len(c.Migrations) == 0 {
+		history, declare = "exports", `exports, as { type = "durable-object", storage = "sqlite" }`
+	}
 	declared := map[string]bool{}
 	for _, k := range c.Classes() {
 		declared[k.Name] = true
 		if !code[k.Name] {
-			add("%s declares the class %s, but the program does not export it: add it to Program.Classes, or remove it from the migrations", c.File, k.Name)
+			add("%s declares the class %s, but the program does not export it: add it to Program.Classes, or remove it from %s", c.File, k.Name, history)
 		}
 	}
 	for _, k := range m.Classes {
 		if !declared[k.Name] {
-			add("the program exports the class %s, but %s does not declare it: add it to new_sqlite_classes of a migration", k.Name, c.File)
+			add("the program exports the class %s, but %s does not declare it: add it to %s", k.Name, c.File, declare)
 		}
 	}
 	for _, x := range m.Routes {

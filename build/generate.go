@@ -127,6 +127,9 @@ func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 		}
 		fmt.Fprintf(&b, "  %s: %s;\n", name, kind)
 	}
+	for _, name := range c.Secrets.Names() {
+		fmt.Fprintf(&b, "  %s: string;\n", name)
+	}
 	b.WriteString("}\n")
 	return []byte(b.String())
 }

@@ -32,6 +32,7 @@ const everything = `{
 		{"binding": "ADMIN", "service": "every-thing", "entrypoint": "Admin", "props": {"may": ["read", "\"w\""]}}
 	],
 	"kv_namespaces": [{"binding": "A_1", "id": "first"}, {"binding": "A1"}, {"binding": "a_1", "id": "sec\"ond"}],
+	"secrets": {"required": ["TOKEN"]},
 	"vars": {
 		"WORD": "<b>\"q\" & \\ back\nline\u0001 é</b>",
 		"NUMBER": 3.5,

@@ -1,69 +1,124 @@
 package wrangler
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 )
 
-// problems collects what is wrong, each with file, line and key.
-type problems struct {
-	file  string
-	lines map[string]int
-	list  []error
+// The checks here are those of wrangler's validation-helpers.ts, with its sentences. Each tells whether all was well.
+// https://github.com/cloudflare/workers-sdk/blob/main/packages/workers-utils/src/config/validation-helpers.ts
+
+// kind checks the type of a key that may be missing.
+func (p *problems) kind(n node, kind string, choices ...string) bool {
+	return !n.set || p.required(n, kind, choices...)
 }
 
-// add notes a mistake at the line of path, or of the nearest thing around it that has one.
-func (p *problems) add(path, format string, args ...any) {
-	at := p.file
-	for q := path; ; {
-		if line, ok := p.lines[q]; ok && line > 0 {
-			at = fmt.Sprintf("%s:%d", p.file, line)
-			break
-		}
-		i := strings.LastIndexAny(q, ".[")
-		if i < 0 {
-			break
-		}
-		q = q[:i]
+// required checks the type of a key that must be there.
+func (p *problems) required(n node, kind string, choices ...string) bool {
+	switch {
+	case !n.set:
+		p.wrong(around(n.at), "%q is a required field.", n.name)
+		return false
+	case n.kind() != kind:
+		p.wrong(n.at, `Expected "%s" to be of type %s but got %s.`, n.name, kind, p.show(n))
+		return false
+	case len(choices) > 0 && !slices.Contains(choices, n.text()):
+		p.wrong(n.at, `Expected "%s" field to be one of %s but got %s.`, n.name, showJSON(choices), p.show(n))
+		return false
 	}
-	p.list = append(p.list, fmt.Errorf("%s: %s: %s", at, path, fmt.Sprintf(format, args...)))
+	return true
 }
 
-func (p *problems) err() error { return errors.Join(p.list...) }
-
-var configSchema = reflect.TypeFor[Config]()
-
-// checkObject compares an object with the fields of a struct.
-func (p *problems) checkObject(path string, tree map[string]any, t reflect.Type) {
-	var known []string
-	fields := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name != "-" {
-			known = append(known, name)
-			fields[name] = f.Type
-		}
+// listOf checks a list that may be missing, and the type of its elements.
+func (p *problems) listOf(n node, kind string) bool {
+	if !n.set {
+		return true
 	}
-	keys := make([]string, 0, len(tree))
-	for k := range tree {
-		keys = append(keys, k)
+	if !n.isList() {
+		p.wrong(n.at, `Expected "%s" to be an array of %ss but got %s`, n.name, kind, p.show(n))
+		return false
 	}
-	slices.Sort(keys)
+	ok := true
+	for i, e := range n.elements() {
+		e.name = fmt.Sprintf("%s.[%d]", n.name, i) // a dot too many, as in wrangler
+		ok = p.required(e, kind) && ok
+	}
+	return ok
+}
+
+// strings checks a list of strings as a whole.
+func (p *problems) strings(n node) bool {
+	bad := n.set && !n.isList()
+	for _, e := range n.elements() {
+		bad = bad || e.kind() != "string"
+	}
+	if bad {
+		p.wrong(n.at, `Expected "%s" to be of type string array but got %s.`, n.name, p.show(n))
+	}
+	return !bad
+}
+
+// object checks what must be an object if it is there.
+func (p *problems) object(n node) bool {
+	if n.set && !n.isObject() {
+		p.wrong(n.at, `The field "%s" should be an object but got %s.`, n.name, p.show(n))
+		return false
+	}
+	return n.set
+}
+
+// anyOf checks that one of several keys has a type, if they need not all be there.
+func (p *problems) anyOf(n node, kind string, keys ...string) bool {
+	var names []string
+	var nodes []node
+	set := false
 	for _, k := range keys {
-		ft, ok := fields[k]
-		at := join(path, k)
-		switch {
-		case ok:
-			p.checkValue(at, tree[k], ft)
-		case isUnsupported(at):
-			p.add(at, "durago does not support this key yet: remove it from the configuration that durago reads")
-		default:
-			p.add(at, "unknown key%s", suggestion(k, known))
+		at := n
+		for part := range strings.SplitSeq(k, ".") {
+			at = at.key(part)
+		}
+		if at.kind() == kind {
+			return true
+		}
+		set = set || at.set
+		nodes = append(nodes, at)
+		names = append(names, `"`+at.name+`"`)
+	}
+	if !set {
+		p.wrong(n.at, "%s is required.", strings.Join(names, " or "))
+		return false
+	}
+	for _, at := range nodes { // those that are not there too, as in wrangler
+		p.wrong(at.at, `Expected "%s" to be of type %s but got %s.`, at.name, kind, p.show(at))
+	}
+	return false
+}
+
+// only refuses keys of an object that are not among those named: wrangler warns of them.
+func (p *problems) only(n node, known ...string) {
+	for _, k := range p.keys(n) {
+		if at := join(n.at, k); !slices.Contains(known, k) {
+			p.own(at, "unknown key%s", suggestion(k, known))
+		}
+	}
+}
+
+// unsupported refuses keys that wrangler has and durago does not. They are refused by name, so that nobody takes a worker
+// without them for the whole one.
+func (p *problems) unsupported(n node, keys ...string) {
+	for _, k := range keys {
+		if at := n.key(k); at.set {
+			p.own(at.at, "durago does not support this key yet: remove it from the configuration that durago reads")
+		}
+	}
+}
+
+// idle names keys that wrangler's local server has a use for and durago's has none.
+func (p *problems) idle(n node, keys ...string) {
+	for _, k := range keys {
+		if at := n.key(k); at.set {
+			p.note(at.at, "the key has no effect on durago run")
 		}
 	}
 }
@@ -81,6 +136,7 @@ func suggestion(key string, known []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
+// distance is how many characters must be written, dropped or changed to make b of a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -101,67 +157,14 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// checkValue compares a value with the type of its field. The sentences are wrangler's.
-func (p *problems) checkValue(path string, v any, t reflect.Type) {
-	want := func(format string, ok bool) {
-		if !ok {
-			p.add(path, format, path, asJSON(v))
-		}
+// english joins names as wrangler does.
+func english(names []string) string {
+	switch n := len(names); n {
+	case 0, 1:
+		return strings.Join(names, "")
+	case 2:
+		return names[0] + " and " + names[1]
+	default:
+		return strings.Join(names[:n-1], ", ") + ", and " + names[n-1]
 	}
-	switch t.Kind() {
-	case reflect.String:
-		_, ok := v.(string)
-		want("Expected %q to be of type string but got %s.", ok)
-	case reflect.Bool:
-		_, ok := v.(bool)
-		want("Expected %q to be of type boolean but got %s.", ok)
-	case reflect.Float64:
-		_, float := v.(float64)
-		_, whole := v.(int64)
-		want("Expected %q to be of type number but got %s.", float || whole)
-	case reflect.Map, reflect.Struct:
-		m, ok := v.(map[string]any)
-		want("The field %q should be an object but got %s.", ok)
-		if ok && t.Kind() == reflect.Struct {
-			p.checkObject(path, m, t)
-		}
-	case reflect.Slice:
-		p.checkList(path, v, t.Elem())
-	}
-}
-
-func (p *problems) checkList(path string, v any, t reflect.Type) {
-	list, ok := elements(v)
-	switch {
-	case !ok && t.Kind() == reflect.String:
-		p.add(path, "Expected %q to be an array of strings but got %s.", path, asJSON(v))
-	case !ok:
-		p.add(path, "Expected %q to be of type array but got %s.", path, asJSON(v))
-	}
-	for i, e := range list {
-		p.checkValue(fmt.Sprintf("%s[%d]", path, i), e, t)
-	}
-}
-
-// asJSON is a value as wrangler would print it.
-func asJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(b)
-}
-
-func elements(v any) ([]any, bool) {
-	switch x := v.(type) {
-	case []any:
-		return x, true
-	case []map[string]any:
-		out := make([]any, len(x))
-		for i := range x {
-			out[i] = x[i]
-		}
-		return out, true
-	}
-	return nil, false
 }

@@ -1,93 +1,81 @@
-// Package wrangler reads wrangler.toml, wrangler.json and wrangler.jsonc: the keys that durago uses, with the file, the
-// line and the key in every error. A key that it does not know fails; nothing is ignored silently. See
+// Package wrangler reads wrangler.toml, wrangler.json and wrangler.jsonc as wrangler does: which file, which environment,
+// what it means, and what is wrong with it, at a file, a line and a column. See
 // https://developers.cloudflare.com/workers/wrangler/configuration/.
+//
+// A mistake that wrangler finds has wrangler's sentence, and is an error or a warning as it is there. durago is stricter:
+// nothing that it does not understand is ignored silently. A key that wrangler has and durago does not support is an
+// error that says so; so is a key that neither has. Each such case is a row under testdata, compared with wrangler itself.
+//
+// The package reads files and knows nothing of what runs. Its functions may be called concurrently; a Config is not
+// changed once Parse has returned it.
 package wrangler
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
-// Config is a worker's configuration.
+// Config is a worker's configuration in one environment.
 type Config struct {
-	File string `json:"-"` // as it was given
-	Dir  string `json:"-"` // of the file
+	File     string       `json:"-"` // as it was given
+	Dir      string       `json:"-"` // of the file
+	Env      string       `json:"-"` // the environment; "" is the top level
+	Warnings []Diagnostic `json:"-"`
 
-	Schema             string           `json:"$schema"`
-	Name               string           `json:"name"`
-	Main               string           `json:"main"`
-	AccountID          string           `json:"account_id"`
-	CompatibilityDate  string           `json:"compatibility_date"`
-	CompatibilityFlags []string         `json:"compatibility_flags"`
-	DurableObjects     DurableObjects   `json:"durable_objects"`
-	Migrations         []Migration      `json:"migrations"`
-	Vars               map[string]any   `json:"vars"`
-	KVNamespaces       []KVNamespace    `json:"kv_namespaces"`
-	Services           []Service        `json:"services"`
-	Limits             Limits           `json:"limits"`
-	Build              Build            `json:"build"`
-	Dev                Dev              `json:"dev"`
-	Rules              []Rule           `json:"rules"`
-	NoBundle           bool             `json:"no_bundle"`
-	FindModules        bool             `json:"find_additional_modules"`
-	BaseDir            string           `json:"base_dir"`
-	WorkersDev         bool             `json:"workers_dev"`
-	PreviewURLs        bool             `json:"preview_urls"`
-	Observability      map[string]any   `json:"observability"`
-	Placement          map[string]any   `json:"placement"`
-	Triggers           Triggers         `json:"triggers"`
-	SendMetrics        *json.RawMessage `json:"send_metrics"`
-}
-
-// DurableObjects holds the bindings of classes.
-type DurableObjects struct {
-	Bindings []Binding `json:"bindings"`
-}
-
-// Binding makes a class reachable under a name.
-type Binding struct {
-	Name       string `json:"name"`
-	ClassName  string `json:"class_name"`
-	ScriptName string `json:"script_name"`
-}
-
-// Migration is one step of the classes' history.
-type Migration struct {
-	Tag              string   `json:"tag"`
-	NewClasses       []string `json:"new_classes"`
-	NewSQLiteClasses []string `json:"new_sqlite_classes"`
-	RenamedClasses   []Rename `json:"renamed_classes"`
-	DeletedClasses   []string `json:"deleted_classes"`
-}
-
-// Rename moves a class to another name.
-type Rename struct {
-	From string `json:"from,omitempty"`
-	To   string `json:"to,omitempty"`
-}
-
-// KVNamespace binds a Workers KV namespace.
-type KVNamespace struct {
-	Binding   string `json:"binding"`
-	ID        string `json:"id"` // default the binding's name
-	PreviewID string `json:"preview_id"`
-}
-
-// Service binds a worker, or an entrypoint of one.
-type Service struct {
-	Binding    string         `json:"binding,omitempty"`
-	Service    string         `json:"service,omitempty"`    // the worker's name
-	Entrypoint string         `json:"entrypoint,omitempty"` // default the worker's own handlers
-	Props      map[string]any `json:"props,omitempty"`      // what the entrypoint is told of this binding
+	Schema             string            `json:"$schema"`
+	Name               string            `json:"name"`
+	Main               string            `json:"main"`
+	AccountID          string            `json:"account_id"`
+	CompatibilityDate  string            `json:"compatibility_date"`
+	CompatibilityFlags []string          `json:"compatibility_flags"`
+	DurableObjects     DurableObjects    `json:"durable_objects"`
+	Migrations         []Migration       `json:"migrations"`
+	Exports            map[string]Export `json:"exports"`
+	Vars               map[string]any    `json:"vars"` // strings, or what JSON has
+	Secrets            *Secrets          `json:"secrets"`
+	KVNamespaces       []KVNamespace     `json:"kv_namespaces"`
+	Services           []Service         `json:"services"`
+	Assets             *Assets           `json:"assets"`
+	Limits             Limits            `json:"limits"`
+	Build              Build             `json:"build"`
+	Dev                Dev               `json:"dev"`
+	Rules              []Rule            `json:"rules"`
+	Triggers           Triggers          `json:"triggers"`
+	NoBundle           bool              `json:"no_bundle"`
+	FindModules        bool              `json:"find_additional_modules"`
+	BaseDir            string            `json:"base_dir"`
+	WorkersDev         bool              `json:"workers_dev"`
+	PreviewURLs        bool              `json:"preview_urls"`
+	Observability      map[string]any    `json:"observability"`
+	Placement          map[string]any    `json:"placement"`
+	Route              any               `json:"route"`
+	Routes             []any             `json:"routes"`
+	SendMetrics        *json.RawMessage  `json:"send_metrics"`
 }
 
 // Limits bound an event.
 type Limits struct {
-	CPUMS float64 `json:"cpu_ms"`
+	CPUMS       float64 `json:"cpu_ms"`
+	Subrequests float64 `json:"subrequests"`
 }
 
 // Build is a command that wrangler runs before it bundles.
 type Build struct {
 	Command  string `json:"command"`
 	Cwd      string `json:"cwd"`
-	WatchDir string `json:"watch_dir"`
+	WatchDir Paths  `json:"watch_dir"`
+}
+
+// Paths are written as one string or as a list.
+type Paths []string
+
+// UnmarshalJSON reads either form.
+func (p *Paths) UnmarshalJSON(b []byte) error {
+	if strings.HasPrefix(string(b), "[") {
+		return json.Unmarshal(b, (*[]string)(p))
+	}
+	*p = Paths{""}
+	return json.Unmarshal(b, &(*p)[0])
 }
 
 // Dev is where the local server listens.

@@ -1,18 +1,19 @@
 package wrangler
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-
-	"github.com/BurntSushi/toml"
-	"github.com/tailscale/hujson"
 )
+
+// Environment says which environment of a file is meant. Its zero value is the top level.
+type Environment struct {
+	Name     string // "" is the top level
+	TopLevel bool   // the top level is meant, though there are environments
+	Command  string // what to name in the warning that no environment was chosen; "" leaves the warning out
+}
 
 // Find looks for a configuration as wrangler does: from dir upwards for wrangler.json, then .jsonc, then .toml.
 func Find(dir string) (string, error) {
@@ -37,116 +38,90 @@ func Find(dir string) (string, error) {
 	return "", fmt.Errorf("no wrangler.toml, wrangler.jsonc or wrangler.json in %s or above: write one, or name it with -c", abs)
 }
 
-// Load reads and checks a configuration. The error holds every problem, a line each.
-func Load(file string) (*Config, error) {
+// Load reads the top level of a configuration that durago can run. If something is wrong with it, the error is an *Error,
+// with every mistake.
+func Load(file string) (*Config, error) { return Environment{}.Load(file) }
+
+// Parse reads the top level of a configuration from memory; the file's name decides the format. It takes all that Load
+// takes, and what concerns other workers and static files, which durago does not run yet.
+func Parse(file string, b []byte) (*Config, error) { return Environment{}.Parse(file, b) }
+
+// Load reads the environment of a configuration as Load does.
+func (e Environment) Load(file string) (*Config, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	c, err := Parse(file, b)
+	c, p, err := e.parse(file, b)
 	if err != nil {
+		return nil, err
+	}
+	p.checkRunnable(c)
+	if err := p.err(); err != nil {
 		return nil, err
 	}
 	c.Dir = filepath.Dir(file)
 	return c, nil
 }
 
-// Parse reads a configuration from memory; the file's name decides the format.
-func Parse(file string, b []byte) (*Config, error) {
-	p := &problems{file: file, lines: map[string]int{}}
-	tree, err := p.parse(b)
+// Parse reads the environment of a configuration as Parse does.
+func (e Environment) Parse(file string, b []byte) (*Config, error) {
+	c, _, err := e.parse(file, b)
+	return c, err
+}
+
+func (e Environment) parse(file string, b []byte) (*Config, *problems, error) {
+	p := &problems{file: file, places: map[string]place{}}
+	root, err := p.parse(b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p.checkObject("", tree, configSchema)
+	values := p.environment(root, e)
 	if err := p.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	plain, err := json.Marshal(tree)
+	plain, err := json.Marshal(values)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err) // a number that JSON does not have
+		return nil, nil, p.syntax(0, 0, err.Error())
 	}
-	c := &Config{File: file}
+	c := &Config{File: file, Env: e.Name}
 	if err := json.Unmarshal(plain, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, p.syntax(0, 0, err.Error())
+	}
+	p.validate(c)
+	if err := p.err(); err != nil {
+		return nil, nil, err
 	}
 	for i, k := range c.KVNamespaces {
 		if k.ID == "" {
 			c.KVNamespaces[i].ID = k.Binding
 		}
 	}
-	p.validate(c)
-	if err := p.err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	_, c.Warnings = p.sorted()
+	return c, p, nil
 }
 
-// parse reads either format as a tree, and notes the line of each path.
-func (p *problems) parse(b []byte) (tree map[string]any, err error) {
-	if strings.HasSuffix(p.file, ".toml") {
-		if _, err := toml.Decode(string(b), &tree); err != nil {
-			var e toml.ParseError
-			if errors.As(err, &e) {
-				return nil, fmt.Errorf("%s:%d: %s", p.file, e.Position.Line, e.Message)
-			}
-			return nil, fmt.Errorf("%s: %w", p.file, err)
-		}
-		p.lines = tomlLines(string(b))
-		return tree, nil
+// validate checks what concerns the whole, once the parts are right.
+func (p *problems) validate(c *Config) {
+	if c.Name == "" {
+		p.own(p.place(c, "name"), "the worker needs a name: add name = \"my-worker\"")
 	}
-	v, err := hujson.Parse(b)
-	if err != nil {
-		return nil, p.jsonError(err)
+	if c.CompatibilityDate == "" {
+		p.own(p.place(c, "compatibility_date"), "the worker needs a date such as compatibility_date = \"2026-11-17\"")
 	}
-	p.readJSONLines(b, "", &v)
-	v.Standardize()
-	if err := json.Unmarshal(v.Pack(), &tree); err != nil || tree == nil {
-		return nil, fmt.Errorf("%s:%d: want an object, got something else", p.file, p.lines[""])
-	}
-	return tree, nil
+	p.checkLifecycle(c)
+	p.checkNames(c)
+	p.checkCompatibility(c)
 }
 
-// jsonError moves the position that hujson tells to where other errors have theirs.
-func (p *problems) jsonError(err error) error {
-	var line, column int
-	text := err.Error()
-	if _, scanned := fmt.Sscanf(text, "hujson: line %d, column %d:", &line, &column); scanned != nil {
-		return fmt.Errorf("%s: %w", p.file, err)
+// place is the key under which an effective value stands in the file: the environment's, or the top level's.
+func (p *problems) place(c *Config, key string) string {
+	first := key
+	if i := strings.IndexAny(key, ".["); i >= 0 {
+		first = key[:i]
 	}
-	_, text, _ = strings.Cut(text, ": line ")
-	_, text, _ = strings.Cut(text, ": ")
-	return fmt.Errorf("%s:%d: column %d: %s", p.file, line, column, text)
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
+	if _, ok := p.places["env."+c.Env+"."+first]; ok && c.Env != "" {
+		return "env." + c.Env + "." + key
 	}
-	return path + "." + key
-}
-
-// readJSONLines notes the line of each value under its path, and keys that stand twice.
-func (p *problems) readJSONLines(b []byte, path string, v *hujson.Value) {
-	line := func(offset int) int { return 1 + bytes.Count(b[:min(offset, len(b))], []byte("\n")) }
-	p.lines[path] = line(v.StartOffset)
-	switch x := v.Value.(type) {
-	case *hujson.Object:
-		seen := map[string]bool{}
-		for i := range x.Members {
-			m := &x.Members[i]
-			name := m.Name.Value.(hujson.Literal).String()
-			at := join(path, name)
-			p.readJSONLines(b, at, &m.Value)
-			p.lines[at] = line(m.Name.StartOffset)
-			if seen[name] {
-				p.add(at, "the key stands twice")
-			}
-			seen[name] = true
-		}
-	case *hujson.Array:
-		for i := range x.Elements {
-			p.readJSONLines(b, path+"["+strconv.Itoa(i)+"]", &x.Elements[i])
-		}
-	}
+	return key
 }

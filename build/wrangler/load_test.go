@@ -108,7 +108,7 @@ func TestParse_formats(t *testing.T) {
 				CompatibilityDate: "2026-11-17", CompatibilityFlags: []string{"nodejs_compat"},
 				NoBundle: true, FindModules: true, BaseDir: "build", WorkersDev: true,
 				Limits:    wrangler.Limits{CPUMS: 50},
-				Build:     wrangler.Build{Command: "make", Cwd: ".", WatchDir: "src"},
+				Build:     wrangler.Build{Command: "make", Cwd: ".", WatchDir: wrangler.Paths{"src"}},
 				Dev:       wrangler.Dev{IP: "0.0.0.0", Port: 9000},
 				Placement: map[string]any{"mode": "smart"},
 				Rules:     []wrangler.Rule{{Type: "CompiledWasm", Globs: []string{"**/*.wasm"}, Fallthrough: true}},
@@ -180,4 +180,43 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, file, c.File)
 	_, err = wrangler.Load(filepath.Join(dir, "other.toml"))
 	require.ErrorContains(t, err, "cannot read the configuration: open ")
+}
+
+// TestLoad_notYet is what Parse understands and durago does not run yet.
+func TestLoad_notYet(t *testing.T) {
+	const text = `name = "w"
+compatibility_date = "2026-11-17"
+assets = { directory = "public" }
+durable_objects.bindings = [{ name = "ROOM", class_name = "Room", script_name = "back" }]
+[[services]]
+binding = "BACK"
+service = "back"
+[[services]]
+binding = "OWN"
+service = "w"
+[exports.Admin]
+type = "worker"
+`
+	file := filepath.Join(t.TempDir(), "wrangler.toml")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	_, err := wrangler.Parse(file, []byte(text))
+	require.NoError(t, err)
+	_, err = wrangler.Load(file)
+	require.EqualError(t, err, file+":3:1: assets: durago does not serve static files yet: remove this key from the configuration that durago reads\n"+
+		file+":4:67: durable_objects.bindings[0].script_name: durago runs one worker so far: declare the class Room here, or remove the binding\n"+
+		file+":7:1: services[0].service: durago runs one worker so far: bind an entrypoint of w itself, or remove the binding\n"+
+		file+":11:10: exports.Admin: entrypoints are the program's Services: remove the entry from the configuration that durago reads")
+}
+
+// TestConfig_Enabled: a flag is on by its date or its name, unless its opposite is named.
+func TestConfig_Enabled(t *testing.T) {
+	c := func(date string, flags ...string) *wrangler.Config {
+		return &wrangler.Config{CompatibilityDate: date, CompatibilityFlags: flags}
+	}
+	require.True(t, c("2026-02-24").Enabled("delete_all_deletes_alarm"))
+	require.False(t, c("2026-02-23").Enabled("delete_all_deletes_alarm"))
+	require.True(t, c("2026-02-23", "delete_all_deletes_alarm").Enabled("delete_all_deletes_alarm"))
+	require.False(t, c("2026-02-24", "delete_all_preserves_alarm").Enabled("delete_all_deletes_alarm"))
+	require.True(t, c("2026-02-24", "some_flag").Enabled("some_flag"))
+	require.False(t, c("2026-02-24").Enabled("some_flag"))
 }

@@ -2,39 +2,59 @@ package wrangler
 
 import "fmt"
 
-// Class is a live class of the worker.
-type Class struct {
-	Name      string
-	SQLite    bool
-	UniqueKey string // what ids and data directories depend on; it follows the name, as in wrangler's local runs
+// Migration is one step of the classes' history.
+type Migration struct {
+	Tag              string   `json:"tag"`
+	NewClasses       []string `json:"new_classes"`
+	NewSQLiteClasses []string `json:"new_sqlite_classes"`
+	RenamedClasses   []Rename `json:"renamed_classes"`
+	DeletedClasses   []string `json:"deleted_classes"`
 }
 
-// Classes are the live classes after all migrations, in the order of their appearance.
-func (c *Config) Classes() []Class {
-	l := classList{worker: c.Name}
-	for _, m := range c.Migrations {
-		l.apply(m)
+// Rename moves a class to another name.
+type Rename struct {
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+}
+
+func checkMigrations(s *scope, n node) {
+	if n.isNothing() {
+		return
 	}
-	return l.classes
+	if !n.isList() {
+		s.wrong(n.at, `The optional "%s" field should be an array, but got %s`, n.name, s.show(n))
+		return
+	}
+	for _, m := range n.elements() {
+		if !m.isObject() {
+			s.own(m.at, "want an object, got %s", s.show(m))
+			continue
+		}
+		s.unsupported(m, "transferred_classes")
+		s.only(m, "tag", "new_classes", "new_sqlite_classes", "renamed_classes", "deleted_classes", "transferred_classes")
+		s.required(m.key("tag"), "string")
+		for _, k := range []string{"new_classes", "new_sqlite_classes", "deleted_classes"} {
+			s.listOf(m.key(k), "string")
+		}
+		renamed := m.key("renamed_classes")
+		ok := !renamed.set || renamed.isList()
+		for _, r := range renamed.elements() {
+			ok = ok && r.key("from").kind() == "string" && r.key("to").kind() == "string"
+			s.only(r, "from", "to")
+		}
+		if !ok {
+			s.wrong(renamed.at, `Expected "%s" to be an array of "{from: string, to: string}" objects but got %s.`, renamed.name, s.show(renamed))
+		}
+	}
 }
-
-// classList is the set of live classes while migrations are applied.
-type classList struct {
-	worker  string
-	classes []Class
-}
-
-// mistake is what is wrong with a migration, under one of its keys.
-type mistake struct{ key, text string }
 
 // apply changes the list by one migration, as wrangler does locally: deleted classes, then renamed ones, then new ones,
-// then new ones with SQLite.
-func (l *classList) apply(m Migration) (mistakes []mistake) {
-	wrong := func(key, format string, args ...any) {
-		mistakes = append(mistakes, mistake{key, fmt.Sprintf(format, args...)})
-	}
+// then new ones with SQLite. It reports what does not fit under a key of the migration.
+func (l *Lifecycle) apply(m Migration, wrong, own func(key, format string, args ...any)) {
 	for i, name := range m.DeletedClasses {
-		if !l.remove(name) {
+		if l.remove(name) {
+			l.Deleted = append(l.Deleted, name)
+		} else {
 			wrong(fmt.Sprintf("deleted_classes[%d]", i), "Cannot apply deleted_classes migration to non-existent class %s", name)
 		}
 	}
@@ -45,38 +65,21 @@ func (l *classList) apply(m Migration) (mistakes []mistake) {
 		case at < 0:
 			wrong(key, "Cannot apply renamed_classes migration to non-existent class %s", r.From)
 		case l.find(r.To) >= 0:
-			wrong(key, "the class %s cannot become %s, which is there already: delete that one first, or choose another name", r.From, r.To)
+			own(key, "the class %s cannot become %s, which is there already: delete that one first, or choose another name", r.From, r.To)
 		default:
-			l.classes[at].Name, l.classes[at].UniqueKey = r.To, l.worker+"-"+r.To
+			l.Renamed = append(l.Renamed, r)
+			l.Classes[at] = l.class(r.To, l.Classes[at].SQLite)
 		}
 	}
-	for _, name := range m.NewClasses {
-		l.add(name, false)
-	}
-	for _, name := range m.NewSQLiteClasses {
-		l.add(name, true)
-	}
-	return mistakes
-}
-
-func (l *classList) find(name string) int {
-	for i := range l.classes {
-		if l.classes[i].Name == name {
-			return i
+	create := func(key string, names []string, sqlite bool) {
+		for i, name := range names {
+			if l.find(name) >= 0 {
+				wrong(fmt.Sprintf("%s[%d]", key, i), "Cannot apply %s migration to existing class %s", key, name)
+				continue
+			}
+			l.Classes = append(l.Classes, l.class(name, sqlite))
 		}
 	}
-	return -1
-}
-
-func (l *classList) remove(name string) bool {
-	i := l.find(name)
-	if i >= 0 {
-		l.classes = append(l.classes[:i], l.classes[i+1:]...)
-	}
-	return i >= 0
-}
-
-func (l *classList) add(name string, sqlite bool) {
-	l.remove(name)
-	l.classes = append(l.classes, Class{name, sqlite, l.worker + "-" + name})
+	create("new_classes", m.NewClasses, false)
+	create("new_sqlite_classes", m.NewSQLiteClasses, true)
 }

@@ -3,15 +3,18 @@ package wrangler
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
 )
 
-// tomlLines finds the line of each key, table and list element of a valid TOML document, under the path that errors
+// tomlPlaces finds where each key, table and list element of a valid TOML document begins, under the key that diagnostics
 // name: `durable_objects.bindings[1].name`. The TOML library keeps positions to itself and has none for elements.
 //
 // It walks the document's tokens and leaves out what positions do not need: it never looks into a string or a number.
 // On a document that is not valid its answer means nothing, but it ends.
-func tomlLines(s string) map[string]int {
-	w := &tomlWalk{s: s, line: 1, lines: map[string]int{}, length: map[string]int{}}
+func tomlPlaces(s string) map[string]place {
+	w := &tomlWalk{s: s, line: 1, places: map[string]place{}, length: map[string]int{}}
 	for w.space(); w.more(); w.space() {
 		if w.s[w.at] == '[' {
 			w.header()
@@ -19,16 +22,17 @@ func tomlLines(s string) map[string]int {
 		}
 		w.pair(w.table)
 	}
-	return w.lines
+	return w.places
 }
 
 type tomlWalk struct {
 	s      string
 	at     int
 	line   int
-	table  string         // the path that keys at the start of a line belong to
-	lines  map[string]int // by path
-	length map[string]int // of each list of tables, by its path
+	start  int              // of the line
+	table  string           // the path that keys at the start of a line belong to
+	places map[string]place // by path
+	length map[string]int   // of each list of tables, by its path
 }
 
 func (w *tomlWalk) more() bool { return w.at < len(w.s) }
@@ -36,8 +40,16 @@ func (w *tomlWalk) more() bool { return w.at < len(w.s) }
 // skip moves on by n bytes and counts lines.
 func (w *tomlWalk) skip(n int) {
 	n = min(n, len(w.s)-w.at)
-	w.line += strings.Count(w.s[w.at:w.at+n], "\n")
+	passed := w.s[w.at : w.at+n]
+	if i := strings.LastIndexByte(passed, '\n'); i >= 0 {
+		w.line += strings.Count(passed, "\n")
+		w.start = w.at + i + 1
+	}
 	w.at += n
+}
+
+func (w *tomlWalk) here() place {
+	return place{w.line, 1 + utf8.RuneCountInString(w.s[w.start:w.at])}
 }
 
 // space skips blanks, ends of lines and comments.
@@ -64,7 +76,7 @@ func lengthTo(s, chars string) int {
 
 // header reads [a.b] or [[a.b]]. A part that is a list of tables means its last element.
 func (w *tomlWalk) header() {
-	line := w.line
+	bracket := w.here()
 	list := strings.HasPrefix(w.s[w.at:], "[[")
 	w.skip(1)
 	if list {
@@ -73,20 +85,23 @@ func (w *tomlWalk) header() {
 	parts := w.key()
 	path := ""
 	for i, part := range parts {
-		path = join(path, part)
+		path = join(path, part.name)
 		n := w.length[path]
 		if i == len(parts)-1 && list {
 			w.length[path]++
 			if n == 0 {
-				w.lines[path] = line
+				w.places[path] = part.at
 			}
 			path += "[" + strconv.Itoa(n) + "]"
 		} else if n > 0 {
 			path += "[" + strconv.Itoa(n-1) + "]"
 		}
-		if _, ok := w.lines[path]; !ok {
-			w.lines[path] = line
+		if _, ok := w.places[path]; !ok {
+			w.places[path] = part.at
 		}
+	}
+	if list {
+		w.places[path] = bracket
 	}
 	w.table = path
 	w.skip(lengthTo(w.s[w.at:], "\n"))
@@ -94,36 +109,38 @@ func (w *tomlWalk) header() {
 
 // pair reads key = value.
 func (w *tomlWalk) pair(table string) {
-	line := w.line
 	path := table
 	for _, part := range w.key() {
-		path = join(path, part)
-		if _, ok := w.lines[path]; !ok {
-			w.lines[path] = line
+		path = join(path, part.name)
+		if _, ok := w.places[path]; !ok {
+			w.places[path] = part.at
 		}
 	}
 	w.skip(1) // the equals sign
 	w.value(path)
 }
 
+// tomlKey is a part of a dotted key.
+type tomlKey struct {
+	name string
+	at   place
+}
+
 // key reads a dotted key up to what ends it: an equals sign or a bracket.
-func (w *tomlWalk) key() (parts []string) {
+func (w *tomlWalk) key() (parts []tomlKey) {
 	for w.more() {
 		w.space()
-		rest := w.s[w.at:]
+		at, rest := w.here(), w.s[w.at:]
 		var part string
 		if n := stringLength(rest); n > 1 {
-			part = rest[1 : n-1]
-			if u, err := strconv.Unquote(rest[:n]); err == nil && rest[0] == '"' {
-				part = u
-			}
+			part = unquoteKey(rest[:n])
 			w.skip(n)
 		} else {
 			n := lengthTo(rest, " \t.=]\n")
 			part = rest[:n]
 			w.skip(n)
 		}
-		parts = append(parts, part)
+		parts = append(parts, tomlKey{part, at})
 		w.space()
 		if !w.more() || w.s[w.at] != '.' {
 			break
@@ -131,6 +148,19 @@ func (w *tomlWalk) key() (parts []string) {
 		w.skip(1)
 	}
 	return parts
+}
+
+// unquoteKey leaves escapes to the library: TOML has some that Go does not have.
+func unquoteKey(s string) string {
+	var m map[string]any
+	if strings.Contains(s, `\`) && s[0] == '"' {
+		if _, err := toml.Decode(s+" = 0", &m); err == nil && len(m) == 1 {
+			for k := range m {
+				return k
+			}
+		}
+	}
+	return s[1 : len(s)-1]
 }
 
 // value reads one value, and the positions of what is in it.
@@ -147,7 +177,7 @@ func (w *tomlWalk) value(path string) {
 		w.skip(1)
 		w.until(']', func(i int) {
 			at := path + "[" + strconv.Itoa(i) + "]"
-			w.lines[at] = w.line
+			w.places[at] = w.here()
 			w.value(at)
 		})
 	case rest[0] == '{':

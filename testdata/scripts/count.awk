@@ -8,6 +8,7 @@
 	}
 	reports++
 }
+/configurations compared with wrangler/ { sub(/^.*conformance: /, ""); print }
 END {
 	printf "%d reports, %d answers of workerd, %d of the host, %d listed differences\n", reports, workerd, host, listed
 	printf "conformance: %d compared, %d unlisted differences\n", workerd, unlisted

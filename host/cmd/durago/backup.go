@@ -6,25 +6,27 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/host/storage"
 )
 
 // dataFlags name one object of a worker.
 type dataFlags struct {
-	Config    string `short:"c" type:"path" placeholder:"FILE" help:"The wrangler configuration; default: searched for as wrangler does."`
-	PersistTo string `type:"path" placeholder:"DIR" help:"Where the data is; default .durago/state beside the configuration."`
-	Class     string `arg:"" help:"A Durable Object class, or a binding of it."`
-	Object    string `arg:"" help:"The object's name, or its id."`
+	Config    string  `short:"c" type:"path" placeholder:"FILE" help:"The wrangler configuration; default: searched for as wrangler does."`
+	Env       *string `short:"e" env:"CLOUDFLARE_ENV" placeholder:"NAME" help:"The environment of the configuration; default, and if empty, its top level."`
+	PersistTo string  `type:"path" placeholder:"DIR" help:"Where the data is; default .durago/state beside the configuration."`
+	Class     string  `arg:"" help:"A Durable Object class, or a binding of it."`
+	Object    string  `arg:"" help:"The object's name, or its id."`
 }
 
 // with runs f on the worker that runs on the data directory, or else on the directory itself.
 func (d *dataFlags) with(f func(archive) error) error {
-	c, err := (&configFlag{Config: d.Config}).load()
+	c, err := (&configFlag{Config: d.Config, Env: d.Env}).load("")
 	if err != nil {
 		return err
 	}
-	o := hostOptions(c, nil)
+	o := hostOptions(c, &wrangler.Local{}, nil)
 	if d.PersistTo != "" {
 		o.Dir = d.PersistTo
 	}

@@ -1,13 +1,17 @@
 // Command durago builds, checks and runs workers whose Durable Objects are written in Go.
 //
 //	durago build    compile the program and write the worker into build/dist/NAME, for wrangler
-//	durago check    the same without writing anything
+//	durago check    say everything that is wrong with the configuration and the program, and write nothing
+//	durago types    print the TypeScript declarations of the classes
 //	durago run      compile the program and serve it on this machine
 //	durago backup   write what one object has stored to a file, a plain SQLite database
 //	durago restore  replace what one object has stored by such a file
+//	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
 // Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.
+// -e, or else CLOUDFLARE_ENV, chooses an environment of it. What is no mistake and yet worth a word is a warning: build and
+// check write it to standard error, run logs it.
 //
 // # Exit status
 //
@@ -17,12 +21,12 @@
 //	2  what was asked is wrong: the command line, the configuration, or the two disagree with the program (a class
 //	   that only one of them has, a name that JavaScript cannot have)
 //
-// Whatever the status but 0, one sentence for each mistake goes to standard error, nothing has been written into
+// Whatever the status but 0, one sentence for each mistake goes to standard error after the warnings, nothing has been written into
 // build/dist, and no data directory has been made.
 //
 // # What is written where
 //
-// build writes to --out alone. run writes data to --persist-to (default .durago/state beside the configuration), logs
+// build and types write to --out alone, init into its folder. run writes data to --persist-to (default .durago/state beside the configuration), logs
 // to standard output, and compiled code, which all projects share, to durago/ in the user's cache directory. run does
 // not execute the [build] command of the configuration: it compiles the program itself. backup and restore ask
 // the worker that runs on the data directory, over the socket durago.sock in there, or take the directory themselves.
@@ -41,7 +45,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"durago.example/build"
-	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/wasm/abi"
 )
@@ -67,18 +70,14 @@ func untilSignal() (ctx context.Context, stop func()) {
 	}
 }
 
-// configFlag is what every command about a worker takes.
-type configFlag struct {
-	Config  string `short:"c" type:"path" placeholder:"FILE" help:"The wrangler configuration; default: searched for as wrangler does."`
-	Package string `placeholder:"PKG" help:"The Go package of the program; default ./worker beside the configuration, else its folder."`
-}
-
 type cli struct {
 	Build   buildCommand   `cmd:"" help:"Compile the program and write the worker into build/dist/NAME."`
 	Run     runCommand     `cmd:"" help:"Build the worker and serve it on this machine."`
 	Backup  backupCommand  `cmd:"" help:"Write what one object has stored to a file."`
 	Restore restoreCommand `cmd:"" help:"Replace what one object has stored by a file of backup."`
-	Check   checkCommand   `cmd:"" help:"Compile the program and compare it with the configuration; write nothing."`
+	Check   checkCommand   `cmd:"" help:"Say everything that is wrong with the configuration and the program; write nothing."`
+	Types   typesCommand   `cmd:"" help:"Print the TypeScript declarations of the classes, for workers in JavaScript that call them."`
+	Init    initCommand    `cmd:"" help:"Write a new project that builds, runs and passes its test."`
 	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }
 
@@ -122,24 +121,6 @@ func run(args []string) int {
 	return exitFailed
 }
 
-// usageError is a mistake in the command line or the configuration.
-type usageError struct{ error }
-
-func (f *configFlag) load() (*wrangler.Config, error) {
-	file := f.Config
-	if file == "" {
-		var err error
-		if file, err = wrangler.Find("."); err != nil {
-			return nil, usageError{err}
-		}
-	}
-	c, err := wrangler.Load(file)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return c, nil
-}
-
 // cacheDir is where compiled code is kept, for all projects of the user.
 func cacheDir() string {
 	dir, err := os.UserCacheDir()
@@ -155,12 +136,12 @@ func readManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 
 type buildCommand struct {
 	configFlag
-	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration."`
+	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration, or the folder there that main names."`
 	Workerd bool   `help:"Also write workerd.capnp, to serve the worker with plain workerd."`
 }
 
 func (b *buildCommand) Run(ctx context.Context) error {
-	c, err := b.load()
+	c, err := b.checked("build")
 	if err != nil {
 		return err
 	}
@@ -169,28 +150,6 @@ func (b *buildCommand) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%s: app.wasm %.2f MiB, %d classes\n", r.Dir, float64(len(r.Wasm))/(1<<20), len(r.Manifest.Classes))
-	return nil
-}
-
-type checkCommand struct{ configFlag }
-
-func (k *checkCommand) Run(ctx context.Context) error {
-	c, err := k.load()
-	if err != nil {
-		return err
-	}
-	wasm, err := build.Compile(ctx, c.Dir, k.Package)
-	if err != nil {
-		return err
-	}
-	m, err := readManifest(ctx, wasm)
-	if err != nil {
-		return err
-	}
-	if err := build.Check(c, m); err != nil {
-		return err
-	}
-	fmt.Printf("%s: ok, %d classes\n", c.File, len(m.Classes))
 	return nil
 }
 

@@ -49,7 +49,8 @@ func (l leakFree) Run() int {
 //	status N COMMAND run a command, which must exit with status N
 //	files DIR        print the files under DIR, one a line
 //
-// and find the program of testdata/app, compiled, as $APP.
+// and find the program of testdata/app, compiled, as $APP. [wrangler] is true if DURAGO_WRANGLER and DURAGO_NODE name one,
+// which is $WRANGLER and $NODE then.
 func TestScripts(t *testing.T) {
 	settings := goEnv(t)
 	app := filepath.Join(t.TempDir(), "app.wasm")
@@ -69,6 +70,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("APP", app)
 			e.Setenv("ROOT", root)
+			e.Setenv("NODE", os.Getenv("DURAGO_NODE"))
+			e.Setenv("WRANGLER", filepath.Join(os.Getenv("DURAGO_WRANGLER"), "bin", "wrangler.js"))
 			e.Setenv("XDG_CACHE_HOME", cache)
 			for k, v := range settings {
 				e.Setenv(k, v)
@@ -77,6 +80,12 @@ func TestScripts(t *testing.T) {
 			e.Values[workerKey{}] = w
 			e.Defer(w.kill)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "wrangler" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return os.Getenv("DURAGO_WRANGLER") != "" && os.Getenv("DURAGO_NODE") != "", nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"module": module, "wasm": tinyWasm, "files": files, "status": exitStatus, "port": port,

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,21 +27,26 @@ import (
 
 type runCommand struct {
 	configFlag
-	Port          int    `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one."`
-	IP            string `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
-	PersistTo     string `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
-	Isolates      int    `placeholder:"N" help:"How many isolates; default one for each processor."`
-	OpenDatabases int    `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
-	Durability    string `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
-	LogLevel      string `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
-	JSON          bool   `help:"Print the log as JSON."`
-	Wasm          string `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
+	Port          int      `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one."`
+	IP            string   `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
+	EnvFile       []string `placeholder:"FILE" help:"Read variables from these files beside the configuration; default .dev.vars, else .env files, as wrangler dev."`
+	PersistTo     string   `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
+	Isolates      int      `placeholder:"N" help:"How many isolates; default one for each processor."`
+	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
+	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
+	LogLevel      string   `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
+	JSON          bool     `help:"Print the log as JSON."`
+	Wasm          string   `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
 }
 
 func (r *runCommand) Run(ctx context.Context) error {
-	c, err := r.load()
+	c, err := r.load("")
 	if err != nil {
 		return err
+	}
+	local, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
+	if err != nil {
+		return usageError{err}
 	}
 	log := r.logger()
 	if err := r.checkOpenDatabases(raiseFileLimit()); err != nil {
@@ -57,8 +63,8 @@ func (r *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.Close()
-	warnOfIgnored(c, log)
-	o := hostOptions(c, program)
+	logVariables(c, local, log)
+	o := hostOptions(c, local, program)
 	if r.PersistTo != "" {
 		o.Dir = r.PersistTo
 	}
@@ -75,7 +81,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if r.JSON {
 		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
 	} else {
-		banner(c, listener.Addr().String(), o.Dir)
+		banner(c, local, listener.Addr().String(), o.Dir)
 	}
 	return serve(ctx, h, listener, log, stop)
 }
@@ -105,17 +111,25 @@ func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (_ *host.P
 	return p, nil
 }
 
-// warnOfIgnored names what wrangler would read beside the configuration and durago does not.
-func warnOfIgnored(c *wrangler.Config, log *slog.Logger) {
-	file := filepath.Join(c.Dir, ".dev.vars")
-	if _, err := os.Stat(file); err == nil {
-		log.Warn("durago does not read .dev.vars yet: set its variables in vars of the configuration", "file", file)
+// logVariables logs the warnings of the configuration, and where variables come from. No value is ever logged.
+func logVariables(c *wrangler.Config, local *wrangler.Local, log *slog.Logger) {
+	for _, d := range c.Warnings {
+		log.Warn(d.Error())
+	}
+	for _, file := range local.Files {
+		log.Info("using the variables of a file", "file", file)
+	}
+	if len(local.Missing) > 0 {
+		log.Warn("secrets of secrets.required have no value: add them to .dev.vars, to .env, or to the environment", "names", strings.Join(local.Missing, ","))
+	}
+	if len(local.Bound) > 0 {
+		log.Warn("variables of files have the names of bindings, and are left out", "names", strings.Join(local.Bound, ","))
 	}
 }
 
-// hostOptions is what a configuration says about running.
-func hostOptions(c *wrangler.Config, p *host.Program) host.Options {
-	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
+// hostOptions is what a configuration says about running, with the variables of a local run.
+func hostOptions(c *wrangler.Config, local *wrangler.Local, p *host.Program) host.Options {
+	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: local.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
 	for _, k := range c.Classes() {
 		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
 	}
@@ -183,7 +197,7 @@ func guestLog(log *slog.Logger) func(host.Line) {
 	}
 }
 
-func banner(c *wrangler.Config, addr, dir string) {
+func banner(c *wrangler.Config, local *wrangler.Local, addr, dir string) {
 	fmt.Printf("%s\n\n", c.Name)
 	for _, b := range c.DurableObjects.Bindings {
 		fmt.Printf("  env.%-14s Durable Object  %s\n", b.Name, b.ClassName)
@@ -191,8 +205,12 @@ func banner(c *wrangler.Config, addr, dir string) {
 	for _, k := range c.KVNamespaces {
 		fmt.Printf("  env.%-14s KV Namespace    %s\n", k.Binding, k.ID)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
-		fmt.Printf("  env.%-14s Variable\n", name)
+	for _, name := range slices.Sorted(maps.Keys(local.Vars)) {
+		kind := "Variable"
+		if local.Secret[name] {
+			kind = "Secret"
+		}
+		fmt.Printf("  env.%-14s %s\n", name, kind)
 	}
 	fmt.Printf("\n  data in %s\n  ready on http://%s\n\n", dir, addr)
 }

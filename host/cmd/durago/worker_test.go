@@ -106,6 +106,11 @@ func environ(ts *testscript.TestScript) []string {
 	for _, k := range []string{"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOTOOLCHAIN"} {
 		env = append(env, k+"="+ts.Getenv(k))
 	}
+	for _, k := range []string{"CLOUDFLARE_ENV", "KEY"} { // what scripts set themselves
+		if v := ts.Getenv(k); v != "" {
+			env = append(env, k+"="+v)
+		}
+	}
 	return env
 }
 

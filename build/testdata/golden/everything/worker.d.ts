@@ -37,4 +37,5 @@ export interface Env {
   LIST: unknown;
   NUMBER: unknown;
   WORD: string;
+  TOKEN: string;
 }

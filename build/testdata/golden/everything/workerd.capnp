@@ -38,6 +38,7 @@ const main :Workerd.Worker = (
     (name = "LIST", json = "[\"\\u003c\",{\"deep\":null}]"),
     (name = "NUMBER", json = "3.5"),
     (name = "WORD", text = "<b>\"q\" & \\ back\x0aline\x01 é</b>"),
+    (name = "TOKEN", fromEnvironment = "TOKEN"),
   ],
 );
 const kv0 :Workerd.Worker = (
