@@ -38,7 +38,21 @@ type object struct {
 
 	inside      bool   // an asynchronous transaction runs: what is sent leaves at once
 	afterCommit func() // runs before the goroutine that has committed one goes on
+	dies        death  // where the running event ends the isolate
 }
+
+// death is where an isolate ends.
+type death int
+
+const (
+	never        death = iota
+	beforeCommit       // of the event
+	insideTx           // of a transaction
+	afterTx            // when a transaction has committed, and before anything else
+)
+
+// died is what a fake panics with where the isolate ends.
+type died struct{ at death }
 
 var _ objects.Caller = (*object)(nil)
 
@@ -62,8 +76,21 @@ func (o *object) start() (err error) {
 func (o *object) event(f func()) {
 	o.db.exec(o.t, `BEGIN`)
 	f()
+	if o.dies == beforeCommit {
+		o.die()
+	}
 	o.db.exec(o.t, `COMMIT`)
 	o.leave()
+}
+
+// die ends the isolate: what has not committed is undone, what has not left is lost.
+func (o *object) die() {
+	at := o.dies
+	if at != afterTx {
+		o.db.exec(o.t, `ROLLBACK`)
+	}
+	o.dies, o.waiting, o.inside, o.afterCommit = never, nil, false, nil
+	panic(died{at})
 }
 
 // leave lets out what waits.
@@ -328,11 +355,17 @@ func (s fakeStorage) Transaction(ctx context.Context, f func(context.Context, fu
 	s.db.exec(s.t, `BEGIN`)
 	s.inside = true
 	err := f(ctx, nil)
+	if s.dies == insideTx {
+		s.die()
+	}
 	s.inside = false
 	if err != nil {
 		s.db.exec(s.t, `ROLLBACK`)
 	} else {
 		s.db.exec(s.t, `COMMIT`)
+	}
+	if s.dies == afterTx && err == nil {
+		s.die()
 	}
 	if f := s.afterCommit; f != nil && err == nil {
 		s.afterCommit = nil
