@@ -59,7 +59,7 @@ func newWorld(t testing.TB, o *object, seed uint64) *world {
 	o.config = c
 	w.must(func() { _ = o.start() })
 	for i := range 2 + w.r.IntN(2) {
-		w.clients = append(w.clients, &client{w: w, name: fmt.Sprint("c", i), acked: map[string]bool{}, doubt: map[string]bool{}})
+		w.clients = append(w.clients, &client{first: w.first, name: fmt.Sprint("c", i), acked: map[string]bool{}, doubt: map[string]bool{}})
 	}
 	return w
 }
