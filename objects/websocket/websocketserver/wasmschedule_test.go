@@ -4,6 +4,7 @@ package websocketserver_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -32,10 +33,14 @@ type cable struct {
 
 func plug(t *testing.T, h *hosttest.Host, c *client, room string) *cable {
 	d := gorilla.Dialer{Subprotocols: []string{websocket.Recoverable}}
-	conn, _, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+"/api/websocket?user="+c.name+"&room="+room, nil)
+	conn, resp, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+"/api/websocket?user="+c.name+"&room="+room, nil)
+	if err != nil && resp != nil {
+		b, _ := io.ReadAll(resp.Body)
+		require.NoError(t, err, "%d %s", resp.StatusCode, b)
+	}
 	require.NoError(t, err)
 	k := &cable{conn: conn, link: &link{client: c}, ended: make(chan struct{})}
-	c.link = k.link
+	c.link, c.open = k.link, false
 	c.send(fmt.Sprintf(`{"event":"session:open","token":%q,"seq":%d}`, c.token, c.last))
 	go func() {
 		defer close(k.ended)
@@ -208,7 +213,12 @@ func (w *real) finish() error {
 			return w.verdict(rows)
 		}
 		if time.Now().After(limit) {
-			return fmt.Errorf("it does not come to rest: %d in the log", len(rows))
+			var state []string
+			for _, c := range w.clients {
+				k := w.cables[c]
+				state = append(state, fmt.Sprintf("%s: open %v, last %d, waiting %v, up %d, gaps %v", c.name, c.open, c.last, c.pending, len(k.link.up), c.gaps))
+			}
+			return fmt.Errorf("it does not come to rest: %d in the log, %v, %s", len(rows), state, w.h.Log())
 		}
 		time.Sleep(200 * time.Microsecond) // the sockets are real
 	}
@@ -277,7 +287,7 @@ func TestScenario_schedules(t *testing.T) {
 		n, err = strconv.Atoi(s)
 		require.NoError(t, err)
 	}
-	h := hosttest.Start(t, hosttest.Options{Config: guest, NoSync: true})
+	h := hosttest.Start(t, hosttest.Options{Config: guest})
 	seen := 0
 	for seed := range n {
 		w, again, err := playReal(t, h, uint64(seed), sound)
@@ -293,7 +303,7 @@ func TestScenario_schedules(t *testing.T) {
 // TestScenario_schedules_defects: each defect is caught there too.
 func TestScenario_schedules_defects(t *testing.T) {
 	t.Parallel()
-	h := hosttest.Start(t, hosttest.Options{Config: guest, NoSync: true})
+	h := hosttest.Start(t, hosttest.Options{Config: guest})
 	for _, d := range []defect{losing, doubling, swapping} {
 		caught := false
 		for seed := uint64(0); seed < 200 && !caught; seed++ {
