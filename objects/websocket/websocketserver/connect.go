@@ -101,6 +101,7 @@ func (s *Server) enter(ctx context.Context, m *Session, then func()) {
 
 // leave has a connection go. The others are told if it was in the room.
 func (s *Server) leave(ctx context.Context, m *Session) {
+	m.discard()
 	was, last := s.members.remove(m)
 	if !was {
 		return

@@ -245,7 +245,7 @@ type fakeSockets struct{ o *object }
 
 func (k fakeSockets) List(tag *string) (list []uint32, _ error) {
 	for _, s := range k.o.sockets {
-		if !s.closing && (tag == nil || slices.Contains(s.tags, *tag)) {
+		if tag == nil || slices.Contains(s.tags, *tag) {
 			list = append(list, s.handle)
 		}
 	}

@@ -112,6 +112,7 @@ func (s *Server) openSession(ctx context.Context, from *Session, m websocket.Mes
 	from.open = true
 	if old != nil { // the others see no change
 		s.members.remove(old)
+		old.discard()
 		_ = old.ws.Close(websocket.CloseReplaced, "the session is open elsewhere")
 		from.presence, old.presence = old.presence, nil
 	}

@@ -122,6 +122,9 @@ func (s *Server) wake() error {
 			_ = sockets[i].Close(1011, "Invalid session state") // it may be closed already
 			continue
 		}
+		if m == nil {
+			continue
+		}
 		m.user = s.config.User(m)
 		if m.recoverable && !m.open {
 			s.members.byConn[m.conn] = m

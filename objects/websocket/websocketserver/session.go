@@ -55,17 +55,26 @@ type attachment struct {
 	Ephemeral   bucket   `js:"ephemeral"`
 	Heard       int64    `js:"heard"`
 	Presence    []string `js:"presence"`
+	Gone        bool     `js:"gone,omitempty"` // it has left, and its socket is still being closed
 }
 
 func (m *Session) save() error {
-	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence})
+	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false})
 }
 
-// restore is the session of a socket; ok is false if it cannot be read.
+// discard has the socket stand for nobody, should the object sleep before it is closed.
+func (m *Session) discard() {
+	_ = m.ws.SetAttachment(attachment{ID: m.ID, Conn: m.conn, Gone: true}) // one that is closed needs it no more
+}
+
+// restore is the session of a socket, nil if it has left; ok is false if it cannot be read.
 func restore(ws *objects.WebSocket) (m *Session, ok bool) {
 	var a attachment
 	if there, err := ws.Attachment(&a); err != nil || !there || a.ID == "" || a.Conn == "" {
 		return nil, false
+	}
+	if a.Gone {
+		return nil, true
 	}
 	m = &Session{ID: a.ID, Room: a.Room, conn: a.Conn, ws: ws, recoverable: a.Recoverable, open: a.Open, standard: a.Standard,
 		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence}
