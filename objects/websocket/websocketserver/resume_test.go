@@ -29,9 +29,6 @@ func chat(r websocketserver.Recovery) websocketserver.Config {
 		case "half":
 			_, err := room.Publish(ctx, m, nil)
 			return nil, errors.Join(err, &websocketserver.Refusal{Status: 422, Message: "No"})
-		case "panic":
-			_, _ = room.Publish(ctx, m, nil)
-			panic("handler")
 		}
 		return nil, nil
 	}
