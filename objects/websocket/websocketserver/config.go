@@ -33,7 +33,8 @@ type Config struct {
 	// Presence has the room relay presence events, for which it adds "presence:" to RateLimit.Ephemeral.
 	Presence bool
 	// SilentAfter is how long a client may be silent, 75 seconds: then its socket is closed. This bounds how long a client
-	// that was killed seems to be there. Any message counts, and pings do. Negative never.
+	// that was killed seems to be there. Any message counts, and pings do. An alarm wakes the object for it, once in about
+	// that time while anybody is there. Negative never.
 	SilentAfter time.Duration
 	// MaxSessions bounds the sockets of a room, 10,000: more are refused with 503.
 	MaxSessions int
