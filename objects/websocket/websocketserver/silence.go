@@ -57,10 +57,16 @@ func (s *Server) lastHeard(m *Session) int64 {
 func (s *Server) sweep(ctx context.Context, _ alarms.Run) error {
 	now := s.now()
 	if after := s.config.SilentAfter.Milliseconds(); after > 0 {
-		for _, m := range s.members.byConn {
+		silent := func(m *Session) {
 			if s.lastHeard(m)+after <= now {
 				s.shut(ctx, m, websocket.CloseSilent, "nothing was heard", false)
 			}
+		}
+		for _, m := range s.Sessions() { // in order, which the others see
+			silent(m)
+		}
+		for _, m := range s.members.byConn {
+			silent(m)
 		}
 	}
 	if s.dormant != nil {
