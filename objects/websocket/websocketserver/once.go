@@ -1,0 +1,85 @@
+package websocketserver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"durago.example/objects"
+	"durago.example/objects/websocket"
+	"durago.example/objects/websocket/websocketserver/recovery"
+)
+
+// once has a numbered message handled, if it has not been. Its number, what the handler writes and what goes into the log
+// commit together; what is sent is held until then, as nothing sent within a transaction would wait for it.
+//
+// An isolate may end between the commit and the sending. On hosts that keep sockets then, their clients would miss
+// something without noticing: setUnsent has the next instance close them, see dropUnsent.
+func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n int64) error {
+	var verdict recovery.Verdict
+	var handled int64
+	var failed error
+	var done, unsent bool
+	m.Key = from.ID + "/" + strconv.FormatInt(n, 10)
+	err := s.state.Storage().Transaction(ctx, func(ctx context.Context, _ *objects.Tx) error {
+		row, ok, err := s.dormant.find(from.ID)
+		if err != nil || !ok || s.members.byID[from.ID] != from { // it has left while this message waited
+			verdict = recovery.Ahead
+			return err
+		}
+		handled = row.Handled
+		if verdict = recovery.Judge(handled, n); verdict != recovery.New {
+			return nil
+		}
+		s.holding, done = true, false
+		defer func() {
+			if s.holding = false; !done { // it is undone
+				s.held, s.log.known = nil, false
+			}
+		}()
+		if err := s.dormant.handled(from.ID, n); err != nil {
+			return err
+		}
+		reply, err := s.handle(ctx, from, m)
+		if err == nil {
+			err = s.reply(ctx, from, reply)
+		}
+		if failed = err; err == nil && len(s.held) > 0 {
+			unsent = true
+			err = s.dormant.setUnsent(true)
+		}
+		done = err == nil
+		return err
+	})
+	if err != nil {
+		if failed != nil {
+			s.refuse(ctx, from, failed, n)
+			return nil
+		}
+		return fmt.Errorf("websocketserver: message %s: %w", m.Key, err)
+	}
+	s.flush(ctx)
+	if unsent {
+		if err := s.dormant.setUnsent(false); err != nil {
+			return fmt.Errorf("websocketserver: message %s: %w", m.Key, err)
+		}
+	}
+	if s.members.byID[from.ID] != from {
+		return nil
+	}
+	if verdict == recovery.Ahead {
+		s.emit(ctx, []*Session{from}, errorFrame(http.StatusConflict, "Send message "+strconv.FormatInt(handled+1, 10)+" first", n))
+		return nil
+	}
+	s.emit(ctx, []*Session{from}, ackFrame(n, verdict == recovery.Again))
+	return nil
+}
+
+func ackFrame(n int64, again bool) []byte {
+	b := strconv.AppendInt([]byte(`{"event":"`+websocket.MessageAck+`","n":`), n, 10)
+	if again {
+		b = append(b, `,"again":true`...)
+	}
+	return append(b, '}')
+}

@@ -1,0 +1,160 @@
+// Package websocketserver is the object of a room: everybody's sockets, and who may be told what.
+//
+// # Hibernation
+//
+// The object leaves memory while nobody says anything. What a session is, its token buckets among it, is in its socket's
+// attachment; the constructor reads them all, and closes with 1011 a socket whose attachment cannot be read. Pings are
+// answered by the runtime meanwhile.
+//
+// # What is promised
+//
+// To every client: frames in the order in which the room sent them. A connection that breaks loses what was under way.
+//
+// To a client that speaks websocket.Recoverable, in a room with Config.Recovery: a message of the room is in its log, with
+// a number, before it leaves the object. A client that resumes gets what it has missed, in order and once, or a
+// SessionGap that says what cannot be had any more. A message that the client numbers is handled once, and in order, over
+// drops, eviction, the death of the isolate and restarts of the host: its number and all that its handler wrote commit
+// together, and what the handler sent leaves after that. If the session cannot be resumed, the server says so, and what
+// the client was not acknowledged is in doubt.
+//
+// Sessions, presence and what is ephemeral are not in the log: they are what is, not what was. Who resumes gets a new list.
+//
+// # Bounds
+//
+// Of clients: Config has the length and the rate of messages, how many may be there, how long they may be silent and how
+// much they may leave unacknowledged. A frame that is refused costs a token as one that is not. Presence: eight ids for
+// each session, and a snapshot of 4 MiB. The log and the sessions that wait to be resumed: see Recovery.
+//
+// A client that is slow is held in the runtime's queue. A recoverable one is closed when it has Window messages
+// unacknowledged, and is sent the rest when it comes back; for any other the runtime decides, which on the durago host
+// ends a connection with too much queued or that has not taken a write for 30 seconds.
+//
+// # Ghosts
+//
+// A client that vanishes without a word is gone for the others when it has been silent for Config.SilentAfter, which an
+// alarm looks after, or earlier if its connection is seen to break.
+//
+// The package depends on the contract, never the reverse. A Server belongs to its object: the runtime calls it.
+package websocketserver
+
+import (
+	"context"
+	"time"
+
+	"durago.example/objects"
+	"durago.example/objects/alarms"
+	"durago.example/objects/websocket"
+)
+
+// Server is the object.
+type Server struct {
+	state     *objects.State
+	config    Config
+	standard  rate
+	ephemeral rate
+	mux       *alarms.Mux
+	armed     bool // the alarm is known to be set
+	members   members
+	presence  presence
+	log       *log      // nil without Config.Recovery
+	dormant   *sessions // nil without Config.Recovery
+	holding   bool      // within a numbered message: see once
+	held      []func(ctx context.Context)
+}
+
+var (
+	_ objects.AlarmHandler   = (*Server)(nil)
+	_ objects.MessageHandler = (*Server)(nil)
+	_ objects.CloseHandler   = (*Server)(nil)
+	_ objects.ErrorHandler   = (*Server)(nil)
+)
+
+// Class makes the class under the given name. config is called when an object starts and may be nil.
+func Class(name string, config func(*objects.State) (Config, error)) *objects.Class {
+	return objects.NewClass(name, func(s *objects.State) (*Server, error) {
+		var c Config
+		if config != nil {
+			var err error
+			if c, err = config(s); err != nil {
+				return nil, err
+			}
+		}
+		return New(s, c)
+	}, Methods()...)
+}
+
+// Methods are the object's RPC methods, for a class that embeds Server.
+func Methods() []objects.Method[Server] {
+	return []objects.Method[Server]{
+		objects.ImplProc2(websocket.Broadcast, (*Server).broadcast),
+		objects.Impl2(websocket.Send, (*Server).send),
+		objects.Impl0(websocket.GetActiveSessions, (*Server).getActiveSessions),
+		objects.Impl0(websocket.GetUsers, (*Server).getUsers),
+		objects.ImplProc1(websocket.EntityChanged, (*Server).entityChanged),
+		objects.ImplProc1(websocket.EntitiesChanged, (*Server).entitiesChanged),
+		objects.Impl2(websocket.Kick, (*Server).kick),
+	}
+}
+
+// New starts the object. An error is a Config that contradicts itself, or a database that cannot be read.
+func New(state *objects.State, c Config) (*Server, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	s := &Server{state: state, config: c, members: newMembers(), presence: newPresence()}
+	s.standard, s.ephemeral = c.rates()
+	s.mux = alarms.New(state, alarms.Handlers{sweepAlarm: s.sweep})
+	if err := state.SetAutoResponse(websocket.PingFrame, websocket.PongFrame); err != nil {
+		return nil, err
+	}
+	if err := s.wake(); err != nil {
+		return nil, err
+	}
+	return s, s.startRecovery()
+}
+
+// wake finds the sessions of the sockets that are there.
+func (s *Server) wake() error {
+	sockets, err := s.state.WebSockets()
+	for i := len(sockets) - 1; i >= 0; i-- { // the oldest first
+		m, ok := restore(sockets[i])
+		if !ok {
+			_ = sockets[i].Close(1011, "Invalid session state") // it may be closed already
+			continue
+		}
+		if m == nil {
+			continue
+		}
+		m.user = s.config.User(m)
+		if m.recoverable && !m.open {
+			s.members.byConn[m.conn] = m
+			continue
+		}
+		s.members.add(m)
+		s.presence.own(m)
+	}
+	return err
+}
+
+// Alarm closes silent sockets and forgets old sessions. A class that embeds Server and has alarms of its own calls it
+// from its Alarm.
+func (s *Server) Alarm(ctx context.Context, info objects.AlarmInfo) error {
+	return s.mux.Alarm(ctx, info)
+}
+
+func (s *Server) now() int64 { return s.config.Now().UnixMilli() }
+
+// Sessions are those that are connected, the oldest first.
+func (s *Server) Sessions() []*Session { return append([]*Session(nil), s.members.list...) }
+
+// hook runs one of Config's, whose error is nobody's but the log's.
+func (s *Server) hook(ctx context.Context, name string, f func(context.Context, *Server, *Session) error, m *Session) {
+	if f == nil {
+		return
+	}
+	if err := f(ctx, s, m); err != nil {
+		s.state.Logf(ctx, "websocketserver: %s of session %s: %v", name, m.ID, err)
+	}
+}
+
+func milliseconds(t int64) time.Time { return time.UnixMilli(t) }
