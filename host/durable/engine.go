@@ -153,6 +153,7 @@ type Namespace struct {
 // shard is the part of a namespace that one loop owns.
 type shard struct {
 	objects map[string]*Object
+	closed  bool // no object is started any more
 }
 
 // AddNamespace makes a namespace; call it before events come.
@@ -187,6 +188,7 @@ func (e *Engine) Close() error {
 			wg.Add(1)
 			err := e.o.Loops[i].Do(func() {
 				defer wg.Done()
+				n.shards[i].closed = true // an object would leave its database open
 				for _, o := range n.shards[i].objects {
 					err := o.unload()
 					if o.Sockets != nil {

@@ -91,6 +91,10 @@ func (o *Object) Do(f func()) error { return o.ns.e.o.Loops[o.loop].Do(f) }
 
 // Deliver has the object handle an event, after those that wait.
 func (o *Object) Deliver(e *Event) {
+	if o.ns.shards[o.loop].closed {
+		e.Done(nil, errClosed)
+		return
+	}
 	if o.broken != nil {
 		e.Done(nil, o.broken)
 		return
@@ -119,9 +123,12 @@ func (o *Object) Deliver(e *Event) {
 	})
 }
 
+// errClosed is what an event gets that comes after the end.
+var errClosed = errors.New("durable: the engine is closed")
+
 // start has the guest make the object, in a critical section as on the platform: events wait for its constructor.
 func (o *Object) start() {
-	if o.started || o.late != nil || !o.free() {
+	if o.started || o.late != nil || o.ns.shards[o.loop].closed || !o.free() {
 		return
 	}
 	o.started = true

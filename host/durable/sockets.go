@@ -225,7 +225,7 @@ func (k *Sockets) Message(s *Socket, text bool, data []byte, done func()) {
 		return
 	}
 	k.o.Deliver(&Event{Payload: SocketMessage{s.ID, text, data}, Done: func(_ any, err error) {
-		if err != nil && k.o.broken == nil {
+		if err != nil && err != errClosed && k.o.broken == nil {
 			k.o.ns.e.o.Log(k.o, "webSocketMessage: "+err.Error())
 		}
 	}})
@@ -243,7 +243,7 @@ func (k *Sockets) Gone(s *Socket, code int, reason string, clean bool, end func(
 		s.state = Closing
 	}
 	k.o.Deliver(&Event{Payload: SocketClosed{s.ID, code, reason, clean}, Done: func(_ any, err error) {
-		if err != nil && k.o.broken == nil {
+		if err != nil && err != errClosed && k.o.broken == nil {
 			k.o.ns.e.o.Log(k.o, "webSocketClose: "+err.Error())
 		}
 		k.o.Output(func(error) {

@@ -254,3 +254,32 @@ func synctestObject(t *testing.T, f func(o *durable.Object)) {
 		require.NoError(t, e.stop())
 	})(t)
 }
+
+// gone is a connection whose end is told at once when it is dropped.
+type gone struct {
+	wire
+	then func()
+}
+
+func (g *gone) Drop() { g.then() }
+
+// TestSockets_closing: the end of a socket, which the end of the engine brings about, does not start its object again.
+func TestSockets_closing(t *testing.T) {
+	bubble(func(t *testing.T) {
+		started := 0
+		e := newEngine(t, options{})
+		e.constructor = func(*durable.Object) error {
+			started++
+			return nil
+		}
+		require.NoError(t, e.do("a", write))
+		s, _ := accept(t, e, "a")
+		ended := false
+		e.visit("a", func(o *durable.Object) {
+			o.Sockets.Attach(s, &gone{then: func() { o.Sockets.Gone(s, 1006, "", false, func() { ended = true }) }})
+		})
+		require.NoError(t, e.stop())
+		require.True(t, ended)
+		require.Equal(t, 1, started)
+	})(t)
+}
