@@ -205,7 +205,7 @@ func (s *scope) keep(handle uint32, t stub) {
 
 // send has done called on the object's loop.
 func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
-	e := &durable.Event{Payload: payload}
+	e := &durable.Event{Payload: payload, Size: size(payload)}
 	s.output(func(err error) {
 		if err != nil {
 			done(nil, err)
@@ -216,6 +216,17 @@ func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
 		}
 	})
 	return sent{t: t, e: e}
+}
+
+// size is what a payload holds while it waits, in bytes.
+func size(payload any) int {
+	switch p := payload.(type) {
+	case Call:
+		return len(p.Args)
+	case *Request:
+		return p.Size()
+	}
+	return 0
 }
 
 // abortable has x cancelled when the guest gives the operation up, or ends.

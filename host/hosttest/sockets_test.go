@@ -128,3 +128,33 @@ func TestSockets_burst(t *testing.T) {
 		h.Record("%s, %s", hear(t, c), hear(t, c))
 	})
 }
+
+// TestSockets_held: what clients send while a section is open waits, whoever else is refused for overload, and is handled in
+// the order of each client.
+func TestSockets_held(t *testing.T) {
+	t.Parallel()
+	const clients, each = 170, 70 // 64 of each wait for the object, which is more than 10,000; the others have not been read
+	h := scenario(t)
+	list := make([]*websocket.Conn, clients)
+	for i := range list {
+		list[i] = h.Dial("/ws/held")
+	}
+	blocked := get(t, h, "/block/held?ms=20000")
+	o := h.Object("HOME", "held")
+	require.Eventually(t, func() bool { n, _ := o.SQL(`SELECT n FROM c`); return len(n) == 1 }, 5*time.Second, time.Millisecond, "the section is open")
+	for i := range each {
+		for _, c := range list {
+			require.NoError(t, c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "m%d", i)))
+		}
+	}
+	require.Eventually(t, func() bool { return o.Waiting() == 64*clients }, 10*time.Second, time.Millisecond)
+	_, text := h.Fetch("GET", "/n/held", "")
+	require.Contains(t, text, "Too many requests queued")
+	h.Advance(20 * time.Second)
+	<-blocked
+	for _, c := range list {
+		for i := range each {
+			require.Contains(t, hear(t, c), fmt.Sprintf("m%d seen=%d ", i, i+1))
+		}
+	}
+}
