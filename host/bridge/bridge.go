@@ -26,6 +26,7 @@ type Options struct {
 	Install    func(*gojs.Realm, *Bridge) error
 	Log        func(level int, class, name, event, text string)
 	HTTP       http.RoundTripper // for outgoing requests
+	RecycleAt  uint64            // bytes of the guest's memory past which it is replaced; 0 never
 }
 
 // Bridge is one isolate's.
@@ -44,6 +45,7 @@ type Bridge struct {
 	sweep      clock.Timer // looks for events that take too long
 	gone       []uint32    // contexts whose end the guest has not been told
 	batch      batch
+	recycling  recycling
 	scratch    []byte // of the value that is on its way to storage
 }
 
@@ -84,6 +86,9 @@ func (b *Bridge) Close() {
 	if b.sweep != nil {
 		b.sweep.Stop()
 	}
+	if b.recycling.limit != nil {
+		b.recycling.limit.Stop()
+	}
 }
 
 // Links counts what crosses in values and is no data: what the guest has lent, the stubs that it has got, and the streams
@@ -99,6 +104,9 @@ func (b *Bridge) Links() (lent, stubs, streams int) {
 
 // Stat is a number about the guest. Loop only.
 func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
+
+// Memory is how much memory the guest has, in bytes. Loop only.
+func (b *Bridge) Memory() uint64 { return b.iso.Memory() }
 
 // scope is a context of the guest: an object, or a request to the front.
 type scope struct {
@@ -197,6 +205,10 @@ func (b *Bridge) soon(f func()) {
 // Start has the guest make an object.
 func (b *Bridge) Start(o *durable.Object, done func(error)) {
 	b.soon(func() {
+		if b.draining() {
+			b.hold(held{begin: func() { b.Start(o, done) }})
+			return
+		}
 		if err := b.revive(); err != nil {
 			done(err)
 			return
@@ -214,6 +226,10 @@ func (b *Bridge) Start(o *durable.Object, done func(error)) {
 // Deliver gives an event of an object to the guest.
 func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 	b.soon(func() {
+		if b.draining() {
+			b.hold(held{o: o, e: e})
+			return
+		}
 		b.room(o.Context)
 		s := b.scopes[o.Context]
 		if s == nil || b.iso.Dead() != nil { // the isolate has died since: the object is made anew first

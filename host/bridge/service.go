@@ -34,10 +34,16 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 	var to *scope
 	s.output(func(err error) {
 		if err == nil {
-			err = t.b.Do(func() {
+			var begin func()
+			begin = func() {
+				if t.b.draining() {
+					t.b.hold(held{begin: begin})
+					return
+				}
 				to = t.b.newScope(nil)
 				t.deliver(to, payload, func(v any, err error) { done(v, remote(err, "")) })
-			})
+			}
+			err = t.b.Do(begin)
 		}
 		if err != nil {
 			done(nil, err)

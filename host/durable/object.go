@@ -329,6 +329,19 @@ func (o *Object) Lost(again ...*Event) {
 	})
 }
 
+// Recycled is Lost of a guest that was replaced between events. Those that it was to be given and was not do not lose their one
+// chance to be given back.
+func (o *Object) Recycled(again ...*Event) {
+	before := make([]bool, len(again))
+	for i, e := range again {
+		before[i], e.returned = e.returned, false
+	}
+	o.Lost(again...)
+	for i, e := range again {
+		e.returned = before[i]
+	}
+}
+
 // Return gives an event back that was delivered and has not begun, because its guest has died.
 func (o *Object) Return(e *Event) {
 	switch {

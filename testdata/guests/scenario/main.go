@@ -236,6 +236,12 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 				all[len(all)-1][i] = 1
 			}
 		}
+	case "grow": // memory that the collector gets back, and the host does not
+		b := make([]byte, number(r, "mb")<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		fmt.Fprint(w, len(b)>>20)
 	case "recurse":
 		fmt.Fprint(w, recurse(1))
 	case "json":
