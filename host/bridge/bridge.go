@@ -27,6 +27,9 @@ type Options struct {
 	Log        func(level int, class, name, event, text string)
 	HTTP       http.RoundTripper // for outgoing requests
 	RecycleAt  uint64            // bytes of the guest's memory past which it is replaced; 0 never
+	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
+	// may have that wait for a response; 0 is any number.
+	Subrequests, Connections int
 }
 
 // Bridge is one isolate's.
@@ -128,6 +131,10 @@ type scope struct {
 	known   known
 	handles uint32
 	abort   error
+
+	subrequests int      // since its last event
+	connections int      // requests that wait for a response
+	waiting     []func() // requests that wait for one of those
 }
 
 // event is one that the guest has not answered.
@@ -170,6 +177,7 @@ func (b *Bridge) expect(s *scope, kind abi.Event, r *Request, done func(any, err
 	e := &event{id: b.lastEvent, kind: kind, began: b.o.Clock.Now(), s: s, request: r, done: done}
 	b.events[e.id] = e
 	s.live++
+	s.subrequests = 0
 	b.watch()
 	return e
 }
@@ -339,6 +347,7 @@ func (s *scope) release(reason error) {
 	for _, c := range s.lent {
 		c.release()
 	}
+	s.waiting = nil
 	s.cursors, s.bodies, s.streams, s.work, s.aborts, s.stubs, s.lent = nil, nil, nil, nil, nil, nil, nil
 }
 

@@ -79,6 +79,12 @@ func (s *scope) namespace(binding string) (*durable.Namespace, error) {
 func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {
 	r := abi.NewReader(frame)
 	switch op {
+	case abi.OpStubFetch, abi.OpStubCall, abi.OpForward, abi.OpFetch:
+		if err := s.subrequest(); err != nil {
+			return dst, err
+		}
+	}
+	switch op {
 	case abi.OpIDFromName, abi.OpIDUnique, abi.OpIDParse, abi.OpStub:
 		n, err := s.namespace(r.Str())
 		if err != nil {
@@ -280,9 +286,10 @@ func (s *scope) fetch(token uint32, q *Request) {
 			s.later(token, nil, err)
 			return
 		}
-		go func() {
+		s.connect(func() {
 			resp, err := s.b.roundTrip(ctx, q)
 			_ = s.b.Do(func() {
+				s.connected()
 				delete(s.aborts, token)
 				if err != nil {
 					cancel()
@@ -295,7 +302,7 @@ func (s *scope) fetch(token uint32, q *Request) {
 				}
 				s.complete(token, s.responseFrame(nil, resp), nil)
 			})
-		}()
+		})
 	})
 }
 

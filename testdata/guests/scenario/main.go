@@ -531,6 +531,26 @@ func front(w http.ResponseWriter, r *http.Request) {
 		var n int
 		n, err = add.Call(ctx, stub, 2, 3)
 		fmt.Fprintf(w, "%d", n)
+	case "calls": // one after the other, until one fails
+		for i := range number(r, "n") {
+			if _, err = count.Call(ctx, stub); err != nil {
+				fmt.Fprintf(w, "%d calls, then %v", i, err)
+				return
+			}
+		}
+		fmt.Fprintf(w, "%d calls", number(r, "n"))
+	case "fetches": // at a time
+		var wg sync.WaitGroup
+		for range number(r, "n") {
+			wg.Go(func() {
+				q, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.URL.Query().Get("url"), nil)
+				if resp, err := objects.Fetch(ctx, q); err == nil {
+					_ = resp.Body.Close()
+				}
+			})
+		}
+		wg.Wait()
+		fmt.Fprint(w, "done")
 	case "rpcfail":
 		err = fail.Call(ctx, stub, r.URL.Query().Get("kind"))
 		var e *objects.Error
