@@ -34,6 +34,9 @@ type Home struct {
 
 	flooded int // bytes that flood has written
 	waiting int // requests that wait for their client to go away
+
+	silent bool     // closes are not answered
+	closes []string // what was seen of closes
 }
 
 var echo = objects.Method1("echo", (*Home).echo, "value")
@@ -104,6 +107,16 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 		panic("socket panic")
 	case s == "exit":
 		os.Exit(3)
+	case s == "silent": // and does not answer a close
+		h.silent = true
+	case s == "close":
+		return ws.Close(0, "")
+	case strings.HasPrefix(s, "close "):
+		if err := ws.Close(4001, s[6:]); err != nil {
+			return err
+		}
+		h.closes = append(h.closes, fmt.Sprintf("send: %v", ws.Send(objects.Text("too late"))))
+		return ws.Close(4002, "again")
 	case strings.HasPrefix(s, "sleep "):
 		ms, _ := strconv.Atoi(s[6:])
 		time.Sleep(time.Duration(ms) * time.Millisecond)
@@ -137,6 +150,23 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 
 // WebSocketClose ends the handshake.
 func (h *Home) WebSocketClose(_ context.Context, ws *objects.WebSocket, c objects.CloseInfo) error {
+	state, err := ws.ReadyState()
+	if err != nil {
+		return err
+	}
+	list, err := h.state.WebSockets()
+	if err != nil {
+		return err
+	}
+	h.closes = append(h.closes, fmt.Sprintf("%d %q clean=%v state=%d of %d", c.Code, c.Reason, c.Clean, state, len(list)))
+	if h.silent {
+		return nil
+	}
+	if c.Code == 4004 {
+		if err := ws.Send(objects.Text("last words")); err != nil {
+			return err
+		}
+	}
 	if c.Code == 1005 || c.Code == 1006 {
 		return ws.Close(1000, "")
 	}
@@ -328,6 +358,9 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	case "echo":
 		_, err := io.Copy(w, r.Body)
 		return err
+	case "closes":
+		fmt.Fprint(w, strings.Join(h.closes, "; "))
+		h.closes = nil
 	case "ws":
 		_, err := h.state.AcceptWebSocket(w, r, &objects.AcceptOptions{Tags: []string{"t"}})
 		return err
