@@ -126,6 +126,7 @@ type scope struct {
 	bodies  map[uint32]Stream
 	streams map[uint32]*pipe
 	work    map[uint32]func()
+	kept    int // of it, that must end before the guest may be replaced
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
 	known   known

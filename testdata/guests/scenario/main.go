@@ -358,6 +358,17 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	case "echo":
 		_, err := io.Copy(w, r.Body)
 		return err
+	case "stay": // one if the object was made for it
+		fmt.Fprint(w, h.calls)
+	case "work": // that the object waits for, or not
+		if ms := number(r, "ms"); ms > 0 {
+			h.state.WaitUntil(func(context.Context) error { pause(ms); return nil })
+		} else {
+			h.state.Go(func(ctx context.Context) { <-ctx.Done() })
+		}
+		fmt.Fprint(w, "begun")
+	case "auto":
+		return h.state.SetAutoResponse("ping", "pong")
 	case "closes":
 		fmt.Fprint(w, strings.Join(h.closes, "; "))
 		h.closes = nil
