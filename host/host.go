@@ -100,7 +100,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, fmt.Errorf("OpenDatabases is %d: must be at least 1, or 0 for the default", o.OpenDatabases)
 	}
 	if o.Subrequests < 0 || o.Connections < 0 {
-		return nil, fmt.Errorf("Subrequests is %d and Connections %d: neither may be negative, and 0 is no limit", o.Subrequests, o.Connections)
+		return nil, fmt.Errorf("the options Subrequests, %d, and Connections, %d: neither may be negative, and 0 is no limit", o.Subrequests, o.Connections)
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 100 << 20

@@ -52,20 +52,20 @@ func (f *front) leave() {
 
 // Scheduled runs the worker's cron handler.
 func (b *Bridge) Scheduled(cron string, at float64, done func(error)) error {
-	var begin func()
-	begin = func() {
-		if b.draining() {
-			b.hold(held{begin: begin})
-			return
-		}
-		if err := b.revive(); err != nil {
-			done(err)
-			return
-		}
-		s := b.newScope(nil)
-		b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
+	return b.Do(func() { b.scheduled(cron, at, done) })
+}
+
+func (b *Bridge) scheduled(cron string, at float64, done func(error)) {
+	if b.draining() {
+		b.hold(held{begin: func() { b.scheduled(cron, at, done) }})
+		return
 	}
-	return b.Do(begin)
+	if err := b.revive(); err != nil {
+		done(err)
+		return
+	}
+	s := b.newScope(nil)
+	b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
 }
 
 // Manifest asks the program what it is. It may be called from any goroutine but the loop's.

@@ -28,10 +28,10 @@ func memory(t *testing.T, h *hosttest.Host) uint64 {
 const replaced = "the isolate is replaced: its memory has grown to "
 
 // TestRecycle: an isolate whose memory has grown past the mark is replaced while requests and messages come, and each of them is
-// handled once, in order.
+// handled once, in order. The clock stands still, so that what is under way may take its time.
 func TestRecycle(t *testing.T) {
 	t.Parallel()
-	h := scenario(t, recycled) // whose clock stands still: what is under way may take its time
+	h := scenario(t, recycled)
 	_, text := h.Fetch("GET", "/work/background", "") // a goroutine that waits for ever, and keeps nothing
 	require.Equal(t, "begun", text)
 	c := h.Dial("/ws/room")
