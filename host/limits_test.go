@@ -76,29 +76,31 @@ func TestHandler_subrequests(t *testing.T) {
 // TestHandler_connections: so many requests wait for a response at a time, and the others for them.
 func TestHandler_connections(t *testing.T) {
 	h := hosttest.Start(t, hosttest.Options{Config: "../testdata/guests/scenario/wrangler.toml", RealTime: true, Connections: 2})
-	var now, most atomic.Int32
-	came, answer := make(chan struct{}, 5), make(chan struct{})
-	far := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		n := now.Add(1)
-		defer now.Add(-1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+	var first atomic.Int32
+	came, answer := make(chan struct{}, 9), make(chan struct{})
+	far := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/first" {
+			first.Add(1)
 		}
 		came <- struct{}{}
 		<-answer
 	}))
 	defer far.Close()
-	done := make(chan string, 1)
-	go func() {
-		_, text := h.Fetch("GET", "/fetches/a?n=5&url="+far.URL, "")
-		done <- text
-	}()
-	<-came
-	<-came
-	h.Settle()
-	require.Empty(t, came)
+	done := make(chan string, 2)
+	for _, path := range []string{"/fetches/a?n=5&url=" + far.URL + "/first", "/fetches/b?n=2&url=" + far.URL + "/second"} {
+		go func() {
+			_, text := h.Fetch("GET", path, "")
+			done <- text
+		}()
+		<-came
+		<-came
+	}
+	n := first.Load()
 	close(answer)
+	require.EqualValues(t, 2, n, "those of the second request have come, which began later")
 	require.Equal(t, "done", <-done)
-	require.EqualValues(t, 2, most.Load())
+	require.Equal(t, "done", <-done)
+	require.EqualValues(t, 5, first.Load())
 }
 
 func TestCloudflare(t *testing.T) {
