@@ -32,7 +32,7 @@ func TestManifest_isolated(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(m.Classes[0].Methods[0].Params[0].Name), &seen))
 	noScope := "objects: this context belongs to no object or request; pass the handler's context"
 	require.Equal(t, map[string]string{
-		"environment": "",
+		"environment": "GOMEMLIMIT=83886080",
 		"arguments":   "",
 		"bindings":    `{"env":{},"ctx":{},"binding":{}} fetch=undefined`,
 		"variable":    "",

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -79,7 +80,7 @@ func (h *Host) readRoutes() error {
 func (h *Host) serveObject(w http.ResponseWriter, r *http.Request, ns *durable.Namespace, name string) {
 	id := ns.IDFromName(name)
 	h.serveVia(w, r, func(q *bridge.Request, done func(*bridge.Response, error)) (func(), error) {
-		e := &durable.Event{Payload: q, Done: func(v any, err error) {
+		e := &durable.Event{Payload: q, Size: q.Size(), Done: func(v any, err error) {
 			resp, _ := v.(*bridge.Response)
 			done(resp, err)
 		}}
@@ -240,25 +241,59 @@ func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, resp *bridge.Resp
 	}); err != nil {
 		c.Drop()
 	}
-	c.Serve(&socket{o: o, s: s, c: c, room: make(chan struct{}, maxUnread)})
+	c.Serve(&socket{o: o, s: s, c: c, read: make(chan struct{}, 1)})
 }
 
-// socket carries what a client does to its object.
+// socket carries what a client does to its object. Its client is read no further while too much of it waits for the object.
 type socket struct {
 	o    *durable.Object
 	s    *durable.Socket
 	c    *ws.Conn
-	room chan struct{}
+	read chan struct{} // something does not wait any more
+
+	mu      sync.Mutex
+	waiting int // messages
+	bytes   int // of them
 }
 
-// maxUnread is how many messages of one client may wait for the object.
-const maxUnread = 64
+// Bounds of what waits of one client for its object. One message may be larger.
+const (
+	maxUnread      = 64
+	maxUnreadBytes = 1 << 20
+)
+
+// enter counts a message of n bytes if there is room for it.
+func (k *socket) enter(n int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.waiting > 0 && (k.waiting == maxUnread || k.bytes+n > maxUnreadBytes) {
+		return false
+	}
+	k.waiting++
+	k.bytes += n
+	return true
+}
+
+func (k *socket) leave(n int) {
+	k.mu.Lock()
+	k.waiting--
+	k.bytes -= n
+	k.mu.Unlock()
+	select {
+	case k.read <- struct{}{}:
+	default:
+	}
+}
 
 func (k *socket) Message(text bool, data []byte) {
-	k.room <- struct{}{}
-	err := k.o.Do(func() { k.o.Sockets.Message(k.s, text, data, func() { <-k.room }) })
-	if err != nil {
-		<-k.room
+	for !k.enter(len(data)) {
+		select {
+		case <-k.read:
+		case <-k.c.Ended(): // nor is anything read any more
+			return
+		}
+	}
+	if err := k.o.Do(func() { k.o.Sockets.Message(k.s, text, data, func() { k.leave(len(data)) }) }); err != nil {
 		k.c.Drop()
 	}
 }

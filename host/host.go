@@ -56,9 +56,12 @@ type Options struct {
 	OpenDatabases int
 
 	MemoryLimit uint64        // of each isolate that runs Wasm, bytes; default 128 MiB
+	RecycleAt   uint64        // memory of an isolate, bytes, past which it is replaced between events; default 3/4 of its limit
 	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
+	Subrequests int           // requests and calls that an event may make; one more fails; default any number
+	Connections int           // requests to the network of one object that wait for a response; others wait for them; default any number
 
 	Clock clock.Clock // default the machine's
 	Log   func(Line)  // default none
@@ -95,6 +98,9 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	}
 	if o.OpenDatabases < 0 {
 		return nil, fmt.Errorf("OpenDatabases is %d: must be at least 1, or 0 for the default", o.OpenDatabases)
+	}
+	if o.Subrequests < 0 || o.Connections < 0 {
+		return nil, fmt.Errorf("the options Subrequests, %d, and Connections, %d: neither may be negative, and 0 is no limit", o.Subrequests, o.Connections)
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 100 << 20
@@ -133,12 +139,16 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			return nil, err
 		}
 	}
+	if h.o.RecycleAt == 0 {
+		h.o.RecycleAt = h.program.module.MemoryLimit() / 4 * 3
+	}
 	services, err := h.services()
 	if err != nil {
 		return nil, err
 	}
 	for range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install,
+		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt,
+			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log: func(level int, class, name, event, text string) {
 				o.Log(Line{level, class, name, event, text})

@@ -6,13 +6,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"durago.example/host"
 	"durago.example/host/hosttest"
 )
 
@@ -55,4 +58,52 @@ func TestHandler_body(t *testing.T) {
 			require.Equal(t, row.body, string(b))
 		})
 	}
+}
+
+// TestHandler_subrequests: an event may make so many calls, and each event anew.
+func TestHandler_subrequests(t *testing.T) {
+	h := hosttest.Start(t, hosttest.Options{Config: "../testdata/guests/scenario/wrangler.toml", Subrequests: 5})
+	for range 2 {
+		_, text := h.Fetch("GET", "/calls/a?n=5", "")
+		require.Equal(t, "5 calls", text)
+		_, text = h.Fetch("GET", "/calls/a?n=6", "")
+		require.Equal(t, "5 calls, then Too many subrequests by single Worker invocation. To configure this limit, refer to https://developers.cloudflare.com/workers/wrangler/configuration/#limits", text)
+	}
+	_, n := h.Fetch("GET", "/n/a", "")
+	require.Equal(t, "20", n)
+}
+
+// TestHandler_connections: so many requests wait for a response at a time, and the others for them.
+func TestHandler_connections(t *testing.T) {
+	h := hosttest.Start(t, hosttest.Options{Config: "../testdata/guests/scenario/wrangler.toml", RealTime: true, Connections: 2})
+	var first atomic.Int32
+	came, answer := make(chan struct{}, 9), make(chan struct{})
+	far := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/first" {
+			first.Add(1)
+		}
+		came <- struct{}{}
+		<-answer
+	}))
+	defer far.Close()
+	done := make(chan string, 2)
+	for _, path := range []string{"/fetches/a?n=5&url=" + far.URL + "/first", "/fetches/b?n=2&url=" + far.URL + "/second"} {
+		go func() {
+			_, text := h.Fetch("GET", path, "")
+			done <- text
+		}()
+		<-came
+		<-came
+	}
+	n := first.Load()
+	close(answer)
+	require.EqualValues(t, 2, n, "those of the second request have come, which began later")
+	require.Equal(t, "done", <-done)
+	require.Equal(t, "done", <-done)
+	require.EqualValues(t, 5, first.Load())
+}
+
+func TestCloudflare(t *testing.T) {
+	require.Equal(t, host.Options{MemoryLimit: 128 << 20, CPULimit: 50 * time.Millisecond, MaxBody: 100_000_000, Subrequests: 10_000, Connections: 6},
+		host.Cloudflare(host.Options{CPULimit: 50 * time.Millisecond}))
 }

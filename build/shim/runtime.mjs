@@ -190,6 +190,7 @@ class Instance {
     go.exit = (code) => (this.code = code);
     go._makeFuncWrapper = (id) => this.wrap(id);
     this.override(go.importObject.gojs);
+    go.env = { GOMEMLIMIT: "83886080" }; // of the isolate's 128: memory never shrinks, so the collector is to work before it grows
     go.importObject.workers = { ready() {} };
     go.importObject.durago = {
       call: (ctx, op, token, p, n) => this.call(ctx >>> 0, op, token >>> 0, p >>> 0, n >>> 0),

@@ -65,7 +65,12 @@ func (g *batch) drop() {
 }
 
 // Pause runs what was gathered: nothing more is at hand.
-func (b *Bridge) Pause() { b.flush() }
+func (b *Bridge) Pause() {
+	b.flush()
+	if b.o.RecycleAt > 0 {
+		b.recycle()
+	}
+}
 
 // unbegun takes the events out that the guest, now dead, was given and did not begin. One whose body streams, or that
 // came with stubs or streams, cannot be delivered again.

@@ -26,6 +26,10 @@ type Options struct {
 	Install    func(*gojs.Realm, *Bridge) error
 	Log        func(level int, class, name, event, text string)
 	HTTP       http.RoundTripper // for outgoing requests
+	RecycleAt  uint64            // bytes of the guest's memory past which it is replaced; 0 never
+	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
+	// may have that wait for a response; 0 is any number.
+	Subrequests, Connections int
 }
 
 // Bridge is one isolate's.
@@ -44,6 +48,7 @@ type Bridge struct {
 	sweep      clock.Timer // looks for events that take too long
 	gone       []uint32    // contexts whose end the guest has not been told
 	batch      batch
+	recycling  recycling
 	scratch    []byte // of the value that is on its way to storage
 }
 
@@ -84,6 +89,9 @@ func (b *Bridge) Close() {
 	if b.sweep != nil {
 		b.sweep.Stop()
 	}
+	if b.recycling.limit != nil {
+		b.recycling.limit.Stop()
+	}
 }
 
 // Links counts what crosses in values and is no data: what the guest has lent, the stubs that it has got, and the streams
@@ -100,6 +108,9 @@ func (b *Bridge) Links() (lent, stubs, streams int) {
 // Stat is a number about the guest. Loop only.
 func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
 
+// Memory is how much memory the guest has, in bytes. Loop only.
+func (b *Bridge) Memory() uint64 { return b.iso.Memory() }
+
 // scope is a context of the guest: an object, or a request to the front.
 type scope struct {
 	id      uint32
@@ -115,11 +126,16 @@ type scope struct {
 	bodies  map[uint32]Stream
 	streams map[uint32]*pipe
 	work    map[uint32]func()
+	kept    int // of it, that must end before the guest may be replaced
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
 	known   known
 	handles uint32
 	abort   error
+
+	subrequests int      // since its last event
+	connections int      // requests that wait for a response
+	waiting     []func() // requests that wait for one of those
 }
 
 // event is one that the guest has not answered.
@@ -162,6 +178,7 @@ func (b *Bridge) expect(s *scope, kind abi.Event, r *Request, done func(any, err
 	e := &event{id: b.lastEvent, kind: kind, began: b.o.Clock.Now(), s: s, request: r, done: done}
 	b.events[e.id] = e
 	s.live++
+	s.subrequests = 0
 	b.watch()
 	return e
 }
@@ -197,6 +214,10 @@ func (b *Bridge) soon(f func()) {
 // Start has the guest make an object.
 func (b *Bridge) Start(o *durable.Object, done func(error)) {
 	b.soon(func() {
+		if b.draining() {
+			b.hold(held{begin: func() { b.Start(o, done) }})
+			return
+		}
 		if err := b.revive(); err != nil {
 			done(err)
 			return
@@ -214,6 +235,10 @@ func (b *Bridge) Start(o *durable.Object, done func(error)) {
 // Deliver gives an event of an object to the guest.
 func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 	b.soon(func() {
+		if b.draining() {
+			b.hold(held{o: o, e: e})
+			return
+		}
 		b.room(o.Context)
 		s := b.scopes[o.Context]
 		if s == nil || b.iso.Dead() != nil { // the isolate has died since: the object is made anew first
@@ -323,6 +348,7 @@ func (s *scope) release(reason error) {
 	for _, c := range s.lent {
 		c.release()
 	}
+	s.waiting = nil
 	s.cursors, s.bodies, s.streams, s.work, s.aborts, s.stubs, s.lent = nil, nil, nil, nil, nil, nil, nil
 }
 

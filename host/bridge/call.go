@@ -235,6 +235,11 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 		if s.object != nil {
 			release = s.object.Hold()
 		}
+		if len(frame) == 0 {
+			letGo := release
+			s.kept++
+			release = func() { s.kept--; letGo() }
+		}
 		s.work[token] = release
 	case abi.OpWorkDone:
 		if f := s.work[token]; f != nil {

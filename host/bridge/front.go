@@ -7,37 +7,65 @@ import (
 // Front sends a request to the worker's own handler. done is called once, on the loop. cancel tells the guest that the
 // client went away; it may be called from any goroutine.
 func (b *Bridge) Front(r *Request, done func(*Response, error)) (cancel func(), err error) {
-	var s *scope
-	err = b.Do(func() {
-		if err := b.revive(); err != nil {
-			done(nil, err)
-			return
-		}
-		s = b.newScope(nil)
-		b.send(s, abi.EventFetch, s.requestFrame(nil, r), r, func(v any, err error) {
-			resp, _ := v.(*Response)
-			done(resp, err)
-		})
+	f := &front{b: b, r: r, done: done}
+	return f.leave, b.Do(f.begin)
+}
+
+// front is a request to the worker's own handler.
+type front struct {
+	b    *Bridge
+	r    *Request
+	done func(*Response, error)
+	s    *scope // once it has begun
+	gone bool   // its client has
+}
+
+func (f *front) begin() {
+	b := f.b
+	switch {
+	case f.gone:
+		return
+	case b.draining():
+		b.hold(held{begin: f.begin})
+		return
+	}
+	if err := b.revive(); err != nil {
+		f.done(nil, err)
+		return
+	}
+	f.s = b.newScope(nil)
+	b.send(f.s, abi.EventFetch, f.s.requestFrame(nil, f.r), f.r, func(v any, err error) {
+		resp, _ := v.(*Response)
+		f.done(resp, err)
 	})
-	return func() {
-		_ = b.Do(func() {
-			if s != nil && b.scopes[s.id] == s {
-				s.end(errClientGone)
-			}
-		})
-	}, err
+}
+
+// leave is called from any goroutine.
+func (f *front) leave() {
+	_ = f.b.Do(func() {
+		f.gone = true
+		if f.s != nil && f.b.scopes[f.s.id] == f.s {
+			f.s.end(errClientGone)
+		}
+	})
 }
 
 // Scheduled runs the worker's cron handler.
 func (b *Bridge) Scheduled(cron string, at float64, done func(error)) error {
-	return b.Do(func() {
-		if err := b.revive(); err != nil {
-			done(err)
-			return
-		}
-		s := b.newScope(nil)
-		b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
-	})
+	return b.Do(func() { b.scheduled(cron, at, done) })
+}
+
+func (b *Bridge) scheduled(cron string, at float64, done func(error)) {
+	if b.draining() {
+		b.hold(held{begin: func() { b.scheduled(cron, at, done) }})
+		return
+	}
+	if err := b.revive(); err != nil {
+		done(err)
+		return
+	}
+	s := b.newScope(nil)
+	b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
 }
 
 // Manifest asks the program what it is. It may be called from any goroutine but the loop's.

@@ -18,6 +18,9 @@ type Request struct {
 	Body   Stream // nil if there is none or it is inline
 }
 
+// Size is what waits of the request while it does, in bytes.
+func (r *Request) Size() int { return len(r.URL) + len(r.Header) + len(r.Inline) }
+
 // Response is the answer.
 type Response struct {
 	Status int

@@ -7,6 +7,37 @@ import (
 	"durago.example/wasm/abi"
 )
 
+var errSubrequests = &durable.Error{Name: "Error", Message: "Too many subrequests by single Worker invocation. To configure this limit, refer to https://developers.cloudflare.com/workers/wrangler/configuration/#limits"}
+
+// subrequest counts a request or call. As on the platform those of an object's events count together, from the latest on.
+func (s *scope) subrequest() error {
+	if limit := s.b.o.Subrequests; limit > 0 && s.subrequests >= limit {
+		return errSubrequests
+	}
+	s.subrequests++
+	return nil
+}
+
+// connect runs f on a goroutine of its own, once there are not too many that do.
+func (s *scope) connect(f func()) {
+	if limit := s.b.o.Connections; limit > 0 && s.connections >= limit {
+		s.waiting = append(s.waiting, f)
+		return
+	}
+	s.connections++
+	go f()
+}
+
+// connected is told that one of them has got its response.
+func (s *scope) connected() {
+	s.connections--
+	if len(s.waiting) > 0 {
+		f := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		s.connect(f)
+	}
+}
+
 // wallLimit is how long a handler may take before its event fails. CPU time has a limit of its own, the isolate's.
 const wallLimit = 15 * time.Minute
 

@@ -34,10 +34,7 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 	var to *scope
 	s.output(func(err error) {
 		if err == nil {
-			err = t.b.Do(func() {
-				to = t.b.newScope(nil)
-				t.deliver(to, payload, func(v any, err error) { done(v, remote(err, "")) })
-			})
+			err = t.b.Do(func() { t.begin(&to, payload, done) })
 		}
 		if err != nil {
 			done(nil, err)
@@ -50,6 +47,16 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 			}
 		})
 	}}
+}
+
+// begin makes the scope that a call is delivered to.
+func (t *serviceStub) begin(to **scope, payload any, done func(any, error)) {
+	if t.b.draining() {
+		t.b.hold(held{begin: func() { t.begin(to, payload, done) }})
+		return
+	}
+	*to = t.b.newScope(nil)
+	t.deliver(*to, payload, func(v any, err error) { done(v, remote(err, "")) })
 }
 
 // deliver sends the event of a scope that was made for it.

@@ -79,6 +79,12 @@ func (s *scope) namespace(binding string) (*durable.Namespace, error) {
 func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {
 	r := abi.NewReader(frame)
 	switch op {
+	case abi.OpStubFetch, abi.OpStubCall, abi.OpForward, abi.OpFetch:
+		if err := s.subrequest(); err != nil {
+			return dst, err
+		}
+	}
+	switch op {
 	case abi.OpIDFromName, abi.OpIDUnique, abi.OpIDParse, abi.OpStub:
 		n, err := s.namespace(r.Str())
 		if err != nil {
@@ -205,7 +211,7 @@ func (s *scope) keep(handle uint32, t stub) {
 
 // send has done called on the object's loop.
 func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
-	e := &durable.Event{Payload: payload}
+	e := &durable.Event{Payload: payload, Size: size(payload)}
 	s.output(func(err error) {
 		if err != nil {
 			done(nil, err)
@@ -216,6 +222,17 @@ func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
 		}
 	})
 	return sent{t: t, e: e}
+}
+
+// size is what a payload holds while it waits, in bytes.
+func size(payload any) int {
+	switch p := payload.(type) {
+	case Call:
+		return len(p.Args)
+	case *Request:
+		return p.Size()
+	}
+	return 0
 }
 
 // abortable has x cancelled when the guest gives the operation up, or ends.
@@ -269,9 +286,10 @@ func (s *scope) fetch(token uint32, q *Request) {
 			s.later(token, nil, err)
 			return
 		}
-		go func() {
+		s.connect(func() {
 			resp, err := s.b.roundTrip(ctx, q)
 			_ = s.b.Do(func() {
+				s.connected()
 				delete(s.aborts, token)
 				if err != nil {
 					cancel()
@@ -284,7 +302,7 @@ func (s *scope) fetch(token uint32, q *Request) {
 				}
 				s.complete(token, s.responseFrame(nil, resp), nil)
 			})
-		}()
+		})
 	})
 }
 

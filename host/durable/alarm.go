@@ -141,7 +141,7 @@ func (o *Object) startAlarm(due func() (time.Time, bool), done func(error)) {
 	}
 	o.alarm.active = true
 	delivered := false
-	e := &Event{}
+	e := &Event{patient: true}
 	e.arm = func() bool {
 		at, ok := due()
 		if !ok {

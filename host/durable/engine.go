@@ -48,13 +48,19 @@ type Guest interface {
 // Event is one delivery. Payload is the guest's business.
 type Event struct {
 	Payload any
+	Size    int // bytes that it carries; a bound for those that wait
 	Done    func(result any, err error)
 
-	arm       func() bool  // called right before the delivery; false says that there is nothing to deliver, nor to be done
-	waiter    *gate.Waiter // while it waits
+	arm      func() bool  // called right before the delivery; false says that there is nothing to deliver, nor to be done
+	taken    func()       // called once it does not wait any more
+	waiter   *gate.Waiter // while it waits
+	at       *Object      // where
+	asked    int64        // when it began to, ns; 0 if it never waited
+	onCancel func()
+	order    uint64 // of its delivery; 0 before
+
+	patient   bool // however many wait, and however long: who sends it is held back
 	cancelled bool
-	onCancel  func()
-	order     uint64 // of its delivery; 0 before
 	returned  bool
 }
 
@@ -68,6 +74,8 @@ func (e *Event) Cancel() {
 	if e.waiter != nil {
 		e.waiter.Cancel()
 		e.waiter = nil
+		e.at.queued -= e.Size
+		e.leave()
 		e.Done(nil, errCancelled)
 		return
 	}

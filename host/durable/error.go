@@ -33,8 +33,16 @@ func asReset(err error) *Error {
 	return &c
 }
 
-func overloaded() error {
-	return &Error{Name: "Error", Message: "Durable Object is overloaded. Too many requests queued.", Overloaded: true}
+// Why an object is overloaded, in the platform's words. See
+// https://developers.cloudflare.com/durable-objects/observability/troubleshooting/.
+const (
+	tooMany = "Too many requests queued."
+	tooMuch = "Too much data queued."
+	tooLong = "Requests queued for too long."
+)
+
+func overloaded(reason string) error {
+	return &Error{Name: "Error", Message: "Durable Object is overloaded. " + reason, Overloaded: true}
 }
 
 // broken is why a gate broke, as a script sees it.

@@ -259,9 +259,77 @@ func TestObject_Deliver(t *testing.T) {
 		var failed *durable.Error
 		require.ErrorAs(t, last, &failed)
 		require.True(t, failed.Overloaded && !failed.Reset)
+		require.EqualError(t, failed, "Durable Object is overloaded. Too many requests queued.")
 		require.NoError(t, leave(t, e, s, nil))
 		require.Equal(t, 10_001, done)
 		require.NoError(t, last)
+		require.NoError(t, e.stop())
+	}))
+	t.Run("128 MiB may wait, or one event that carries more", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		start(t, e, "a")
+		s := enter(t, e, "a", nil, false)
+		got := make([]error, 5)
+		var second *durable.Event
+		e.visit("a", func(o *durable.Object) {
+			for i, size := range []int{200 << 20, 1, 0, 200 << 20, 128 << 20} {
+				if i == 3 {
+					second.Cancel()
+				}
+				ev := &durable.Event{Size: size, Payload: func(_ *durable.Object, f func(error)) { f(nil) }, Done: func(_ any, err error) { got[i] = err }}
+				if i == 0 {
+					second = ev
+				}
+				o.Deliver(ev)
+			}
+		})
+		const much = "Durable Object is overloaded. Too much data queued."
+		require.EqualError(t, got[0], "AbortError: The operation was aborted")
+		require.EqualError(t, got[1], much)
+		require.EqualError(t, got[2], much)
+		require.NoError(t, got[3], "what was cancelled does not wait")
+		require.EqualError(t, got[4], much)
+		require.NoError(t, leave(t, e, s, nil))
+		require.NoError(t, got[3])
+		s = enter(t, e, "a", nil, false)
+		last := e.send("a", func(_ *durable.Object, f func(error)) { f(nil) })
+		require.NoError(t, leave(t, e, s, nil))
+		require.True(t, last.done)
+		require.NoError(t, last.err)
+		require.NoError(t, e.stop())
+	}))
+	t.Run("for a minute at most, but for messages and alarms", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		socket, _ := accept(t, e, "a")
+		messages, taken, alarms := 0, 0, 0
+		e.message = func(*durable.Object, durable.SocketMessage) error { messages++; return nil }
+		e.alarm = func(*durable.Object, durable.Alarm) error { alarms++; return nil }
+		require.NoError(t, e.do("a", func(o *durable.Object) error {
+			at := e.clock.Now().Add(time.Second)
+			return o.SetAlarm(&at)
+		}))
+		var open []*durable.Section // one after the other: each may be open for 30 seconds
+		e.visit("a", func(o *durable.Object) {
+			for range 3 {
+				o.Enter(nil, false, func(s *durable.Section, _ error) { open = append(open, s) })
+			}
+		})
+		old := e.send("a", func(_ *durable.Object, f func(error)) { f(nil) })
+		e.visit("a", func(o *durable.Object) { o.Sockets.Message(socket, true, nil, func() { taken++ }) })
+		var young *result
+		for n := range 3 {
+			e.advance(25 * time.Second)
+			if n == 1 {
+				young = e.send("a", func(_ *durable.Object, f func(error)) { f(nil) })
+			}
+			require.False(t, old.done)
+			require.Zero(t, taken)
+			require.NoError(t, leave(t, e, open[n], nil))
+		}
+		require.EqualError(t, old.err, "Durable Object is overloaded. Requests queued for too long.")
+		require.True(t, young.done)
+		require.NoError(t, young.err)
+		require.Equal(t, []int{1, 1, 1}, []int{messages, taken, alarms})
 		require.NoError(t, e.stop())
 	}))
 	t.Run("a constructor that fails fails what waits for it; the next event makes another", bubble(func(t *testing.T) {

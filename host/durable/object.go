@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"time"
 
 	"durago.example/host/clock"
 	"durago.example/host/gate"
@@ -31,6 +32,7 @@ type Object struct {
 	idle      clock.Timer
 
 	input    *gate.Input
+	queued   int         // bytes of the events that wait at it
 	building *Section    // its constructor runs, in this section
 	output   gate.Output // what leaves waits for the commits that must be confirmed
 	commits  gate.Output // Sync waits for all
@@ -49,7 +51,12 @@ type Object struct {
 	Sockets *Sockets
 }
 
-const maxQueued = 10_000
+// Bounds of the events that wait for an object. Messages and closes of sockets have none here: each socket's reader waits.
+const (
+	maxQueued      = 10_000
+	maxQueuedBytes = 128 << 20 // one alone may be larger
+	maxQueuedTime  = time.Minute
+)
 
 func newObject(n *Namespace, loop int, id string) *Object {
 	o := &Object{ns: n, id: id, loop: loop, db: n.e.databases[loop].Database(n.UniqueKey, id)}
@@ -77,6 +84,9 @@ func (o *Object) Database() *storage.Database { return o.db }
 // Started tells whether the object is in memory.
 func (o *Object) Started() bool { return o.started }
 
+// Waiting is how many events wait at the input gate.
+func (o *Object) Waiting() int { return o.input.Waiting() }
+
 // Busy tells whether events or work are under way.
 func (o *Object) Busy() bool {
 	return o.inflight > 0 || o.work > 0 || o.building != nil || o.input.Waiting() > 0
@@ -89,19 +99,31 @@ func (o *Object) guest() Guest { return o.ns.e.o.Guest[o.loop] }
 // Do runs f on the object's loop.
 func (o *Object) Do(f func()) error { return o.ns.e.o.Loops[o.loop].Do(f) }
 
-// Deliver has the object handle an event, after those that wait.
+// Deliver has the object handle an event, after those that wait. If 10,000 wait, or as many bytes as an isolate has
+// memory, the object is overloaded and the event fails; and so does one that has waited for a minute when its turn comes.
 func (o *Object) Deliver(e *Event) {
 	if o.ns.shards[o.loop].closed {
+		e.leave()
 		e.Done(nil, errClosed)
 		return
 	}
 	if o.broken != nil {
+		e.leave()
 		e.Done(nil, o.broken)
 		return
 	}
-	if o.input.Waiting() >= maxQueued {
-		e.Done(nil, overloaded())
-		return
+	if n := o.input.Waiting(); n > 0 && !e.patient {
+		var reason string
+		switch {
+		case n >= maxQueued:
+			reason = tooMany
+		case o.queued > 0 && o.queued+e.Size > maxQueuedBytes:
+			reason = tooMuch
+		}
+		if reason != "" {
+			e.Done(nil, overloaded(reason))
+			return
+		}
 	}
 	if o.idle != nil {
 		o.idle.Stop()
@@ -112,9 +134,13 @@ func (o *Object) Deliver(e *Event) {
 		o.deliver(e)
 		return
 	}
+	e.at, e.asked = o, o.ns.e.o.Clock.Now().UnixNano()
+	o.queued += e.Size
 	e.waiter = o.input.Wait(func(l *gate.Lock, broken error) {
 		e.waiter = nil
+		o.queued -= e.Size
 		if broken != nil {
+			e.leave()
 			e.Done(nil, o.broken)
 			return
 		}
@@ -125,6 +151,14 @@ func (o *Object) Deliver(e *Event) {
 
 // errClosed is what an event gets that comes after the end.
 var errClosed = errors.New("durable: the engine is closed")
+
+// leave tells whoever is held back that the event does not wait any more.
+func (e *Event) leave() {
+	if f := e.taken; f != nil {
+		e.taken = nil
+		f()
+	}
+}
 
 // start has the guest make the object, in a critical section as on the platform: events wait for its constructor.
 func (o *Object) start() {
@@ -171,6 +205,7 @@ func (o *Object) free() bool {
 
 // deliver gives an event to the guest. It may find that it has nothing to give any more.
 func (o *Object) deliver(e *Event) {
+	e.leave()
 	if e.cancelled {
 		e.Done(nil, errCancelled)
 		return
@@ -178,6 +213,11 @@ func (o *Object) deliver(e *Event) {
 	if e.arm != nil && !e.arm() {
 		return
 	}
+	if e.asked != 0 && !e.patient && o.ns.e.o.Clock.Now().UnixNano()-e.asked > int64(maxQueuedTime) {
+		e.Done(nil, overloaded(tooLong))
+		return
+	}
+	e.asked = 0
 	o.inflight++
 	o.delivered++
 	e.order = o.delivered
@@ -295,6 +335,19 @@ func (o *Object) Lost(again ...*Event) {
 		}
 		l.Release()
 	})
+}
+
+// Recycled is Lost of a guest that was replaced between events. Those that it was to be given and was not do not lose their one
+// chance to be given back.
+func (o *Object) Recycled(again ...*Event) {
+	before := make([]bool, len(again))
+	for i, e := range again {
+		before[i], e.returned = e.returned, false
+	}
+	o.Lost(again...)
+	for i, e := range again {
+		e.returned = before[i]
+	}
 }
 
 // Return gives an event back that was delivered and has not begun, because its guest has died.

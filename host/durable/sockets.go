@@ -218,18 +218,18 @@ func (k *Sockets) drop() {
 	k.list, k.byID = nil, map[uint32]*Socket{}
 }
 
-// Message delivers a message of the client.
+// Message delivers a message of the client. done is called once it does not wait for the object any more, so that the
+// reader can be held back: nothing else bounds what a socket sends to an object that is busy.
 func (k *Sockets) Message(s *Socket, text bool, data []byte, done func()) {
 	if k.byID[s.ID] != s {
 		done()
 		return
 	}
-	k.o.Deliver(&Event{Payload: SocketMessage{s.ID, text, data}, Done: func(_ any, err error) {
+	k.o.Deliver(&Event{Payload: SocketMessage{s.ID, text, data}, Size: len(data), patient: true, taken: done, Done: func(_ any, err error) {
 		if err != nil && err != errClosed && k.o.broken == nil {
 			k.o.ns.e.o.Log(k.o, "webSocketMessage: "+err.Error())
 		}
 	}})
-	done()
 }
 
 // Gone delivers that the client closed or vanished. When the handler has returned and what it sent is durable, the
@@ -242,7 +242,7 @@ func (k *Sockets) Gone(s *Socket, code int, reason string, clean bool, end func(
 	if s.state == Open {
 		s.state = Closing
 	}
-	k.o.Deliver(&Event{Payload: SocketClosed{s.ID, code, reason, clean}, Done: func(_ any, err error) {
+	k.o.Deliver(&Event{Payload: SocketClosed{s.ID, code, reason, clean}, patient: true, Done: func(_ any, err error) {
 		if err != nil && err != errClosed && k.o.broken == nil {
 			k.o.ns.e.o.Log(k.o, "webSocketClose: "+err.Error())
 		}

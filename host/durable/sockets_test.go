@@ -283,3 +283,35 @@ func TestSockets_closing(t *testing.T) {
 		require.Equal(t, 1, started)
 	})(t)
 }
+
+// TestSockets_inFlight: what was sent and waits for the disk leaves though its object has left memory, before what the next
+// stay in memory sends.
+func TestSockets_inFlight(t *testing.T) {
+	bubble(func(t *testing.T) {
+		d := newDisk()
+		e := newEngine(t, options{storage: storage.Options{SyncLogs: true, Disk: d}})
+		s, w := accept(t, e, "a")
+		var first *durable.Object
+		e.send("a", func(o *durable.Object, done func(error)) {
+			first = o
+			require.NoError(t, write(o))
+			o.Sockets.Send([]*durable.Socket{s}, true, []byte("sent"))
+			done(nil)
+		})
+		e.settle()
+		e.visit("a", func(o *durable.Object) { require.ErrorIs(t, o.Evict(), durable.ErrBusy, "its answer waits too") })
+		e.visit("a", func(o *durable.Object) { o.Lost() })
+		e.visit("a", func(o *durable.Object) { require.False(t, o.Started()) })
+		e.message = func(o *durable.Object, _ durable.SocketMessage) error {
+			require.Same(t, first, o)
+			require.NoError(t, o.Sockets.Close(s, 1000, "closed"))
+			return nil
+		}
+		e.visit("a", func(o *durable.Object) { o.Sockets.Message(s, true, nil, func() {}) })
+		require.Empty(t, w.said)
+		d.releaseAll()
+		e.settle()
+		require.Equal(t, []string{"sent", "close 1000 closed"}, w.said)
+		require.NoError(t, e.stop())
+	})(t)
+}

@@ -50,6 +50,9 @@ type Options struct {
 	Open      int  // how many databases are open at once; default as the host's
 	MaxBody   int64
 	Memory    uint64 // of an isolate, bytes; default 128 MiB
+	RecycleAt uint64 // this and the next two as host.Options has them
+
+	Subrequests, Connections int
 
 	start time.Time // of the virtual clock, if not Epoch
 }
@@ -117,7 +120,8 @@ func Start(t testing.TB, o Options) *Host {
 		return h
 	}
 	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory,
+		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory, RecycleAt: o.RecycleAt,
+		Subrequests: o.Subrequests, Connections: o.Connections,
 		Log: func(l host.Line) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -189,6 +189,12 @@ func (o *Object) InMemory() bool {
 	return in
 }
 
+// Waiting is how many events wait for the object's input gate.
+func (o *Object) Waiting() int {
+	n, _ := visit(o, func(d *durable.Object, done func(int, error)) { done(d.Waiting(), nil) })
+	return n
+}
+
 // RunAlarm runs the object's alarm now, if one is set, and tells whether one was.
 func (o *Object) RunAlarm() (ran bool, err error) {
 	o.h.Settle()

@@ -1,7 +1,9 @@
 package hosttest_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,4 +129,144 @@ func TestSockets_burst(t *testing.T) {
 		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("overtakes")))
 		h.Record("%s, %s", hear(t, c), hear(t, c))
 	})
+}
+
+// TestSockets_held: what clients send while a section is open waits, whoever else is refused for overload, and is handled in
+// the order of each client.
+func TestSockets_held(t *testing.T) {
+	t.Parallel()
+	const clients, each = 170, 70 // 64 of each wait for the object, which is more than 10,000; the others have not been read
+	h := scenario(t)
+	list := make([]*websocket.Conn, clients)
+	for i := range list {
+		list[i] = h.Dial("/ws/held")
+	}
+	blocked := get(t, h, "/block/held?ms=20000")
+	o := h.Object("HOME", "held")
+	require.Eventually(t, func() bool { n, _ := o.SQL(`SELECT n FROM c`); return len(n) == 1 }, 5*time.Second, time.Millisecond, "the section is open")
+	for i := range each {
+		for _, c := range list {
+			require.NoError(t, c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "m%d", i)))
+		}
+	}
+	require.Eventually(t, func() bool { return o.Waiting() == 64*clients }, 10*time.Second, time.Millisecond)
+	_, text := h.Fetch("GET", "/n/held", "")
+	require.Contains(t, text, "Too many requests queued")
+	h.Advance(20 * time.Second)
+	<-blocked
+	for _, c := range list {
+		for i := range each {
+			require.Contains(t, hear(t, c), fmt.Sprintf("m%d seen=%d ", i, i+1))
+		}
+	}
+}
+
+// TestSockets_close is who closes how, and what either side sees of it.
+func TestSockets_close(t *testing.T) {
+	t.Parallel()
+	frame := websocket.FormatCloseMessage
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		ended := func(c *websocket.Conn) string { // how the client's connection ends
+			require.NoError(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+			for texts := ""; ; {
+				_, b, err := c.ReadMessage()
+				var e *websocket.CloseError
+				if errors.As(err, &e) {
+					return fmt.Sprintf("%s%d %q", texts, e.Code, e.Text)
+				}
+				require.NoError(t, err)
+				texts += string(b) + ", "
+			}
+		}
+		for _, row := range []struct {
+			name string
+			do   func(c *websocket.Conn) error
+		}{
+			{"client: 4003", func(c *websocket.Conn) error {
+				return c.WriteMessage(websocket.CloseMessage, frame(4003, "bye"))
+			}},
+			{"client: after messages", func(c *websocket.Conn) error {
+				return errors.Join(c.WriteMessage(websocket.TextMessage, []byte("one")), c.WriteMessage(websocket.TextMessage, []byte("two")),
+					c.WriteMessage(websocket.CloseMessage, frame(1000, "")))
+			}},
+			{"client: no code", func(c *websocket.Conn) error { return c.WriteMessage(websocket.CloseMessage, nil) }},
+			{"client: the object has a last word", func(c *websocket.Conn) error {
+				return c.WriteMessage(websocket.CloseMessage, frame(4004, ""))
+			}},
+			{"client: vanishes", func(c *websocket.Conn) error { return c.NetConn().Close() }},
+			{"object: 4001", func(c *websocket.Conn) error { return c.WriteMessage(websocket.TextMessage, []byte("close srv")) }},
+			{"object: no code", func(c *websocket.Conn) error { return c.WriteMessage(websocket.TextMessage, []byte("close")) }},
+		} {
+			c := h.Dial("/ws/closing")
+			require.NoError(t, row.do(c))
+			client := "gone"
+			if row.name != "client: vanishes" {
+				client = ended(c)
+			}
+			seen := ""
+			h.Unrecorded(func() {
+				require.Eventually(t, func() bool {
+					_, more := h.Fetch("GET", "/closes/closing", "")
+					if seen != "" && more != "" {
+						seen += "; "
+					}
+					seen += more
+					return strings.Contains(seen, "clean=")
+				}, 5*time.Second, time.Millisecond, row.name)
+			})
+			h.Record("%s: the client sees %s, the object %s", row.name, client, seen)
+		}
+	})
+}
+
+// TestSockets_closeAsleep: closes while the object is out of memory, and when it is reset.
+func TestSockets_closeAsleep(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		o := h.Object("HOME", "asleep")
+		closes := func() (seen string) {
+			h.Unrecorded(func() {
+				require.Eventually(t, func() bool {
+					_, seen = h.Fetch("GET", "/closes/asleep", "")
+					return strings.Contains(seen, "clean=")
+				}, 5*time.Second, time.Millisecond)
+			})
+			return seen
+		}
+		c := h.Dial("/ws/asleep")
+		require.Equal(t, "hi seen=1 calls=2", say(t, c, "hi"))
+		require.NoError(t, o.Hibernate())
+		require.NoError(t, c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4005, "bye")))
+		e := hearClose(t, c)
+		h.Record("by the client: it sees %d %q, the object %s", e.Code, e.Text, closes())
+
+		c = h.Dial("/ws/asleep")
+		c.SetCloseHandler(func(int, string) error { return nil }) // it does not answer yet
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("close srv")))
+		e = hearClose(t, c)
+		require.NoError(t, o.Hibernate())
+		require.NoError(t, c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.Code, "ok"), time.Now().Add(time.Second)))
+		h.Record("by the object, which left memory before the answer: it sees %s", closes())
+
+		c = h.Dial("/ws/asleep")
+		require.Contains(t, say(t, c, "hi"), "hi seen=1 ")
+		h.Unrecorded(func() { h.Fetch("POST", "/abort/asleep", "") })
+		_, _, err := c.ReadMessage()
+		var left *websocket.CloseError
+		require.ErrorAs(t, err, &left)
+		_, seen := h.Fetch("GET", "/closes/asleep", "")
+		h.Record("a reset: the client sees %d, the object %q", left.Code, seen)
+	})
+}
+
+// TestSockets_silent: a client whose close the object does not answer is not left waiting.
+func TestSockets_silent(t *testing.T) {
+	t.Parallel()
+	h := scenario(t)
+	c := h.Dial("/ws/silent")
+	require.Contains(t, say(t, c, "silent"), "silent seen=1 ")
+	require.NoError(t, c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4003, "bye")))
+	require.Equal(t, 1006, hearClose(t, c).Code)
+	_, seen := h.Fetch("GET", "/closes/silent", "")
+	require.Equal(t, `4003 "bye" clean=true state=2 of 1`, seen)
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"strconv"
 	"sync"
 	"time"
 
@@ -37,11 +39,15 @@ type Options struct {
 	Clock    clock.Clock
 	Random   io.Reader // default crypto/rand
 	Platform Platform
-	Stdout   func(line string) // each line that the guest prints
-	Env      map[string]string
+	Stdout   func(line string)         // each line that the guest prints
+	Env      map[string]string         // GOMEMLIMIT is five eighths of the memory's limit, unless it is set here
 	CPULimit time.Duration             // of one run; default 30 s
 	Install  func(r *gojs.Realm) error // classes for the realm, before the guest starts
 }
+
+// memoryLimit is what Go's collector is told. Linear memory never shrinks, so that it counts what Go ever had at one time: a
+// collector that lets the heap double first would reach the limit with half of it in use.
+const memoryLimit = "GOMEMLIMIT"
 
 // DefaultCPULimit is what Cloudflare gives an event.
 const DefaultCPULimit = 30 * time.Second
@@ -89,6 +95,13 @@ func (m *Module) Start(ctx context.Context, o Options) (*Isolate, error) {
 	}
 	if o.CPULimit == 0 {
 		o.CPULimit = DefaultCPULimit
+	}
+	if _, ok := o.Env[memoryLimit]; !ok {
+		o.Env = maps.Clone(o.Env)
+		if o.Env == nil {
+			o.Env = map[string]string{}
+		}
+		o.Env[memoryLimit] = strconv.FormatUint(m.limit/8*5, 10)
 	}
 	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if err := i.boot(); err != nil {
@@ -375,6 +388,14 @@ func (i *Isolate) Transaction(token uint32) (rollback, finished bool, err error)
 		return true, false, err
 	}
 	return r[0] != 0, i.word(abi.ControlTransaction) == token, nil
+}
+
+// Memory is how much linear memory the guest has, in bytes. It never shrinks.
+func (i *Isolate) Memory() uint64 {
+	if i.dead != nil {
+		return 0
+	}
+	return uint64(i.mod.Memory().Size())
 }
 
 // Kill ends the guest from inside Platform.Call: the run unwinds and the cause is told to Died.

@@ -76,15 +76,22 @@ func start(t *testing.T, cpu time.Duration) *guest {
 
 func startProgram(t *testing.T, wasm []byte, cpu time.Duration) *guest {
 	t.Helper()
+	return startWith(t, wasm, isolate.Options{CPULimit: cpu})
+}
+
+func startWith(t *testing.T, wasm []byte, o isolate.Options) *guest {
+	t.Helper()
 	m, err := isolate.Compile(t.Context(), wasm, isolate.CompileOptions{CacheDir: hosttest.CacheDir(), MemoryLimit: 32 << 20})
 	require.NoError(t, err)
 	g := &guest{t: t, p: &platform{died: make(chan error, 1), idle: make(chan struct{}, 1)}, clock: clock.NewVirtual(hosttest.Epoch)}
-	g.Isolate, err = m.Start(t.Context(), isolate.Options{Clock: g.clock, Platform: g.p, CPULimit: cpu,
-		Install: func(r *gojs.Realm) error { g.realm = r; return nil }, Stdout: func(line string) {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.lines = append(g.lines, line)
-		}})
+	o.Clock, o.Platform = g.clock, g.p
+	o.Install = func(r *gojs.Realm) error { g.realm = r; return nil }
+	o.Stdout = func(line string) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.lines = append(g.lines, line)
+	}
+	g.Isolate, err = m.Start(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		g.Close()
@@ -112,6 +119,20 @@ func (g *guest) output() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return strings.Join(g.lines, "\n")
+}
+
+// TestIsolate_Memory: the collector keeps the heap below five eighths of the memory, where it would let it double.
+func TestIsolate_Memory(t *testing.T) {
+	wasm, err := plain()
+	require.NoError(t, err)
+	size := func(env map[string]string) (n uint64) {
+		g := startWith(t, wasm, isolate.Options{CPULimit: 20 * time.Second, Env: env})
+		require.NoError(t, g.do("churn"))
+		g.on(func() { n = g.Memory() })
+		return n
+	}
+	require.LessOrEqual(t, size(nil), uint64(24<<20))
+	require.Greater(t, size(map[string]string{"GOMEMLIMIT": "off"}), uint64(24<<20))
 }
 
 func TestCheck(t *testing.T) {

@@ -83,6 +83,9 @@ func (m *Module) prepareRuntime(ctx context.Context, wasm []byte) (err error) {
 	return err
 }
 
+// MemoryLimit is that of each isolate, in bytes.
+func (m *Module) MemoryLimit() uint64 { return m.limit }
+
 // Close frees the compiled code. All isolates must have ended.
 func (m *Module) Close(ctx context.Context) error {
 	err := m.runtime.Close(ctx)

@@ -1,13 +1,16 @@
 // Package ws is sockets over gorilla/websocket that outlive the object: each has a reader, which answers pings and
 // auto-responses by itself, and a writer with a bounded queue. A client that does not read loses its socket when the
-// queue is full.
+// queue is full. One that breaks the protocol is told so by the code of a close frame: 1002, 1007 for text that is not
+// UTF-8, 1009 for a message that is too large.
 package ws
 
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -17,8 +20,12 @@ import (
 // MaxMessage is the greatest message that a client may send, in bytes.
 const MaxMessage = 32 << 20
 
-// maxQueued bounds what waits for a client, in bytes.
-const maxQueued = 16 << 20
+// maxQueued bounds what waits for a client, in bytes: when more than that waits the next message drops the socket, so that
+// two of the greatest always fit. frameCost is what a frame counts beside its data, or empty ones would have no bound.
+const (
+	maxQueued = MaxMessage + frameCost
+	frameCost = 64
+)
 
 // Handler gets what the client does, on the reader's goroutine.
 type Handler interface {
@@ -85,10 +92,19 @@ func (c *Conn) Serve(h Handler) {
 			if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
 				code, reason, clean = e.Code, e.Text, true
 			}
-			if errors.Is(err, websocket.ErrReadLimit) { // gorilla has told the client
+			switch { // gorilla has told the client
+			case errors.Is(err, websocket.ErrReadLimit):
 				code, reason = websocket.CloseMessageTooBig, "Message is too large"
+			case e == nil && strings.HasPrefix(err.Error(), "websocket: "):
+				code, reason = websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: ")
 			}
 			h.Gone(code, reason, clean)
+			break
+		}
+		if kind == websocket.TextMessage && !utf8.Valid(data) {
+			const reason = "The text is not UTF-8"
+			c.Close(websocket.CloseInvalidFramePayloadData, reason)
+			h.Gone(websocket.CloseInvalidFramePayloadData, reason, false)
 			break
 		}
 		if kind == websocket.TextMessage && c.answer(string(data)) {
@@ -119,9 +135,9 @@ func (c *Conn) push(f frame) {
 		c.mu.Unlock()
 		return
 	}
-	c.queue = append(c.queue, f)
-	c.bytes += len(f.data)
 	full := c.bytes > maxQueued
+	c.queue = append(c.queue, f)
+	c.bytes += len(f.data) + frameCost
 	first := len(c.queue) == 1
 	c.mu.Unlock()
 	if full {
@@ -178,6 +194,9 @@ func (c *Conn) stop() {
 	c.ended, c.dropped, c.queue = true, true, nil
 	c.mu.Unlock()
 }
+
+// Ended is closed when nothing is written any more.
+func (c *Conn) Ended() <-chan struct{} { return c.writer }
 
 // Send queues a message; data must not change any more.
 func (c *Conn) Send(text bool, data []byte) {

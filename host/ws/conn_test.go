@@ -143,9 +143,9 @@ func TestConn_slow(t *testing.T) {
 	late, lateClient := dial(t)
 	other, c := dial(t)
 	chunk := make([]byte, 1<<20)
-	for i := range 100 { // the system's buffers take a few MiB, the queue 16
+	for i := range 100 { // the system's buffers take a few MiB, the queue 32
 		slow.conn.Send(false, chunk)
-		if i < 15 {
+		if i < 31 {
 			late.conn.Send(false, chunk)
 		}
 		other.conn.Send(true, []byte("tick"))
@@ -158,9 +158,88 @@ func TestConn_slow(t *testing.T) {
 		t.Fatal("the slow client was not dropped")
 	}
 	<-slow.served
-	for range 15 {
+	for range 31 {
 		require.Len(t, read(t, lateClient), len(chunk))
 	}
+}
+
+// TestConn_large: two messages of the greatest size wait for one client, whatever the bound of what waits.
+func TestConn_large(t *testing.T) {
+	p, c := dial(t)
+	chunk := make([]byte, ws.MaxMessage)
+	p.conn.Send(false, chunk)
+	p.conn.Send(false, chunk)
+	for range 2 {
+		require.Len(t, read(t, c), len(chunk))
+	}
+}
+
+// TestConn_pings: who asks for answers and does not read them loses the socket, though they are empty.
+func TestConn_pings(t *testing.T) {
+	p, c := dial(t)
+	ping := []byte(strings.Repeat("\x89\x80\x00\x00\x00\x00", 10_000)) // masked, and empty
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 1000 { // of 600,000 answers the queue takes 500,000, the system's buffers a few million
+			if _, err := c.NetConn().Write(ping); err != nil {
+				return
+			}
+		}
+	})
+	select {
+	case g := <-p.gone:
+		require.Equal(t, 1006, g.code)
+	case <-time.After(20 * time.Second): // a write alone may wait for 30
+		t.Error("the client was not dropped")
+	}
+	p.conn.Drop()
+	<-p.served
+	wg.Wait()
+}
+
+// TestConn_violations: each breach of RFC 6455 closes with its code, which the object learns too.
+func TestConn_violations(t *testing.T) {
+	masked := func(head string, payload string) string {
+		return head[:1] + string([]byte{0x80 | byte(len(payload))}) + "\x00\x00\x00\x00" + payload
+	}
+	for _, row := range []struct {
+		name, raw string
+		code      int
+	}{
+		{"an unmasked frame", "\x81\x02hi", 1002},
+		{"a reserved bit", masked("\xc1", "hi"), 1002},
+		{"a reserved opcode", masked("\x83", "hi"), 1002},
+		{"a reserved control opcode", masked("\x8b", ""), 1002},
+		{"a ping in parts", masked("\x09", "hi"), 1002},
+		{"a ping of 126 bytes", "\x89\xfe\x00\x7e\x00\x00\x00\x00" + strings.Repeat("x", 126), 1002},
+		{"a part of no message", masked("\x80", "hi"), 1002},
+		{"a message within another", masked("\x01", "hi") + masked("\x81", "hi"), 1002},
+		{"a close code that is never sent", masked("\x88", "\x03\xed"), 1002},
+		{"a close code below 1000", masked("\x88", "\x03\xe7"), 1002},
+		{"a reason that is not UTF-8", masked("\x88", "\x03\xe8\xff"), 1002},
+		{"text that is not UTF-8", masked("\x81", "\xff"), 1007},
+		{"text that is not UTF-8, in parts", masked("\x01", "\xc3") + masked("\x80", "x"), 1007},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p, c := dial(t)
+			_, err := c.NetConn().Write([]byte(row.raw))
+			require.NoError(t, err)
+			_, _, err = c.ReadMessage()
+			var e *websocket.CloseError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code)
+			g := <-p.gone
+			require.Equal(t, row.code, g.code)
+			require.False(t, g.clean)
+			<-p.served
+		})
+	}
+	t.Run("text whose letter is in two parts is none", func(t *testing.T) {
+		p, c := dial(t)
+		_, err := c.NetConn().Write([]byte(masked("\x01", "\xc3") + masked("\x80", "\xa9")))
+		require.NoError(t, err)
+		require.Equal(t, "é", <-p.messages)
+	})
 }
 
 func TestConn_Close(t *testing.T) {

@@ -153,6 +153,11 @@ func next() *event {
 func work(w chan struct{}) {
 	for {
 		<-w
+		if len(arrived) > 0 {
+			// The handler before may not wait but have been interrupted by the collector, even before its first
+			// statement. It is in the scheduler's queue then: let it go on first.
+			runtime.Gosched()
+		}
 		called = false
 		for e := next(); e != nil; e = next() {
 			if len(arrived) > 0 {

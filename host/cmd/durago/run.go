@@ -34,6 +34,7 @@ type runCommand struct {
 	Isolates      int      `placeholder:"N" help:"How many isolates; default one for each processor."`
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
 	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
+	Limits        string   `enum:"memory,cloudflare" default:"memory" help:"memory: 128 MiB for each isolate and 30 s of CPU for each run. cloudflare: subrequests, connections and bodies are limited as there, too."`
 	LogLevel      string   `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
 	JSON          bool     `help:"Print the log as JSON."`
 	Wasm          string   `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
@@ -70,6 +71,9 @@ func (r *runCommand) Run(ctx context.Context) error {
 	}
 	o.Isolates, o.NoSync, o.OpenDatabases = r.Isolates, r.Durability == "process", r.OpenDatabases
 	o.Log = guestLog(log)
+	if r.Limits == "cloudflare" {
+		o = host.Cloudflare(o)
+	}
 	h, err := host.New(ctx, o)
 	if err != nil {
 		return err

@@ -7,11 +7,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
+	"time"
 
 	"durago.example/objects"
+	"durago.example/objects/httpclient"
 	"durago.example/objects/sqldb"
 	"durago.example/testdata/guests/library/store"
 	"durago.example/testdata/guests/library/tour"
@@ -31,9 +34,32 @@ func front(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if err := objects.NamespaceOf(r.Context(), "LIBRARY").GetByName(p[1]).Forward(w, r); err != nil {
+	stub := objects.NamespaceOf(r.Context(), "LIBRARY").GetByName(p[1])
+	var err error
+	switch p[2] {
+	case "client": // to the network
+		err = get(w, httpclient.Transport{}, r.URL.Query().Get("url"))
+	case "self": // to the object
+		err = get(w, httpclient.Transport{Stub: stub}, "http://library/"+p[1]+"/"+r.URL.Query().Get("verb"))
+	default:
+		err = stub.Forward(w, r)
+	}
+	if err != nil {
 		http.Error(w, "front: "+err.Error(), http.StatusBadGateway)
 	}
+}
+
+// get has a client that knows no context get a URL.
+func get(w http.ResponseWriter, t http.RoundTripper, url string) error {
+	client := http.Client{Transport: t, Timeout: 5 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	fmt.Fprintf(w, "%s %d %s", resp.Request.URL.Path, resp.StatusCode, b)
+	return err
 }
 
 // Library has books, and a table n for the tests of transactions.

@@ -66,6 +66,12 @@ func do(verb string) {
 			all = append(all, b)
 			cut += len(all)
 		}
+	case "churn": // ten MiB are in use at a time
+		var all [10][]byte
+		for i := range 400 {
+			all[i%len(all)] = make([]byte, 1<<20)
+			cut += len(all[i/2%len(all)])
+		}
 	case "exit":
 		os.Exit(3)
 	case "panic":

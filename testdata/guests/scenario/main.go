@@ -34,6 +34,9 @@ type Home struct {
 
 	flooded int // bytes that flood has written
 	waiting int // requests that wait for their client to go away
+
+	silent bool     // closes are not answered
+	closes []string // what was seen of closes
 }
 
 var echo = objects.Method1("echo", (*Home).echo, "value")
@@ -104,6 +107,16 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 		panic("socket panic")
 	case s == "exit":
 		os.Exit(3)
+	case s == "silent": // and does not answer a close
+		h.silent = true
+	case s == "close":
+		return ws.Close(0, "")
+	case strings.HasPrefix(s, "close "):
+		if err := ws.Close(4001, s[6:]); err != nil {
+			return err
+		}
+		h.closes = append(h.closes, fmt.Sprintf("send: %v", ws.Send(objects.Text("too late"))))
+		return ws.Close(4002, "again")
 	case strings.HasPrefix(s, "sleep "):
 		ms, _ := strconv.Atoi(s[6:])
 		time.Sleep(time.Duration(ms) * time.Millisecond)
@@ -137,6 +150,23 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 
 // WebSocketClose ends the handshake.
 func (h *Home) WebSocketClose(_ context.Context, ws *objects.WebSocket, c objects.CloseInfo) error {
+	state, err := ws.ReadyState()
+	if err != nil {
+		return err
+	}
+	list, err := h.state.WebSockets()
+	if err != nil {
+		return err
+	}
+	h.closes = append(h.closes, fmt.Sprintf("%d %q clean=%v state=%d of %d", c.Code, c.Reason, c.Clean, state, len(list)))
+	if h.silent {
+		return nil
+	}
+	if c.Code == 4004 {
+		if err := ws.Send(objects.Text("last words")); err != nil {
+			return err
+		}
+	}
 	if c.Code == 1005 || c.Code == 1006 {
 		return ws.Close(1000, "")
 	}
@@ -236,6 +266,12 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 				all[len(all)-1][i] = 1
 			}
 		}
+	case "grow": // memory that the collector gets back, and the host does not
+		b := make([]byte, number(r, "mb")<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		fmt.Fprint(w, len(b)>>20)
 	case "recurse":
 		fmt.Fprint(w, recurse(1))
 	case "json":
@@ -322,6 +358,20 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	case "echo":
 		_, err := io.Copy(w, r.Body)
 		return err
+	case "stay": // one if the object was made for it
+		fmt.Fprint(w, h.calls)
+	case "work": // that the object waits for, or not
+		if ms := number(r, "ms"); ms > 0 {
+			h.state.WaitUntil(func(context.Context) error { pause(ms); return nil })
+		} else {
+			h.state.Go(func(ctx context.Context) { <-ctx.Done() })
+		}
+		fmt.Fprint(w, "begun")
+	case "auto":
+		return h.state.SetAutoResponse("ping", "pong")
+	case "closes":
+		fmt.Fprint(w, strings.Join(h.closes, "; "))
+		h.closes = nil
 	case "ws":
 		_, err := h.state.AcceptWebSocket(w, r, &objects.AcceptOptions{Tags: []string{"t"}})
 		return err
@@ -525,6 +575,26 @@ func front(w http.ResponseWriter, r *http.Request) {
 		var n int
 		n, err = add.Call(ctx, stub, 2, 3)
 		fmt.Fprintf(w, "%d", n)
+	case "calls": // one after the other, until one fails
+		for i := range number(r, "n") {
+			if _, err = count.Call(ctx, stub); err != nil {
+				fmt.Fprintf(w, "%d calls, then %v", i, err)
+				return
+			}
+		}
+		fmt.Fprintf(w, "%d calls", number(r, "n"))
+	case "fetches": // at a time
+		var wg sync.WaitGroup
+		for range number(r, "n") {
+			wg.Go(func() {
+				q, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.URL.Query().Get("url"), nil)
+				if resp, err := objects.Fetch(ctx, q); err == nil {
+					_ = resp.Body.Close()
+				}
+			})
+		}
+		wg.Wait()
+		fmt.Fprint(w, "done")
 	case "rpcfail":
 		err = fail.Call(ctx, stub, r.URL.Query().Get("kind"))
 		var e *objects.Error

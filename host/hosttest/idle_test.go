@@ -1,0 +1,39 @@
+package hosttest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"durago.example/host/hosttest"
+)
+
+// TestIdle is what keeps an object in memory past ten seconds, and what does not.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	options := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: hosttest.WorkerdPath() != "", Isolates: 1, IdleAfter: 10 * time.Second}
+	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
+		h.Fetch("GET", "/touch/nothing", "")
+		h.Fetch("GET", "/work/waituntil?ms=12500", "")
+		slow := get(t, h, "/sleep/request?ms=12500")
+		var sockets [3]*websocket.Conn
+		for i, name := range []string{"socket", "pinged", "told"} {
+			if name == "pinged" {
+				h.Fetch("GET", "/auto/"+name, "")
+			}
+			sockets[i] = h.Dial("/ws/" + name)
+			require.Contains(t, say(t, sockets[i], "hi"), "hi seen=1 ")
+		}
+		h.Wait(9 * time.Second)
+		require.Equal(t, "pong", say(t, sockets[1], "ping"))
+		require.Contains(t, say(t, sockets[2], "again"), "again seen=2 ")
+		h.Wait(2500 * time.Millisecond)
+		for _, name := range []string{"nothing", "waituntil", "request", "socket", "pinged", "told"} {
+			h.Fetch("GET", "/stay/"+name, "")
+		}
+		h.Wait(1500 * time.Millisecond)
+		<-slow
+	})
+}
