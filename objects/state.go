@@ -36,8 +36,8 @@ func (s *State) BlockConcurrencyWhile(ctx context.Context, f func(ctx context.Co
 // WaitUntil runs f on a new goroutine and keeps the object alive until it returns. Its error or panic is logged.
 func (s *State) WaitUntil(f func(ctx context.Context) error) { s.scope.WaitUntil(f) }
 
-// Go runs f on a new goroutine of the object that does not keep it alive. A panic in f is logged and contained; in a
-// bare go statement it ends the isolate with all its objects.
+// Go runs f on a new goroutine of the object, which stays in memory until f returns; nothing waits for it otherwise. A panic in
+// f is logged and contained; in a bare go statement it ends the isolate with all its objects.
 func (s *State) Go(f func(ctx context.Context)) { s.scope.Go(f) }
 
 // Abort resets the object: what was not yet committed is rolled back, its sockets are dropped, and waiting callers get
