@@ -56,7 +56,7 @@ type Options struct {
 	OpenDatabases int
 
 	MemoryLimit uint64        // of each isolate that runs Wasm, bytes; default 128 MiB
-	RecycleAt   uint64        // memory of an isolate, bytes, past which it is replaced between events; 0 is never
+	RecycleAt   uint64        // memory of an isolate, bytes, past which it is replaced between events; default 3/4 of its limit
 	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
@@ -138,6 +138,9 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		if h.program, err = Compile(ctx, o.Wasm, CompileOptions{o.CacheDir, o.MemoryLimit}); err != nil {
 			return nil, err
 		}
+	}
+	if h.o.RecycleAt == 0 {
+		h.o.RecycleAt = h.program.module.MemoryLimit() / 4 * 3
 	}
 	services, err := h.services()
 	if err != nil {

@@ -214,10 +214,6 @@ func (b *Bridge) soon(f func()) {
 // Start has the guest make an object.
 func (b *Bridge) Start(o *durable.Object, done func(error)) {
 	b.soon(func() {
-		if b.draining() {
-			b.hold(held{begin: func() { b.Start(o, done) }})
-			return
-		}
 		if err := b.revive(); err != nil {
 			done(err)
 			return
@@ -235,7 +231,7 @@ func (b *Bridge) Start(o *durable.Object, done func(error)) {
 // Deliver gives an event of an object to the guest.
 func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
 	b.soon(func() {
-		if b.draining() {
+		if b.draining() && !e.Nested {
 			b.hold(held{o: o, e: e})
 			return
 		}

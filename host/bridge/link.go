@@ -101,7 +101,7 @@ func (c *capability) call(p Call, done func(any, error)) {
 		return
 	}
 	if o := s.object; o != nil {
-		o.Deliver(&durable.Event{Payload: targetCall{p, c}, Size: len(p.Args), Done: func(v any, err error) {
+		o.Deliver(&durable.Event{Payload: targetCall{p, c}, Size: len(p.Args), Nested: true, Done: func(v any, err error) {
 			if err != nil && err != o.Broken() && err != error(errHostGone) { // those come as they are
 				err = remote(err, o.ID())
 			}

@@ -15,8 +15,8 @@ import (
 // is held back, what is under way ends, a new guest starts, and gets what was held back. Its objects are made anew, as after
 // an eviction; their sockets and alarms are the host's and notice nothing.
 //
-// What is under way may wait for what is held back, or for a client. So after drainLimit everything goes on as it was, and it
-// is tried again later.
+// What guests call is not held back: it is a part of what is under way, which would wait for it. But that may wait for a
+// client, or for a message. So after drainLimit everything goes on as it was, and it is tried again later.
 const (
 	drainLimit   = 250 * time.Millisecond
 	recycleEvery = 10 * time.Second // a guest that needs the memory would do nothing but start

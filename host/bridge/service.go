@@ -51,10 +51,6 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 
 // begin makes the scope that a call is delivered to.
 func (t *serviceStub) begin(to **scope, payload any, done func(any, error)) {
-	if t.b.draining() {
-		t.b.hold(held{begin: func() { t.begin(to, payload, done) }})
-		return
-	}
 	*to = t.b.newScope(nil)
 	t.deliver(*to, payload, func(v any, err error) { done(v, remote(err, "")) })
 }

@@ -211,7 +211,7 @@ func (s *scope) keep(handle uint32, t stub) {
 
 // send has done called on the object's loop.
 func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
-	e := &durable.Event{Payload: payload, Size: size(payload)}
+	e := &durable.Event{Payload: payload, Size: size(payload), Nested: true}
 	s.output(func(err error) {
 		if err != nil {
 			done(nil, err)

@@ -50,6 +50,7 @@ type Event struct {
 	Payload any
 	Size    int // bytes that it carries; a bound for those that wait
 	Done    func(result any, err error)
+	Nested  bool // what a guest is doing waits for it
 
 	arm      func() bool  // called right before the delivery; false says that there is nothing to deliver, nor to be done
 	taken    func()       // called once it does not wait any more

@@ -3,7 +3,6 @@ package hosttest_test
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,14 +15,6 @@ import (
 )
 
 func recycled(o *hosttest.Options) { o.Isolates, o.RecycleAt = 1, 48<<20 }
-
-// optIn skips a test of what no host does unless Options.RecycleAt says so: once in many runs it stands still.
-func optIn(t *testing.T) {
-	t.Helper()
-	if os.Getenv("DURAGO_RECYCLE") == "" {
-		t.Skip("set DURAGO_RECYCLE")
-	}
-}
 
 // memory is that of the first isolate, in MiB.
 func memory(t *testing.T, h *hosttest.Host) uint64 {
@@ -39,7 +30,6 @@ const replaced = "the isolate is replaced: its memory has grown to "
 // TestRecycle: an isolate whose memory has grown past the mark is replaced while requests and messages come, and each of them is
 // handled once, in order. The clock stands still, so that what is under way may take its time.
 func TestRecycle(t *testing.T) {
-	optIn(t)
 	t.Parallel()
 	h := scenario(t, recycled)
 	_, text := h.Fetch("GET", "/work/background", "") // a goroutine that waits for ever, and keeps nothing
@@ -82,7 +72,6 @@ func TestRecycle(t *testing.T) {
 
 // TestRecycle_waits: what is under way is waited for a while, then all goes on, and the isolate is replaced later.
 func TestRecycle_waits(t *testing.T) {
-	optIn(t)
 	t.Parallel()
 	h := scenario(t, recycled)
 	slow := get(t, h, "/sleep/slow?ms=60000")
@@ -107,7 +96,6 @@ func TestRecycle_waits(t *testing.T) {
 
 // TestRecycle_live: a program that needs the memory is not replaced all the time.
 func TestRecycle_live(t *testing.T) {
-	optIn(t)
 	t.Parallel()
 	h := scenario(t, recycled)
 	for range 5 {
@@ -123,7 +111,6 @@ func TestRecycle_live(t *testing.T) {
 
 // TestRecycle_held: messages and calls that come while the isolate waits for what is under way are the new guest's, in order.
 func TestRecycle_held(t *testing.T) {
-	optIn(t)
 	t.Parallel()
 	h := scenario(t, recycled)
 	c := h.Dial("/ws/room")
