@@ -2,8 +2,10 @@ package hosttest_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +77,43 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// TestExchange_killed: what a workerd left that was killed the host serves; and what a host left that was killed workerd serves
+// once a host has recovered it.
+func TestExchange_killed(t *testing.T) {
+	if hosttest.WorkerdPath() == "" {
+		t.Skip("DURAGO_WORKERD names no workerd: make conformance has one")
+	}
+	o := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true}
+	filled := func(t *testing.T, o hosttest.Options) (h *hosttest.Host, all []string) {
+		h = hosttest.Start(t, o)
+		for i := range exchanged {
+			fill(t, h, i)
+		}
+		return h, everything(t, h)
+	}
+	t.Run("workerd", func(t *testing.T) {
+		o := o
+		o.Dir, o.Workerd = filepath.Join(t.TempDir(), "state"), true
+		h, want := filled(t, o)
+		require.NoError(t, syscall.Kill(h.PID(), syscall.SIGKILL))
+		h.Stop()
+		o.Workerd = false
+		require.Equal(t, want, everything(t, hosttest.Start(t, o)))
+	})
+	t.Run("the host", func(t *testing.T) {
+		o := o
+		o.Dir = filepath.Join(t.TempDir(), "live")
+		_, want := filled(t, o)
+		left := filepath.Join(t.TempDir(), "state")
+		require.NoError(t, os.CopyFS(left, os.DirFS(o.Dir)), "what a process leaves that is killed now")
+		o.Dir = left
+		hosttest.Start(t, o).Stop()
+		require.Len(t, alarmTable(t, o, false), exchanged)
+		o.Workerd = true
+		require.Equal(t, want, everything(t, hosttest.Start(t, o)))
+	})
+}
+
 func answer(t *testing.T, h *hosttest.Host, method, path, body string) string {
 	t.Helper()
 	status, text := h.Fetch(method, path, body)
@@ -112,7 +151,10 @@ func contents(t *testing.T, h *hosttest.Host, i int) []string {
 	for _, route := range []string{"/n/", "/remembered/", "/alarmat/"} {
 		lines = append(lines, name+route+" "+answer(t, h, "GET", route+name, ""))
 	}
-	return lines
+	dump := answer(t, h, "GET", "/dump/"+name, "")
+	require.Contains(t, dump, "CREATE TABLE rows (a, b, c, d)\n")
+	require.Contains(t, dump, "1,2.5,NULL,X'00FF'\n", "the tables of one, dumped by the other")
+	return append(lines, dump)
 }
 
 // alarmTable reads the scheduler's table of a directory that nobody has open.

@@ -325,7 +325,7 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		v, ok, err := peek.Get(kv)
 		fmt.Fprintf(w, "%v %v", ok, v)
 		return err
-	case "keep", "kept", "undefined", "large", "alarmat", "remember", "remembered":
+	case "keep", "kept", "undefined", "large", "alarmat", "remember", "remembered", "dump":
 		return h.values(verb, w, r)
 	case "body":
 		b, err := io.ReadAll(r.Body)

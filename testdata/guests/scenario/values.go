@@ -78,6 +78,34 @@ func (h *Home) values(verb string, w http.ResponseWriter, r *http.Request) error
 		out, err := objects.One[string](h.sql, `SELECT group_concat(typeof(a) || a || typeof(b) || b || typeof(c) || typeof(d) || hex(d), ';') FROM rows`)
 		fmt.Fprint(w, out)
 		return err
+	case "dump":
+		return h.dump(w)
+	}
+	return nil
+}
+
+// dump writes how each table was made, and its rows as SQL writes them.
+func (h *Home) dump(w io.Writer) error {
+	type table struct{ Name, SQL string }
+	for t, err := range objects.Query[table](h.sql, `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\_cf\_%' ESCAPE '\' ORDER BY name`) {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(w, t.SQL)
+		type column struct{ Name string }
+		var quoted []string
+		for c, err := range objects.Query[column](h.sql, `SELECT name FROM pragma_table_info(?)`, t.Name) {
+			if err != nil {
+				return err
+			}
+			quoted = append(quoted, fmt.Sprintf(`quote("%s")`, c.Name))
+		}
+		for row, err := range objects.Query[string](h.sql, fmt.Sprintf(`SELECT %s FROM "%s" ORDER BY rowid`, strings.Join(quoted, " || ',' || "), t.Name)) {
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(w, row)
+		}
 	}
 	return nil
 }
