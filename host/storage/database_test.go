@@ -272,20 +272,30 @@ func (f *failing) SyncFile(string) error {
 }
 
 func TestStore_failedSync(t *testing.T) {
-	s, err := storage.Open(storage.Options{Dir: filepath.Join(t.TempDir(), "state"), SyncLogs: true, Disk: &failing{n: 2}})
-	require.NoError(t, err)
-	commit := func(id string) error {
-		d := s.Database("worker-Class", strings.Repeat(id, 64))
-		defer func() { require.NoError(t, d.Close()) }()
-		require.NoError(t, d.Put("k", []byte("v")))
-		durable := make(chan error, 1)
-		_, err := d.Commit(func(err error) { durable <- err })
-		require.NoError(t, err)
-		return <-durable
+	for name, o := range map[string]storage.Options{"one journal": {}, "a sync of each log": {SyncLogs: true}} {
+		t.Run(name, func(t *testing.T) {
+			disk := &failing{}
+			o.Dir, o.Disk = filepath.Join(t.TempDir(), "state"), disk
+			s, err := storage.Open(o)
+			require.NoError(t, err)
+			commit := func(id string) error {
+				d := s.Database("worker-Class", strings.Repeat(id, 64))
+				if err := d.Put("k", []byte("v")); err != nil {
+					return errors.Join(err, d.Close())
+				}
+				durable := make(chan error, 1)
+				if _, err := d.Commit(func(err error) { durable <- err }); err != nil {
+					return errors.Join(err, d.Close())
+				}
+				return errors.Join(<-durable, d.Close())
+			}
+			require.NoError(t, commit("1"))
+			disk.n = 1
+			require.ErrorContains(t, commit("2"), "the disk failed to make a write durable: input/output error")
+			require.Error(t, commit("3"), "the next would succeed, but nobody knows what the failed one lost")
+			require.ErrorContains(t, <-s.Failed(), "input/output error")
+			require.ErrorContains(t, s.Close(), "input/output error")
+			require.LessOrEqual(t, disk.n, 0)
+		})
 	}
-	require.NoError(t, commit("1"))
-	require.ErrorContains(t, commit("2"), "the disk failed to make a write durable: input/output error")
-	require.ErrorContains(t, commit("3"), "input/output error", "the next would succeed, but nobody knows what the failed one lost")
-	require.ErrorContains(t, <-s.Failed(), "input/output error")
-	require.ErrorContains(t, s.Close(), "input/output error")
 }
