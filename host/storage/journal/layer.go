@@ -112,13 +112,14 @@ func (j *Journal) Create(path string) error {
 	}
 	j.mu.Lock()
 	f := j.track(name)
-	f.handles++
+	f.handles++ // until its record is there nothing else keeps it from being forgotten
 	j.mu.Unlock()
-	err := j.make(f)
-	j.mu.Lock()
-	f.handles--
-	j.mu.Unlock()
-	if err != nil {
+	defer func() {
+		j.mu.Lock()
+		f.handles--
+		j.mu.Unlock()
+	}()
+	if err := j.make(f); err != nil {
 		return fmt.Errorf("journal: make %s: %w", name, err)
 	}
 	if _, err := j.append(name, create, 0, j.o.Template); err != nil {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,4 +101,36 @@ func TestRuns(t *testing.T) {
 	require.Less(t, journal.RunsSize(full), 4096+32)
 	full[0], full[4095] = 0, 0
 	require.Less(t, journal.RunsSize(full), 4096+32)
+}
+
+// TestJournal_Create_whileReleasing holds that a database that is being made is not forgotten with what was synced. It
+// is a matter of chance: the fault is found by every fourth run or so.
+func TestJournal_Create_whileReleasing(t *testing.T) {
+	root := t.TempDir()
+	template, err := os.ReadFile("../template.sqlite")
+	require.NoError(t, err)
+	j, err := journal.Recover(journal.Options{Root: root, Template: template})
+	require.NoError(t, err)
+	defer j.Abandon()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(done)
+	for _, f := range []func(){func() { _ = j.Release(1) }, func() { j.Young(root + "/a.sqlite") }, func() { j.Young(root + "/b.sqlite") }} {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					f()
+				}
+			}
+		})
+	}
+	for i := range 2000 {
+		path := filepath.Join(root, fmt.Sprintf("%d.sqlite", i))
+		require.NoError(t, j.Create(path))
+		require.True(t, j.Young(path), path)
+	}
 }
