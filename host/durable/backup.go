@@ -39,7 +39,7 @@ func (o *Object) doOrHere(f func()) {
 	}
 }
 
-// rest has f called with the gate locked and the database open with nothing under way in it.
+// rest has f called with the gate locked and the database open with nothing under way in it, no other backup either.
 func (o *Object) rest(ctx context.Context, f func(l *gate.Lock, err error)) {
 	o.input.Wait(func(l *gate.Lock, broken error) {
 		if broken != nil {
@@ -53,7 +53,7 @@ func (o *Object) rest(ctx context.Context, f func(l *gate.Lock, err error)) {
 		}
 		ready := false
 		if err == nil {
-			if !o.db.Free(again) {
+			if !o.db.Still(again) || !o.db.Free(again) {
 				l.Release()
 				return
 			}

@@ -95,6 +95,20 @@ func TestObject_Backup(t *testing.T) {
 		require.Equal(t, &ended{done: true}, r)
 		require.NoError(t, e.stop())
 	}))
+	t.Run("three at once, one after another", bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		require.NoError(t, e.do("a", write))
+		dir, ends := t.TempDir(), 0
+		e.visit("a", func(o *durable.Object) {
+			for _, name := range []string{"1", "2", "3"} {
+				o.Backup(t.Context(), filepath.Join(dir, name), func(err error) { require.NoError(t, err); ends++ })
+			}
+		})
+		e.settle()
+		require.Equal(t, 3, ends)
+		require.Equal(t, 1, count(t, e, "a"))
+		require.NoError(t, e.stop())
+	}))
 	t.Run("an object that is reset meanwhile", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})
 		require.NoError(t, e.do("a", func(o *durable.Object) error {

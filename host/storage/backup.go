@@ -23,8 +23,11 @@ func (d *Database) Ready() (bool, error) {
 	return d.resting(), nil
 }
 
+// Still tells whether no other backup copies the file; if not, f is called from another goroutine when it is so.
+func (d *Database) Still(f func()) bool { return d.store.checkpoints.still(d.path, f) }
+
 // Backup writes all that is committed to a new file, elsewhere: one plain SQLite file, without a log. Call it between two
-// turns, of a database that is Ready. Other goroutines call given when the database may be used again, which is about as
+// turns, of a database that is Still and Ready. Other goroutines call given when the database may be used again, which is about as
 // long as a checkpoint takes, and then done, when the file is there and durable, or nothing is.
 func (d *Database) Backup(ctx context.Context, to string, given func(), done func(error)) {
 	c := d.store.checkpoints
@@ -137,21 +140,34 @@ func (c *checkpointer) lend(path string, conn *sqlite3.Conn, f func(*sqlite3.Con
 func (c *checkpointer) freeze(path string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.frozen[path]++
+	c.frozen[path] = nil
 }
 
 func (c *checkpointer) isFrozen(path string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.frozen[path] > 0
+	_, frozen := c.frozen[path]
+	return frozen
+}
+
+func (c *checkpointer) still(path string, f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waiting, frozen := c.frozen[path]
+	if frozen {
+		c.frozen[path] = append(waiting, f)
+	}
+	return !frozen
 }
 
 func (c *checkpointer) thaw(path string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.frozen[path]--; c.frozen[path] == 0 {
-		delete(c.frozen, path)
-	}
+	waiting := c.frozen[path]
+	delete(c.frozen, path)
 	c.serve(&c.lent)
 	c.serve(&c.closed)
+	c.mu.Unlock()
+	for _, f := range waiting {
+		f()
+	}
 }

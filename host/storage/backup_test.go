@@ -114,6 +114,38 @@ func TestDatabase_Backup_consistent(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(filepath.Dir(file), "a.sqlite-wal"))
 }
 
+// TestDatabase_Restore_whileCopied: a database is restored, and backed up once more, while its earlier state is copied.
+func TestDatabase_Restore_whileCopied(t *testing.T) {
+	w := newWriter(t, storage.Options{})
+	a := w.database(1)
+	dir := t.TempDir()
+	first, second, third := filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "3")
+	require.NoError(t, w.put(a, "first", 100<<10))
+	require.NoError(t, w.backup(a, first))
+	require.NoError(t, w.put(a, "second", 100<<10))
+	given, done := make(chan struct{}), make(chan error, 1)
+	hold, again := make(chan struct{}), make(chan struct{})
+	require.True(t, a.Still(nil))
+	a.Backup(t.Context(), second, func() { close(given); <-hold }, func(err error) { done <- err })
+	<-given // and nothing has been copied
+	b, err := storage.CheckBackup(first)
+	require.NoError(t, err)
+	restored := make(chan error, 1)
+	a.Restore(b, func(err error) { restored <- err })
+	require.NoError(t, <-restored)
+	require.False(t, a.Still(func() { close(again) }), "one copy at a time")
+	close(hold)
+	require.NoError(t, <-done)
+	<-again
+	require.True(t, a.Still(nil))
+	require.Equal(t, []string{"first", "second"}, sqlite(t, second, `SELECT key FROM _cf_KV`))
+	require.NoError(t, a.Close())
+	require.NoError(t, w.backup(a, third))
+	require.Equal(t, []string{"first"}, sqlite(t, third, `SELECT key FROM _cf_KV`))
+	require.NoError(t, a.Close())
+	require.NoError(t, w.s.Close())
+}
+
 // TestDatabase_Backup_cancelled: nothing is left of a copy that nobody wants.
 func TestDatabase_Backup_cancelled(t *testing.T) {
 	w := newWriter(t, storage.Options{})

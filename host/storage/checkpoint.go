@@ -25,8 +25,8 @@ type checkpointer struct {
 	store *Store
 
 	mu     sync.Mutex
-	held   map[string]*hold // by path
-	frozen map[string]int   // that are being copied: none of these is changed
+	held   map[string]*hold    // by path
+	frozen map[string][]func() // that are being copied: none of these is changed; and who waits for the end of that
 	lent   line
 	closed line
 	done   sync.WaitGroup
@@ -49,7 +49,7 @@ type hold struct {
 }
 
 func newCheckpointer(s *Store) *checkpointer {
-	return &checkpointer{store: s, held: map[string]*hold{}, frozen: map[string]int{}, lent: line{width: width}, closed: line{width: 1}}
+	return &checkpointer{store: s, held: map[string]*hold{}, frozen: map[string][]func(){}, lent: line{width: width}, closed: line{width: 1}}
 }
 
 // add has a database checkpointed, and then calls after. conn is nil for one that is closed.
@@ -73,7 +73,7 @@ func (c *checkpointer) add(path string, conn *sqlite3.Conn, after ...func()) *ho
 
 // serve has a line served, by as many as it may be.
 func (c *checkpointer) serve(l *line) {
-	if l.running < min(l.width, l.running+len(l.queue)) {
+	if l.running < l.width && len(l.queue) > 0 {
 		l.running++
 		c.done.Go(func() { c.work(l) })
 	}
@@ -82,7 +82,10 @@ func (c *checkpointer) serve(l *line) {
 func (c *checkpointer) work(l *line) {
 	for {
 		c.mu.Lock()
-		i := slices.IndexFunc(l.queue, func(h *hold) bool { return c.frozen[h.path] == 0 })
+		i := slices.IndexFunc(l.queue, func(h *hold) bool {
+			_, frozen := c.frozen[h.path]
+			return !frozen
+		})
 		if i < 0 {
 			l.running--
 			c.mu.Unlock()

@@ -46,7 +46,7 @@ func (d *Database) Restore(b *Backup, done func(error)) {
 		if err == nil {
 			err = d.store.waitDurable(d.path)
 		}
-		if err == nil {
+		if err == nil && !d.store.checkpoints.isFrozen(d.path) { // a backup of the earlier state may still be copied
 			if e := checkpoint(conn); failedSync(e) { // the log has it all in any case
 				err = e
 			}
