@@ -47,6 +47,18 @@ func (j *Journal) Append(path string, k byte, off int64, p []byte) {
 	_, _ = j.append(path, kind(k), off, p)
 }
 
+// BeginLog writes the head of a log that is young, and calls between before that has a record.
+func (j *Journal) BeginLog(name string, head []byte, between func()) {
+	j.mu.Lock()
+	f := j.track(name)
+	f.handles++
+	j.mu.Unlock()
+	f.young = &sparse{}
+	f.young.writeAt(head, 0)
+	between()
+	_, _ = j.append(name, write, 0, head)
+}
+
 // Seal makes the sums of a segment right.
 func Seal(b []byte) []byte {
 	o := Options{Root: "."}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sort"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3/vfs"
 	"golang.org/x/sys/unix"
@@ -173,8 +174,8 @@ func (j *Journal) grow(f *file) {
 	j.age(f, 0)
 }
 
-// bear makes a young file on disk. The head of a log stays back until its record is durable, as that of any log. The caller
-// holds the file's own lock.
+// bear makes a young file on disk. The head of a log stays back until its record is durable, as that of any log; it may be
+// in memory and have no record yet. The caller holds the file's own lock.
 func (j *Journal) bear(f *file) (err error) {
 	if f.young == nil {
 		return nil
@@ -186,7 +187,10 @@ func (j *Journal) bear(f *file) (err error) {
 		seq = min(seq, f.first)
 	}
 	j.touchDir(f.path, seq)
-	back := f.head != nil && f.headAt > j.durable && !j.o.Faults.HeadAtOnce
+	head, at := f.head, f.headAt
+	if at > j.durable && !j.o.Faults.HeadAtOnce {
+		head = nil
+	}
 	j.mu.Unlock()
 	f.begun = true
 	w, err := j.o.Disk.OpenFile(j.absolute(f.path), true)
@@ -200,14 +204,19 @@ func (j *Journal) bear(f *file) (err error) {
 		}
 	}
 	from := int64(0)
-	if back {
+	if strings.HasSuffix(f.path, logSuffix) {
 		from = walHead
 	}
 	if err := f.young.writeTo(w, from); err != nil {
 		return err // and the next attempt begins again
 	}
+	if head != nil {
+		if _, err := w.WriteAt(head, 0); err != nil {
+			return err
+		}
+	}
 	j.mu.Lock()
-	if f.head != nil && !back {
+	if head != nil && f.headAt == at {
 		f.head, f.headed = nil, true
 	}
 	j.mu.Unlock()

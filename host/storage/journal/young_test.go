@@ -134,3 +134,29 @@ func TestJournal_Create_whileReleasing(t *testing.T) {
 		require.True(t, j.Young(path), path)
 	}
 }
+
+// TestJournal_Born_withoutRecord holds that no head of a log is on disk before its record is durable (rule 9), though the
+// log is made a file in the middle of the write.
+func TestJournal_Born_withoutRecord(t *testing.T) {
+	root := t.TempDir()
+	template, err := os.ReadFile("../template.sqlite")
+	require.NoError(t, err)
+	j, err := journal.Recover(journal.Options{Root: root, Template: template})
+	require.NoError(t, err)
+	defer j.Abandon()
+	path, head := filepath.Join(root, "a.sqlite-wal"), bytes.Repeat([]byte{7}, 32)
+	onDisk := func() []byte {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return b
+	}
+	j.BeginLog("a.sqlite-wal", head, func() {
+		require.NoError(t, j.Born(path))
+		require.Empty(t, onDisk())
+	})
+	require.NoError(t, j.Release(0))
+	require.Empty(t, onDisk(), "the record is not durable")
+	require.NoError(t, j.Flush())
+	require.NoError(t, j.Release(0))
+	require.Equal(t, head, onDisk())
+}
