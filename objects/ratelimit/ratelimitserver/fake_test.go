@@ -3,6 +3,8 @@ package ratelimitserver_test
 import (
 	"context"
 	"net/http"
+	"os"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,4 +86,15 @@ func bubble(c ratelimitserver.Config, f func(t *testing.T, o *object)) func(*tes
 	return func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { f(t, newObject(t, c)) })
 	}
+}
+
+// setting is a number of the environment that makes a test as long as one likes.
+func setting(t *testing.T, name string, otherwise int) int {
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
 }

@@ -2,8 +2,6 @@ package ratelimitserver_test
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -14,15 +12,7 @@ import (
 )
 
 // keys is how many keys one object gets: DURAGO_KEYS, for example 1000000.
-func keys(t *testing.T) int {
-	s := os.Getenv("DURAGO_KEYS")
-	if s == "" {
-		return 3000
-	}
-	n, err := strconv.Atoi(s)
-	require.NoError(t, err)
-	return n
-}
+func keys(t *testing.T) int { return setting(t, "DURAGO_KEYS", 3000) }
 
 // TestServer_Alarm_purge has every key gone some time after it is full again, and those that are not, kept.
 func TestServer_Alarm_purge(t *testing.T) {
