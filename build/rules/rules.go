@@ -66,6 +66,7 @@ var Rules = []Rule{
 		From: []string{"host/..."}, But: []string{"host", "host/bridge", "host/hosttest", "host/cmd/...", "host/isolate/..."}, To: []string{"host/isolate/..."}},
 	{Name: "harness", Why: "the test harness and the simulated disk are for tests",
 		From: ours, To: []string{"host/hosttest", "host/storage/powerloss", "build/rules"}},
+	{Name: "fake", Why: "the fake object is for tests of classes", From: ours, To: []string{"objects/internal/fakeobject"}},
 	{Name: "contract", Why: "who calls a class links its contract, not the object and its store",
 		From: []string{"worker/app/...", "objects", "objects/driver", "objects/ratelimit", "objects/websocket", "objects/database", "objects/auth", "objects/images", "objects/ai"},
 		To:   []string{"objects/*/*server"}, Deep: true},
@@ -74,7 +75,7 @@ var Rules = []Rule{
 
 	{Name: "wazero", Why: "wazero has one room", From: ours, But: []string{"host/isolate/...", "host/gojs"}, To: wazero},
 	{Name: "goja", Why: "goja has the realm and its classes", From: ours, But: []string{"host/gojs", "host/webapi/...", "host/workersapi/..."}, To: goja},
-	{Name: "sqlite", Why: "SQLite has one room", From: ours, But: []string{"host/storage/..."}, To: sqlite},
+	{Name: "sqlite", Why: "SQLite has one room, and the fake object of tests", From: ours, But: []string{"host/storage/...", "objects/internal/fakeobject"}, To: sqlite},
 	{Name: "gorilla", Why: "sockets have one room, and clients of them are for tests",
 		From: ours, But: []string{"host/ws", "host/hosttest", "testdata/bench/...", "testdata/conformance/..."}, To: []string{"github.com/gorilla/..."}},
 	{Name: "sqldb", Why: "database/sql is for programs that ask for it",

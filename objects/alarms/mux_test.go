@@ -13,20 +13,34 @@ import (
 
 	"durago.example/objects"
 	"durago.example/objects/alarms"
+	"durago.example/objects/internal/fakeobject"
 )
 
 // world is a Mux whose alarm fires when the clock of the bubble reaches it.
 type world struct {
 	*alarms.Mux
-	*fakeScope
+	o    *fakeobject.Object
 	t    *testing.T
 	ran  []string
+	set  []string                                        // what the alarm was set to, in order
+	fail error                                           // of setting it
 	does map[string]func(w *world, run alarms.Run) error // what handlers do besides
 }
 
 func newWorld(t *testing.T) *world {
-	s, state := newState(t)
-	w := &world{fakeScope: s, t: t, does: map[string]func(*world, alarms.Run) error{}}
+	o, state := newState(t)
+	w := &world{o: o, t: t, does: map[string]func(*world, alarms.Run) error{}}
+	o.Alarm.Set = func(at *time.Time) error {
+		switch {
+		case at == nil:
+			w.set = append(w.set, "none")
+		case w.fail != nil:
+			return w.fail
+		default:
+			w.set = append(w.set, since(*at))
+		}
+		return nil
+	}
 	handlers := alarms.Handlers{}
 	for _, name := range []string{"a", "b", "c"} {
 		handlers[name] = w.handle
@@ -48,27 +62,16 @@ func (w *world) handle(_ context.Context, run alarms.Run) error {
 	return nil
 }
 
-// advance lets time pass, and runs the alarm as the platform does: a failure is tried again after two seconds.
+// advance lets time pass, and runs the alarm as the platform does.
 func (w *world) advance(d time.Duration) {
 	w.t.Helper()
-	for end := time.Now().Add(d); ; {
-		if w.alarm == nil || w.alarm.After(end) {
-			time.Sleep(time.Until(end))
-			return
-		}
-		time.Sleep(time.Until(*w.alarm))
-		w.running = true
+	w.o.Alarm.Advance(d, func() error {
 		err := w.Mux.Alarm(w.t.Context(), objects.AlarmInfo{})
-		switch {
-		case err != nil:
-			w.running = false
-			again := time.Now().Add(2 * time.Second)
-			w.alarm = &again
+		if err != nil {
 			w.ran = append(w.ran, err.Error())
-		case w.running:
-			w.running, w.alarm = false, nil
 		}
-	}
+		return err
+	})
 }
 
 func (w *world) at(name string, seconds int) {
@@ -83,11 +86,19 @@ func (w *world) took() (ran, set string) {
 	return ran, set
 }
 
+// log has the first lines of what was logged.
+func (w *world) log() (lines []string) {
+	for _, text := range w.o.Logged {
+		lines = append(lines, strings.SplitN(text, "\n", 2)[0])
+	}
+	return lines
+}
+
 // writes is how many rows f writes.
 func (w *world) writes(f func()) int64 {
-	before := w.db.TotalChanges()
+	before := w.o.DB.Conn.TotalChanges()
 	f()
-	return w.db.TotalChanges() - before
+	return w.o.DB.Conn.TotalChanges() - before
 }
 
 func bubble(f func(t *testing.T, w *world)) func(*testing.T) {
@@ -121,11 +132,11 @@ func TestMux_At(t *testing.T) {
 			_, err := w.Delete(w.t.Context(), "a")
 			require.NoError(w.t, err)
 		}, "", "1s none"},
-		{"an alarm that was lost is set again by the next change", func(w *world) { w.at("a", 1); w.alarm = nil; w.at("b", 2) }, "a 1s, b 2s", "1s 1s 2s"},
+		{"an alarm that was lost is set again by the next change", func(w *world) { w.at("a", 1); w.o.Alarm.At = nil; w.at("b", 2) }, "a 1s, b 2s", "1s 1s 2s"},
 		{"after all was deleted there is nothing, and it begins anew", func(w *world) {
 			w.at("a", 1)
-			require.NoError(w.t, w.db.Exec(`DROP TABLE durago_alarms`))
-			w.alarm = nil
+			require.NoError(w.t, w.o.DB.Conn.Exec(`DROP TABLE durago_alarms`))
+			w.o.Alarm.At = nil
 			_, ok, err := w.Next("a")
 			require.NoError(w.t, err)
 			require.False(w.t, ok)
@@ -138,7 +149,7 @@ func TestMux_At(t *testing.T) {
 			ran, set := w.took()
 			require.Equal(t, row.ran, ran)
 			require.Equal(t, row.set, set)
-			require.Nil(t, w.alarm)
+			require.Nil(t, w.o.Alarm.At)
 		}))
 	}
 	t.Run("a change is a write of one row", bubble(func(t *testing.T, w *world) {
@@ -185,8 +196,8 @@ func TestMux_Every(t *testing.T) {
 		ran, _ := w.took()
 		require.Equal(t, "a 10m0s, a 10m0s retry 1, a 10m0s retry 2, a 10m0s retry 3, a 10m0s retry 4, a 10m0s retry 5, a 10m0s retry 6, "+
 			"a 20m0s, a 20m0s retry 1, a 20m0s retry 2, a 20m0s retry 3, a 20m0s retry 4, a 20m0s retry 5, a 20m0s retry 6", ran)
-		require.Equal(t, "alarm a: no", w.log[0])
-		require.Equal(t, "alarm a: failed 7 times, given up", w.log[7])
+		require.Equal(t, "alarm a: no", w.log()[0])
+		require.Equal(t, "alarm a: failed 7 times, given up", w.log()[7])
 	}))
 }
 
@@ -225,7 +236,7 @@ func TestMux_Alarm(t *testing.T) {
 		w.advance(time.Hour)
 		ran, _ := w.took()
 		require.Equal(t, "a 1s, b 1s, a 1s retry 1", ran)
-		require.Equal(t, []string{"alarm a: panic: boom"}, w.log)
+		require.Equal(t, []string{"alarm a: panic: boom"}, w.log())
 	}))
 	t.Run("one that is scheduled anew has not failed yet", bubble(func(t *testing.T, w *world) {
 		w.does["a"] = fails
@@ -250,14 +261,14 @@ func TestMux_Alarm(t *testing.T) {
 	}))
 	t.Run("one without a handler fails", bubble(func(t *testing.T, w *world) {
 		w.at("a", 1)
-		require.NoError(t, w.db.Exec(`UPDATE durago_alarms SET name = 'gone/x'`))
+		require.NoError(t, w.o.DB.Conn.Exec(`UPDATE durago_alarms SET name = 'gone/x'`))
 		w.at("b", 1)
 		w.advance(time.Hour)
 		ran, _ := w.took()
 		require.Equal(t, "b 1s", ran)
-		require.Equal(t, "alarm gone/x: this program has no handler for it", w.log[0])
-		require.Len(t, w.log, 8)
-		require.Nil(t, w.alarm)
+		require.Equal(t, "alarm gone/x: this program has no handler for it", w.log()[0])
+		require.Len(t, w.log(), 8)
+		require.Nil(t, w.o.Alarm.At)
 	}))
 	t.Run("a failure of the storage has the platform try again", bubble(func(t *testing.T, w *world) {
 		w.at("a", 1)
@@ -320,7 +331,7 @@ func TestMux_Alarm(t *testing.T) {
 			w.advance(time.Hour)
 			ran, _ := w.took()
 			require.Equal(t, row.ran, ran)
-			require.Nil(t, w.alarm)
+			require.Nil(t, w.o.Alarm.At)
 		}))
 	}
 }

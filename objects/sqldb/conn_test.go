@@ -11,6 +11,7 @@ import (
 
 	"durago.example/objects"
 	"durago.example/objects/driver"
+	"durago.example/objects/internal/fakeobject"
 	"durago.example/objects/sqldb"
 )
 
@@ -148,8 +149,8 @@ func TestDB_errors(t *testing.T) {
 		require.ErrorIs(t, db.QueryRow(`SELECT 1 WHERE 0`).Scan(new(int)), sql.ErrNoRows)
 	})
 	t.Run("the object is gone", func(t *testing.T) {
-		s.fail = map[string]error{"": objects.ErrGone}
-		defer func() { s.fail = nil }()
+		s.DB.Fail = map[string]error{"": objects.ErrGone}
+		defer func() { s.DB.Fail = nil }()
 		require.ErrorIs(t, db.Ping(), objects.ErrGone)
 		_, err := db.Exec(`SELECT 1`)
 		require.ErrorIs(t, err, objects.ErrGone)
@@ -162,14 +163,14 @@ func TestDB_errors(t *testing.T) {
 func TestDB_Query_fails(t *testing.T) {
 	s, db := openDB(t, `CREATE TABLE t (n INT)`)
 	for _, text := range []string{"sqlite_master", "table_xinfo"} {
-		s.fail = map[string]error{text: objects.ErrGone}
+		s.DB.Fail = map[string]error{text: objects.ErrGone}
 		_, err := db.Query(`SELECT n FROM t`)
 		require.ErrorIs(t, err, objects.ErrGone, text)
 	}
-	s.fail = map[string]error{"changes()": objects.ErrGone}
+	s.DB.Fail = map[string]error{"changes()": objects.ErrGone}
 	_, err := db.Exec(`DELETE FROM t`)
 	require.ErrorIs(t, err, objects.ErrGone)
-	s.fail = nil
+	s.DB.Fail = nil
 	require.NoError(t, db.QueryRow(`SELECT count(*) FROM t`).Scan(new(int)))
 }
 
@@ -253,8 +254,7 @@ func TestOpen(t *testing.T) {
 	require.Eventually(t, func() bool { return db.Ping() != nil }, eventually, tick)
 	require.EqualError(t, db.Ping(), "sql: database is closed")
 
-	type scope struct{ driver.Scope }
-	other, err := start(contextOnly{scope{}}, func(state *objects.State) (*sql.DB, error) { return sqldb.Open(state), nil })
+	other, err := fakeobject.Create(contextOnly{}, func(state *objects.State) (*sql.DB, error) { return sqldb.Open(state), nil })
 	require.NoError(t, err)
 	defer other.Close()
 	require.EqualError(t, other.Ping(), "sqldb: the state belongs to no object")

@@ -43,9 +43,8 @@ func (a *Account) Move(ctx context.Context, from, to string, amount int) error {
 
 func Example() {
 	ctx := context.Background()
-	account, err := start(newScope(), NewAccount) // the runtime does that
-	must(err)
-	_, err = account.db.Exec(`INSERT INTO parts VALUES (?, ?)`, "cash", 10)
+	account := startAccount() // the runtime does that
+	_, err := account.db.Exec(`INSERT INTO parts VALUES (?, ?)`, "cash", 10)
 	must(err)
 	fmt.Println(account.Move(ctx, "cash", "savings", 7))
 	fmt.Println(account.Move(ctx, "cash", "savings", 7))

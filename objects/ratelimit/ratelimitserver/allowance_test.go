@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,17 +16,6 @@ import (
 	"durago.example/objects/ratelimit/ratelimitserver"
 	"durago.example/wasm/value"
 )
-
-// schedules is how many random schedules are played: DURAGO_SCHEDULES, for example 10000.
-func schedules(t *testing.T) int {
-	s := os.Getenv("DURAGO_SCHEDULES")
-	if s == "" {
-		return 300
-	}
-	n, err := strconv.Atoi(s)
-	require.NoError(t, err)
-	return n
-}
 
 // schedule is some fronts that spend one key of one object for a while, on a network that delays and drops.
 type schedule struct {
@@ -177,9 +164,10 @@ func (s *schedule) over(l ratelimit.Limit) (over int64) {
 }
 
 // TestAllowance_bound plays schedules of fronts, drops and evictions, and holds the bound that Allowance states.
+// DURAGO_SCHEDULES is how many, for example 10000.
 func TestAllowance_bound(t *testing.T) {
 	worst, local, all := int64(-1<<62), 0, 0
-	for seed := range schedules(t) {
+	for seed := range setting(t, "DURAGO_SCHEDULES", 300) {
 		over, l, a := play(t, uint64(seed), 1)
 		require.LessOrEqual(t, over, int64(0), "seed %d", seed)
 		worst, local, all = max(worst, over), local+l, all+a

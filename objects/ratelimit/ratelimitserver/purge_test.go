@@ -2,8 +2,6 @@ package ratelimitserver_test
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -14,15 +12,7 @@ import (
 )
 
 // keys is how many keys one object gets: DURAGO_KEYS, for example 1000000.
-func keys(t *testing.T) int {
-	s := os.Getenv("DURAGO_KEYS")
-	if s == "" {
-		return 3000
-	}
-	n, err := strconv.Atoi(s)
-	require.NoError(t, err)
-	return n
-}
+func keys(t *testing.T) int { return setting(t, "DURAGO_KEYS", 3000) }
 
 // TestServer_Alarm_purge has every key gone some time after it is full again, and those that are not, kept.
 func TestServer_Alarm_purge(t *testing.T) {
@@ -38,7 +28,7 @@ func TestServer_Alarm_purge(t *testing.T) {
 		most, before, start := 0, rows(), time.Now()
 		require.NoError(t, o.evict())
 		for rows() > 1 && time.Since(start) < 20*time.Minute {
-			o.advance(time.Until(*o.alarm))
+			o.advance(time.Until(*o.Alarm.At))
 			most, before = max(most, before-rows()), rows()
 		}
 		require.LessOrEqual(t, most, 512, "a batch is bounded")
@@ -47,9 +37,9 @@ func TestServer_Alarm_purge(t *testing.T) {
 		require.False(t, o.take("hourly", "kept", 1))
 		o.advance(2 * time.Hour)
 		require.Zero(t, rows())
-		require.Nil(t, o.alarm, "an empty object has no alarm")
+		require.Nil(t, o.Alarm.At, "an empty object has no alarm")
 		require.True(t, o.consume("k1", 10))
-		require.NotNil(t, o.alarm)
+		require.NotNil(t, o.Alarm.At)
 	})(t)
 }
 

@@ -57,7 +57,7 @@ func rows(f *testing.F, rules ...ratelimit.Rule) (list [][]byte) {
 
 // state is the only row's.
 func (o *object) state() []byte {
-	s, _, err := o.db.Prepare(`SELECT state FROM ratelimit_keys`)
+	s, _, err := o.DB.Conn.Prepare(`SELECT state FROM ratelimit_keys`)
 	require.NoError(o.t, err)
 	defer s.Close()
 	require.True(o.t, s.Step())

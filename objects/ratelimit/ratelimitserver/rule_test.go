@@ -107,10 +107,17 @@ func make9(l ratelimit.Limit) []ratelimit.Limit {
 
 // TestClass_config refuses a configuration that contradicts itself when an object starts.
 func TestClass_config(t *testing.T) {
+	many := make([]ratelimit.Rule, 64) // and the default
+	for i := range many {
+		many[i] = ratelimit.Rule{Name: fmt.Sprint("r", i), Limits: []ratelimit.Limit{{Algorithm: ratelimit.Month, Quota: 1}}}
+	}
 	for says, c := range map[string]ratelimitserver.Config{
 		"burst must be between": {MaxTokens: -1},
 		"period must be":        {RefillEvery: -time.Second},
 		"rule r: there is no":   {Rules: []ratelimit.Rule{{Name: "r", Limits: []ratelimit.Limit{{}}}}},
+		"rule default: no limi": {Rules: []ratelimit.Rule{{Name: ratelimit.DefaultRule}}},
+		"key ann: make it":      {Rules: []ratelimit.Rule{{Name: "r", Key: "ann", Limits: []ratelimit.Limit{{Algorithm: ratelimit.Month, Quota: 1}}}}},
+		"at most 64 rules":      {Rules: many},
 	} {
 		bubble(ratelimitserver.Config{}, func(t *testing.T, o *object) {
 			o.config = c

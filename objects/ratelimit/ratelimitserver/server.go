@@ -9,7 +9,8 @@
 // time. What an object may hold is bounded: Config.MaxKeys rows, of which each has the states of at most eight limits,
 // the largest being a list of 4,096 times; and 64 rules in memory.
 //
-// The package depends on the contract, never the reverse. A Server belongs to its object: the runtime calls it, and no method waits before it has written.
+// The package depends on the contract, never the reverse. A Server belongs to its object: the runtime calls it, and no
+// method waits before it has written.
 package ratelimitserver
 
 import (
@@ -27,7 +28,8 @@ import (
 type Config struct {
 	MaxTokens   int64         // of the rule "default": the tokens of a full bucket, 10
 	RefillEvery time.Duration // of the rule "default": one comes back, 10 seconds
-	// Rules are known from the start; one that was set at run time takes the place of that of the same name.
+	// Rules are known from the start; one that was set at run time takes the place of that of the same name. Each has
+	// limits, and no key.
 	Rules []ratelimit.Rule
 	// MaxKeys bounds the rows, 2,000,000: a key that would be one more is refused with Full until others are purged.
 	MaxKeys int64
@@ -107,10 +109,18 @@ func New(state *objects.State, c Config) (*Server, error) {
 	s.config[standard.name] = standard
 	for _, given := range c.Rules {
 		r, err := compile(given)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case given.Key != "":
+			return nil, refuse(ratelimit.InvalidRule, "rule %s of the Config is for the key %.80s: make it with setRule", r.name, given.Key)
+		case len(r.limits) == 0:
+			return nil, refuse(ratelimit.InvalidRule, "rule %s: no limits, which the Config cannot end a rule with: leave it out", r.name)
 		}
 		s.config[r.name] = r
+	}
+	if len(s.config) > maxRules {
+		return nil, refuse(ratelimit.InvalidRule, "an object has at most %d rules, the default among them: the Config has %d", maxRules, len(s.config))
 	}
 	for name, r := range s.config {
 		s.rules[name] = r

@@ -1,6 +1,7 @@
 package ratelimitserver_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -167,10 +168,10 @@ func TestServer_Take_statements(t *testing.T) {
 // TestServer_Take_failure: what cannot be written is not taken.
 func TestServer_Take_failure(t *testing.T) {
 	bubble(limited(api), func(t *testing.T, o *object) {
-		o.fail = "INSERT INTO ratelimit_keys"
+		o.DB.Fail = map[string]error{"INSERT INTO ratelimit_keys": errors.New("the disk is full")}
 		_, err := ratelimit.Consume.Call(t.Context(), o, "k", 10)
 		require.ErrorContains(t, err, "the disk is full")
-		o.fail = ""
+		o.DB.Fail = nil
 		require.True(t, o.consume("k", 10))
 	})(t)
 }

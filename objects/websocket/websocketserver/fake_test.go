@@ -16,24 +16,21 @@ import (
 
 	"durago.example/objects"
 	"durago.example/objects/driver"
+	"durago.example/objects/internal/fakeobject"
 	"durago.example/objects/websocket"
 	"durago.example/objects/websocket/websocketserver"
 )
 
-// object is a room on a real database in memory, with sockets that keep what they are sent. What one event writes commits
-// when it ends, or when it first waits, and what it has sent leaves only then. It is a Caller: values cross as bytes, as
-// they do between isolates. What is not here of its driver.Scope panics.
+// object is a room, with sockets that keep what they are sent. What one event writes commits when it ends, or when it
+// first waits, and what it has sent leaves only then. It is a Caller: values cross as bytes, as they do between isolates.
 type object struct {
-	driver.Scope
+	*fakeobject.Object
 	t        testing.TB
 	config   websocketserver.Config
-	db       *database
-	alarm    *time.Time
 	instance driver.Instance
 	sockets  []*socket // the oldest first
 	handles  uint32
 	auto     [2]string
-	logged   []string
 	waiting  []func() // what leaves when the event's writes are on disk
 
 	inside      bool   // an asynchronous transaction runs: what is sent leaves at once
@@ -58,7 +55,10 @@ var _ objects.Caller = (*object)(nil)
 
 func newObject(t testing.TB, c websocketserver.Config) *object {
 	t.Helper()
-	o := &object{t: t, config: c, db: newDatabase(t)}
+	fake, err := fakeobject.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, fake.DB.Close()) })
+	o := &object{Object: fake, t: t, config: c}
 	require.NoError(t, o.start())
 	return o
 }
@@ -67,19 +67,19 @@ func newObject(t testing.TB, c websocketserver.Config) *object {
 func (o *object) start() (err error) {
 	c := websocketserver.Class("Room", func(*objects.State) (websocketserver.Config, error) { return o.config, nil })
 	o.event(func() {
-		o.instance, err = objects.Program{Classes: []*objects.Class{c}}.Driver().Classes[0].New(o, driver.ID{})
+		o.instance, err = fakeobject.Start(o, c)
 	})
 	return err
 }
 
 // event runs f as one event.
 func (o *object) event(f func()) {
-	o.db.exec(o.t, `BEGIN`)
+	o.exec(`BEGIN`)
 	f()
 	if o.dies == beforeCommit {
 		o.die()
 	}
-	o.db.exec(o.t, `COMMIT`)
+	o.exec(`COMMIT`)
 	o.leave()
 }
 
@@ -87,7 +87,7 @@ func (o *object) event(f func()) {
 func (o *object) die() {
 	at := o.dies
 	if at != afterTx {
-		o.db.exec(o.t, `ROLLBACK`)
+		o.exec(`ROLLBACK`)
 	}
 	o.dies, o.waiting, o.inside, o.afterCommit = never, nil, false, nil
 	panic(died{at})
@@ -118,22 +118,29 @@ func (o *object) CallRPC(ctx context.Context, method string, args []byte) (b []b
 // advance lets time pass and runs the alarms on the way.
 func (o *object) advance(d time.Duration) {
 	o.t.Helper()
-	for end := time.Now().Add(d); ; {
-		if o.alarm == nil || o.alarm.After(end) {
-			time.Sleep(time.Until(end))
-			return
-		}
-		time.Sleep(time.Until(*o.alarm))
-		o.alarm = nil
+	o.Alarm.Advance(d, func() error {
 		o.event(func() { require.NoError(o.t, o.instance.Alarm(o.t.Context(), time.Now(), 0)) })
-	}
+		return nil
+	})
 }
 
-func (o *object) Context() context.Context                  { return context.Background() }
-func (o *object) SQL() driver.SQL                           { return fakeSQL{o.db} }
-func (o *object) Storage() driver.Storage                   { return fakeStorage{object: o} }
-func (o *object) Sockets() driver.Sockets                   { return fakeSockets{o} }
-func (o *object) Log(_ context.Context, _ int, text string) { o.logged = append(o.logged, text) }
+// texts are the rows of a query with one column.
+func (o *object) texts(query string) (list []string) {
+	s, _, err := o.DB.Conn.Prepare(query)
+	require.NoError(o.t, err)
+	defer s.Close()
+	for s.Step() {
+		list = append(list, s.ColumnText(0))
+	}
+	return list
+}
+
+// exec runs statements that are nobody's.
+func (o *object) exec(query string) { require.NoError(o.t, o.DB.Script(query), query) }
+
+func (o *object) Storage() driver.Storage { return storage{Storage: o.Alarm, o: o} }
+func (o *object) Sockets() driver.Sockets { return fakeSockets{o} }
+
 func (o *object) socket(handle uint32) *socket {
 	for _, s := range o.sockets {
 		if s.handle == handle {
@@ -322,56 +329,36 @@ func (k fakeSockets) Pinged(h uint32) (time.Time, bool, error) {
 
 func (k fakeSockets) ReadyState(uint32) (int, error) { return objects.Open, nil }
 
-// fakeStorage has the alarm, and transactions.
-type fakeStorage struct {
-	driver.Storage
-	*object
+// storage has transactions besides.
+type storage struct {
+	*fakeobject.Storage
+	o *object
 }
 
-func (s fakeStorage) Alarm(context.Context) (time.Time, bool, error) {
-	if s.alarm == nil {
-		return time.Time{}, false, nil
-	}
-	return *s.alarm, true, nil
-}
-
-func (s fakeStorage) SetAlarm(_ context.Context, at time.Time, _ byte) error {
-	if now := time.Now(); at.Before(now) {
-		at = now
-	}
-	at = at.Truncate(time.Millisecond)
-	s.alarm = &at
-	return nil
-}
-
-func (s fakeStorage) DeleteAlarm(context.Context, byte) error {
-	s.alarm = nil
-	return nil
-}
-
-func (s fakeStorage) Transaction(ctx context.Context, f func(context.Context, func() error) error) error {
-	s.db.exec(s.t, `COMMIT`)
-	s.leave()
-	s.db.exec(s.t, `BEGIN`)
-	s.inside = true
+func (s storage) Transaction(ctx context.Context, f func(context.Context, func() error) error) error {
+	o := s.o
+	o.exec(`COMMIT`)
+	o.leave()
+	o.exec(`BEGIN`)
+	o.inside = true
 	err := f(ctx, nil)
-	if s.dies == insideTx {
-		s.die()
+	if o.dies == insideTx {
+		o.die()
 	}
-	s.inside = false
+	o.inside = false
 	if err != nil {
-		s.db.exec(s.t, `ROLLBACK`)
+		o.exec(`ROLLBACK`)
 	} else {
-		s.db.exec(s.t, `COMMIT`)
+		o.exec(`COMMIT`)
 	}
-	if s.dies == afterTx && err == nil {
-		s.die()
+	if o.dies == afterTx && err == nil {
+		o.die()
 	}
-	if f := s.afterCommit; f != nil && err == nil {
-		s.afterCommit = nil
+	if f := o.afterCommit; f != nil && err == nil {
+		o.afterCommit = nil
 		f()
 	}
-	s.db.exec(s.t, `BEGIN`)
+	o.exec(`BEGIN`)
 	return err
 }
 

@@ -120,7 +120,7 @@ func TestServer_silence(t *testing.T) {
 		require.False(t, idle.closing || other.closing)
 		o.advance(time.Hour)
 		require.True(t, idle.closing && other.closing)
-		require.Nil(t, o.alarm, "nobody is left to look after")
+		require.Nil(t, o.Alarm.At, "nobody is left to look after")
 		late := o.user("dan")
 		o.advance(74 * time.Second)
 		require.False(t, late.closing)

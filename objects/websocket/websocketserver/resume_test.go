@@ -133,7 +133,7 @@ func TestServer_resume(t *testing.T) {
 		for i := range 40 {
 			b.say(say(fmt.Sprint("m", i)))
 		}
-		require.LessOrEqual(t, len(o.db.texts(t, `SELECT seq FROM websocket_log`)), 9)
+		require.LessOrEqual(t, len(o.texts(`SELECT seq FROM websocket_log`)), 9)
 		again := o.recoverable("ann", `,"token":"`+token+`","seq":2`)
 		got := missed(t, again.got)
 		require.Regexp(t, `^gap 3-3[123] m3[123]:3[234] `, got)
@@ -161,7 +161,7 @@ func TestServer_resume(t *testing.T) {
 	t.Run("ephemeral messages are not kept", bubble(chat(websocketserver.Recovery{}), func(t *testing.T, o *object) {
 		a := o.recoverable("ann", "")
 		a.say(presence("a1", 1))
-		require.Empty(t, o.db.texts(t, `SELECT text FROM websocket_log`))
+		require.Empty(t, o.texts(`SELECT text FROM websocket_log`))
 	}))
 }
 
@@ -245,10 +245,10 @@ func TestServer_resume_refused(t *testing.T) {
 		for range 100 {
 			o.recoverable("ann", "").close(1006)
 		}
-		require.LessOrEqual(t, len(o.db.texts(t, `SELECT id FROM websocket_sessions`)), 22)
+		require.LessOrEqual(t, len(o.texts(`SELECT id FROM websocket_sessions`)), 22)
 		o.advance(3 * time.Minute)
-		require.Empty(t, o.db.texts(t, `SELECT id FROM websocket_sessions`))
-		require.Nil(t, o.alarm)
+		require.Empty(t, o.texts(`SELECT id FROM websocket_sessions`))
+		require.Nil(t, o.Alarm.At)
 	}))
 }
 
@@ -276,7 +276,7 @@ func TestServer_numbered(t *testing.T) {
 		a = o.recoverable("ann", `,"token":"`+token+`","seq":5`)
 		require.EqualValues(t, 4, opened(t, a.got).N)
 		require.Equal(t, []string{`{"event":"message:ack","n":4,"again":true}`}, a.ask(`{"event":"tell","n":4}`))
-		require.Equal(t, "3", o.db.texts(t, `SELECT count(*) FROM websocket_log WHERE text LIKE '%chat%'`)[0])
+		require.Equal(t, "3", o.texts(`SELECT count(*) FROM websocket_log WHERE text LIKE '%chat%'`)[0])
 	})(t)
 }
 

@@ -87,7 +87,7 @@ func (w *world) harm(l *link) {
 	case w.defect == swapping && message(0) && message(1):
 		l.down[0], l.down[1] = l.down[1], l.down[0]
 	case w.defect == doubling && w.applied == 0 && l.client.open && l.client.before.n > 0 && len(l.client.pending) == 0:
-		w.o.db.exec(w.t, `UPDATE websocket_sessions SET handled = handled - 1 WHERE handled > 0`)
+		w.o.exec(`UPDATE websocket_sessions SET handled = handled - 1 WHERE handled > 0`)
 		l.client.again()
 	default:
 		return
@@ -98,10 +98,10 @@ func (w *world) harm(l *link) {
 // play runs the schedule of a seed on a room, whose tables it empties.
 func play(t testing.TB, o *object, seed uint64, d defect) (w *world, err error) {
 	for _, table := range []string{"websocket_log", "websocket_sessions", "websocket_unsent", "durago_alarms", "truth"} {
-		_, _, _ = fakeSQL{o.db}.Exec(`DELETE FROM `+table, nil)
+		_, _, _ = o.DB.Exec(`DELETE FROM `+table, nil)
 	}
-	o.db.exec(t, `CREATE TABLE IF NOT EXISTS truth (seq INTEGER, text TEXT, kind TEXT)`)
-	o.sockets, o.alarm, o.logged = nil, nil, nil
+	o.exec(`CREATE TABLE IF NOT EXISTS truth (seq INTEGER, text TEXT, kind TEXT)`)
+	o.sockets, o.Alarm.At, o.Logged = nil, nil, nil
 	w = newWorld(t, o, seed)
 	w.defect = d
 	for range 60 + w.r.IntN(140) {

@@ -133,8 +133,8 @@ func TestServer_connect(t *testing.T) {
 	t.Run("a failing hook", bubble(failing, func(t *testing.T, o *object) {
 		s := o.user("ann")
 		require.False(t, s.closing)
-		require.Len(t, o.logged, 1)
-		require.Contains(t, o.logged[0], "OnConnect of session")
+		require.Len(t, o.Logged, 1)
+		require.Contains(t, o.Logged[0], "OnConnect of session")
 	}))
 }
 

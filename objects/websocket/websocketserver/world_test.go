@@ -66,14 +66,14 @@ func newWorld(t testing.TB, o *object, seed uint64) *world {
 
 // truth is written where the room's own writes are, and commits or is undone with them.
 func (w *world) truth(seq int64, text, kind string) {
-	if _, _, err := (fakeSQL{w.o.db}).Exec(`INSERT INTO truth VALUES (?, ?, ?)`, []any{seq, text, kind}); err != nil {
+	if _, _, err := w.o.DB.Exec(`INSERT INTO truth VALUES (?, ?, ?)`, []any{seq, text, kind}); err != nil {
 		panic(err)
 	}
 }
 
 func (w *world) first() int64 {
 	var n int64
-	_, _ = fmt.Sscan(w.o.db.texts(w.t, `SELECT coalesce(min(seq), 1) FROM websocket_log`)[0], &n)
+	_, _ = fmt.Sscan(w.o.texts(`SELECT coalesce(min(seq), 1) FROM websocket_log`)[0], &n)
 	return n
 }
 
@@ -171,7 +171,7 @@ func (w *world) post() {
 		panic(err)
 	}
 	var head int64
-	_, _ = fmt.Sscan(w.o.db.texts(w.t, `SELECT max(seq) FROM websocket_log`)[0], &head)
+	_, _ = fmt.Sscan(w.o.texts(`SELECT max(seq) FROM websocket_log`)[0], &head)
 	w.truth(head, text, "chat")
 }
 
@@ -233,8 +233,8 @@ func (w *world) heal() error {
 
 // verdict compares what everybody saw with what was committed.
 func (w *world) verdict() error {
-	rows := w.o.db.texts(w.t, `SELECT seq || ' ' || text FROM truth ORDER BY seq, rowid`)
-	tells := w.o.db.texts(w.t, `SELECT text FROM truth WHERE kind = 'tell'`)
+	rows := w.o.texts(`SELECT seq || ' ' || text FROM truth ORDER BY seq, rowid`)
+	tells := w.o.texts(`SELECT text FROM truth WHERE kind = 'tell'`)
 	handled := map[string]int{}
 	for i, row := range rows {
 		var seq int64
