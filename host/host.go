@@ -77,17 +77,16 @@ type Line struct {
 
 // Host is a running worker.
 type Host struct {
-	o          Options
-	store      *storage.Store
-	program    *Program
-	bridges    []*bridge.Bridge
-	engine     *durable.Engine
-	namespaces map[string]*durable.Namespace // by class
-	bindings   map[string]*durable.Namespace
-	kv         *kv.Store
-	manifest   abi.Manifest
-	routes     []route
-	next       next
+	Operator
+	o        Options
+	store    *storage.Store
+	program  *Program
+	bridges  []*bridge.Bridge
+	engine   *durable.Engine
+	kv       *kv.Store
+	manifest abi.Manifest
+	routes   []route
+	next     next
 }
 
 // New starts a worker: takes the data directory, compiles, starts the isolates, checks the classes, loads the alarms.
@@ -114,7 +113,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if o.HTTP == nil {
 		o.HTTP = http.DefaultTransport
 	}
-	h := &Host{o: o, namespaces: map[string]*durable.Namespace{}, bindings: map[string]*durable.Namespace{}}
+	h := &Host{Operator: newOperator(), o: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())

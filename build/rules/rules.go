@@ -45,7 +45,7 @@ var (
 	wazero = []string{"github.com/tetratelabs/wazero", "github.com/tetratelabs/wazero/..."}
 	goja   = []string{"github.com/dop251/goja", "github.com/dop251/goja/..."}
 	sqlite = []string{"github.com/ncruces/go-sqlite3", "github.com/ncruces/go-sqlite3/..."}
-	ours   = []string{"worker/...", "objects/...", "wasm/...", "host/...", "build/...", "build/rules", "testdata/..."}
+	ours   = []string{"local", "worker/...", "objects/...", "wasm/...", "host/...", "build/...", "build/rules", "testdata/..."}
 )
 
 // Rules are the project's.

@@ -30,6 +30,7 @@ type Object struct {
 	again     []*Event // that were given back, in the order in which they were delivered
 	work      int      // other work that keeps it in memory
 	idle      clock.Timer
+	used      time.Time // when it last came to rest
 
 	input    *gate.Input
 	queued   int         // bytes of the events that wait at it
@@ -262,6 +263,7 @@ func (o *Object) settle() {
 		}
 		return
 	}
+	o.used = o.ns.e.o.Clock.Now()
 	if o.ns.e.o.IdleAfter < 0 {
 		return
 	}

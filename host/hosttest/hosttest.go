@@ -32,6 +32,7 @@ import (
 	"durago.example/host"
 	"durago.example/host/clock"
 	"durago.example/host/storage"
+	"durago.example/local"
 )
 
 // Options say what to start.
@@ -43,7 +44,7 @@ type Options struct {
 	Dir       string // of the data; default a new one that the test removes
 	Isolates  int    // default 2
 	RealTime  bool   // the machine's clock instead of a virtual one
-	CPULimit  time.Duration
+	CPULimit  time.Duration // default the configuration's
 	IdleAfter time.Duration // default never: tests evict by hand
 	Disk      storage.Disk
 	NoSync    bool // as --durability process
@@ -119,14 +120,19 @@ func Start(t testing.TB, o Options) *Host {
 		t.Cleanup(h.Stop)
 		return h
 	}
-	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory, RecycleAt: o.RecycleAt,
-		Subrequests: o.Subrequests, Connections: o.Connections,
-		Log: func(l host.Line) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.lines = append(h.lines, l)
-		}}
+	ho := local.Of(c, c.Vars)
+	ho.Wasm, ho.Dir, ho.CacheDir = Wasm(t, c, o.Package), h.Dir, CacheDir()
+	ho.Isolates, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.IdleAfter, o.Disk, o.NoSync
+	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
+	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
+	ho.Log = func(l host.Line) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.lines = append(h.lines, l)
+	}
+	if o.CPULimit != 0 {
+		ho.CPULimit = o.CPULimit
+	}
 	if ho.Isolates == 0 {
 		ho.Isolates = min(2, runtime.GOMAXPROCS(0))
 	}
@@ -139,18 +145,6 @@ func Start(t testing.TB, o Options) *Host {
 		}
 		h.clock = clock.NewVirtual(o.start)
 		ho.Clock = h.clock
-	}
-	for _, k := range c.Classes() {
-		ho.Classes = append(ho.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
-	}
-	for _, b := range c.DurableObjects.Bindings {
-		ho.Bindings[b.Name] = b.ClassName
-	}
-	for _, x := range c.Services {
-		ho.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
-	}
-	for _, k := range c.KVNamespaces {
-		ho.KV[k.Binding] = k.ID
 	}
 	if h.Host, err = host.New(context.Background(), ho); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ type Database struct {
 	missing    bool // the authorizer refused a function that the platform does not have
 	altering   bool // the statement that is being prepared alters a table
 	looking    bool // it looks into a table
+	readOnly   bool // for as long as Look runs
 	broken     error
 	limit      *workLimit
 	ruined     bool        // the connection must not be called

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"durago.example/build"
 	"durago.example/build/wrangler"
 	"durago.example/host"
+	"durago.example/local"
 )
 
 type runCommand struct {
@@ -45,7 +45,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	local, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
+	vars, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
 	if err != nil {
 		return usageError{err}
 	}
@@ -64,8 +64,9 @@ func (r *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.Close()
-	logVariables(c, local, log)
-	o := hostOptions(c, local, program)
+	logVariables(c, vars, log)
+	o := local.Of(c, vars.Vars)
+	o.Program = program
 	if r.PersistTo != "" {
 		o.Dir = r.PersistTo
 	}
@@ -78,14 +79,14 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stop, err := serveControl(h, o.Dir)
+	stop, err := serveControl(&h.Operator, o.Dir)
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
 	if r.JSON {
 		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
 	} else {
-		banner(c, local, listener.Addr().String(), o.Dir)
+		banner(c, vars, listener.Addr().String(), o.Dir)
 	}
 	return serve(ctx, h, listener, log, stop)
 }
@@ -129,27 +130,6 @@ func logVariables(c *wrangler.Config, local *wrangler.Local, log *slog.Logger) {
 	if len(local.Bound) > 0 {
 		log.Warn("variables of files have the names of bindings, and are left out", "names", strings.Join(local.Bound, ","))
 	}
-}
-
-// hostOptions is what a configuration says about running, with the variables of a local run.
-func hostOptions(c *wrangler.Config, local *wrangler.Local, p *host.Program) host.Options {
-	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: local.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
-	for _, k := range c.Classes() {
-		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
-	}
-	for _, b := range c.DurableObjects.Bindings {
-		o.Bindings[b.Name] = b.ClassName
-	}
-	for _, x := range c.Services {
-		o.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
-	}
-	for _, k := range c.KVNamespaces {
-		o.KV[k.Binding] = k.ID
-	}
-	if ms := c.Limits.CPUMS; ms > 0 {
-		o.CPULimit = time.Duration(ms) * time.Millisecond
-	}
-	return o
 }
 
 func (r *runCommand) listen(c *wrangler.Config) (net.Listener, error) {
