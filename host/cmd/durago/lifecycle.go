@@ -191,7 +191,9 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 			return now.Add(d), nil
 		}
 	} else if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return time.UnixMilli(ms), nil
+		if t := time.UnixMilli(ms); t.Year() <= 9999 { // of which JSON has times
+			return t, nil
+		}
 	} else if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil
 	}
