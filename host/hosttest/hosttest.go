@@ -37,7 +37,7 @@ import (
 // Options say what to start.
 type Options struct {
 	Config      string // the wrangler configuration
-	Workerd     bool   // run under workerd; only the options above Isolates are taken
+	Workerd     bool   // run under workerd; only OwnInstance and the options above Isolates are taken
 	Beside      []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package     string // as for durago build
 	Dir         string // of the data; default a new one that the test removes
