@@ -1,4 +1,5 @@
-// The runtime half of the adapter on Workers: one Go instance per isolate, shared by all objects and requests of it.
+// The runtime half of the adapter on Workers: one Go instance per isolate, shared by all objects and requests of it, or one for
+// each object.
 //
 // Every object and every front request is a Context. Go code runs only inside Context.run, with that context current,
 // and does I/O only for the current one, because Workers binds I/O to the object or request that made it. When Go
@@ -482,6 +483,7 @@ class Instance {
 }
 
 let instance; // of this isolate
+let ownInstance = false; // objects have theirs
 let module;
 let contexts = 0;
 
@@ -592,8 +594,7 @@ class Context {
   // attach gives the live instance; after a death it is a new one, and an object is made anew in it.
   attach() {
     if (this.inst !== undefined && !this.inst.dead) return this.inst;
-    instance ??= new Instance(module);
-    const i = instance;
+    const i = this.instance();
     const again = this.inst !== undefined;
     this.inst = i;
     this.id = ++contexts;
@@ -609,6 +610,11 @@ class Context {
       Promise.resolve(this.construct(i)).catch((e) => this.ctx.abort(e));
     }
     return i;
+  }
+
+  instance() {
+    if (ownInstance && this.kind === "object") return new Instance(module);
+    return (instance ??= new Instance(module));
   }
 
   // construct has Go make its half of the object.
@@ -1692,9 +1698,10 @@ export function call(object, method, args) {
 }
 
 // start keeps the compiled module and makes the classes of targets. Go itself starts with the first event.
-export function start(wasm, methods = {}) {
+export function start(wasm, options) {
   module = wasm;
-  targets = Object.fromEntries(Object.entries(methods).map(([name, list]) => [name, targetClass(list)]));
+  ownInstance = options.ownInstance;
+  targets = Object.fromEntries(Object.entries(options.targets).map(([name, list]) => [name, targetClass(list)]));
   return { object, service, entrypoint };
 }
 

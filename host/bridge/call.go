@@ -156,7 +156,7 @@ func (s *scope) later(token uint32, frame []byte, err error) {
 
 // complete completes an asynchronous operation, on the loop with the guest off the stack.
 func (s *scope) complete(token uint32, frame []byte, err error) {
-	if s.b.scopes[s.id] != s {
+	if !s.here() {
 		return
 	}
 	f := append(make([]byte, 0, len(frame)+1), 1)

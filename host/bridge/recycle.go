@@ -96,6 +96,9 @@ func (b *Bridge) replace() {
 		})
 		s.object.Recycled(again...)
 	}
+	if b.last {
+		return
+	}
 	if err := b.iso.Restart(); err != nil { // the next event tries again
 		b.log(nil, abi.LogError, 0, err.Error())
 	}
@@ -115,7 +118,7 @@ func (b *Bridge) goOn() {
 		if h.begin != nil {
 			h.begin()
 		} else {
-			b.Deliver(h.o, h.e)
+			b.guests.Deliver(h.o, h.e)
 		}
 	}
 }

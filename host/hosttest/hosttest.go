@@ -37,21 +37,22 @@ import (
 
 // Options say what to start.
 type Options struct {
-	Config    string // the wrangler configuration
-	Workerd   bool   // run under workerd; only the options above Isolates are taken
-	Beside    []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
-	Package   string // as for durago build
-	Dir       string // of the data; default a new one that the test removes
-	Isolates  int    // default 2
-	RealTime  bool   // the machine's clock instead of a virtual one
-	CPULimit  time.Duration // default the configuration's
-	IdleAfter time.Duration // default never: tests evict by hand
-	Disk      storage.Disk
-	NoSync    bool // as --durability process
-	Open      int  // how many databases are open at once; default as the host's
-	MaxBody   int64
-	Memory    uint64 // of an isolate, bytes; default 128 MiB
-	RecycleAt uint64 // this and the next two as host.Options has them
+	Config      string        // the wrangler configuration
+	Workerd     bool          // run under workerd; only OwnInstance and the options above Isolates are taken
+	Beside      []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
+	Package     string        // as for durago build
+	Dir         string        // of the data; default a new one that the test removes
+	Isolates    int           // default 2
+	OwnInstance bool          // as host.Options has it
+	RealTime    bool          // the machine's clock instead of a virtual one
+	CPULimit    time.Duration // default the configuration's
+	IdleAfter   time.Duration // default never: tests evict by hand
+	Disk        storage.Disk
+	NoSync      bool // as --durability process
+	Open        int  // how many databases are open at once; default as the host's
+	MaxBody     int64
+	Memory      uint64 // of an isolate, bytes; default 128 MiB
+	RecycleAt   uint64 // this and the next two as host.Options has them
 
 	Subrequests, Connections int
 
@@ -122,7 +123,7 @@ func Start(t testing.TB, o Options) *Host {
 	}
 	ho := local.Of(c, c.Vars)
 	ho.Wasm, ho.Dir, ho.CacheDir = Wasm(t, c, o.Package), h.Dir, CacheDir()
-	ho.Isolates, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.IdleAfter, o.Disk, o.NoSync
+	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
 	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
 	ho.Log = func(l host.Line) {

@@ -152,6 +152,8 @@ type buildCommand struct {
 	configFlag
 	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration, or the folder there that main names."`
 	Workerd bool   `help:"Also write workerd.capnp, to serve the worker with plain workerd."`
+
+	OwnInstance bool `help:"Give each object a Go instance of its own, of 3 to 5 MB: what ends one does not end the others of its isolate."`
 }
 
 func (b *buildCommand) Run(ctx context.Context) error {
@@ -159,7 +161,7 @@ func (b *buildCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := build.Build(ctx, build.Options{Config: c, Package: b.Package, Out: b.Out, Workerd: b.Workerd, Manifest: readManifest})
+	r, err := build.Build(ctx, build.Options{Config: c, Package: b.Package, Out: b.Out, Workerd: b.Workerd, OwnInstance: b.OwnInstance, Manifest: readManifest})
 	if err != nil {
 		return err
 	}
