@@ -102,6 +102,7 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		err.Stack = ""
 		failed = err
 	}
+	b.count(e, failed != nil)
 	switch e.kind {
 	case abi.EventBlock:
 		if bl := s.blocks[token]; failed != nil && bl != nil && bl.section.Transaction() == nil {

@@ -137,10 +137,10 @@ func (o *Object) Deliver(e *Event) {
 		return
 	}
 	e.at, e.asked = o, o.ns.e.o.Clock.Now().UnixNano()
-	o.queued += e.Size
+	o.wait(e, 1)
 	e.waiter = o.input.Wait(func(l *gate.Lock, broken error) {
 		e.waiter = nil
-		o.queued -= e.Size
+		o.wait(e, -1)
 		if broken != nil {
 			e.leave()
 			e.Done(nil, o.broken)
@@ -167,7 +167,7 @@ func (o *Object) start() {
 	if o.started || o.late != nil || o.ns.shards[o.loop].closed || !o.free() {
 		return
 	}
-	o.started = true
+	o.setStarted(true)
 	if o.Sockets == nil {
 		o.Sockets = newSockets(o)
 	}
@@ -301,7 +301,7 @@ func (o *Object) unload() error {
 		o.idle = nil
 	}
 	if o.started {
-		o.started = false
+		o.setStarted(false)
 		o.guest().Gone(o)
 	}
 	err := o.db.Close()
@@ -324,7 +324,7 @@ func (o *Object) forget() {
 // Lost is told that the guest has died: the object is not in memory any more, and nothing of it was lost but that. It is
 // made anew for the events that wait, and for those of the guest's that had not begun, which come first.
 func (o *Object) Lost(again ...*Event) {
-	o.started = false
+	o.setStarted(false)
 	o.adopt()
 	l := o.reset()
 	for _, e := range again {
@@ -417,7 +417,7 @@ func (o *Object) breakFor(reason *Error) {
 	}
 	_ = o.db.Rollback()
 	if o.started {
-		o.started = false
+		o.setStarted(false)
 		o.guest().Gone(o)
 	}
 	if o.Sockets != nil {

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -256,6 +257,13 @@ func (h *Host) Log() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// Lines are what the host has logged.
+func (h *Host) Lines() []host.Line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lines)
 }
 
 // Fetch sends a request to the worker over HTTP. path begins with a slash.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/ext/fts5"
@@ -278,7 +279,9 @@ func (d *Database) Commit(report func(error)) (committed bool, err error) {
 	}
 	d.writing, d.confirmed = false, false
 	d.store.unreported.Add(1)
+	began := time.Now()
 	d.store.durable.committed(d.path, func(err error) {
+		d.store.counts.Commits.Observe(time.Since(began))
 		report(err)
 		d.store.unreported.Add(-1)
 	})

@@ -38,7 +38,7 @@ func (l leakFree) Run() int {
 //	module           make the folder a module that requires this one
 //	wasm FILE ITEM…  write a tiny module; an ITEM is import=MODULE.NAME or export=NAME, each a function
 //	start [FLAG…]    start durago run on a free port and wait until it is ready; sets $URL
-//	fetch METHOD PATH [BODY | header=BYTES | length=BYTES]
+//	fetch METHOD PATH [BODY | header=BYTES | length=BYTES | traceparent=VALUE]
 //	                 ask the worker that runs; the status and the body are stdout
 //	begin PATH       POST to the worker that runs, with a body that goes on
 //	finish REST      end that body with REST; the status and the body of the answer are stdout

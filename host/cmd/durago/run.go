@@ -36,6 +36,7 @@ type runCommand struct {
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
 	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
 	Limits        string   `enum:"memory,cloudflare" default:"memory" help:"memory: 128 MiB for each isolate and 30 s of CPU for each run. cloudflare: subrequests, connections and bodies are limited as there, too."`
+	Observers     string   `enum:"loopback,all,none" default:"loopback" help:"Whose requests may read /cdn-cgi/durago/health and /cdn-cgi/durago/metrics: those of this machine, all or none."`
 	LogLevel      string   `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
 	JSON          bool     `help:"Print the log as JSON."`
 	Wasm          string   `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
@@ -74,6 +75,9 @@ func (r *runCommand) Run(ctx context.Context) error {
 	o.Isolates, o.NoSync, o.OpenDatabases = r.Isolates, r.Durability == "process", r.OpenDatabases
 	o.OwnInstance = r.OwnInstance
 	o.Log = guestLog(log)
+	if r.Observers != "loopback" {
+		o.Observer = func(*http.Request) bool { return r.Observers == "all" }
+	}
 	if r.Limits == "cloudflare" {
 		o = host.Cloudflare(o)
 	}
@@ -176,8 +180,10 @@ func guestLog(log *slog.Logger) func(host.Line) {
 		if l.Name != "" {
 			args = append(args, "name", l.Name)
 		}
-		if l.Event != "" {
-			args = append(args, "event", l.Event)
+		for _, x := range [...]struct{ key, value string }{{"event", l.Event}, {"id", l.ID}, {"trace", l.Trace}} {
+			if x.value != "" {
+				args = append(args, x.key, x.value)
+			}
 		}
 		log.Log(context.Background(), levels[min(max(l.Level, 0), 3)], l.Text, args...)
 	}
@@ -217,6 +223,7 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger, 
 		_ = h.Close() // says the same
 		return err
 	case <-ctx.Done():
+		h.Drain()
 		stop, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 		defer cancel()
 		if s.Shutdown(stop) != nil {
@@ -239,8 +246,12 @@ func logged(next http.Handler, log *slog.Logger) http.Handler {
 		began := time.Now()
 		s := &status{ResponseWriter: w}
 		next.ServeHTTP(s, r)
-		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", s.code.Load(),
-			"ms", float64(time.Since(began).Microseconds())/1000)
+		args := []any{"method", r.Method, "path", r.URL.Path, "status", s.code.Load(),
+			"ms", float64(time.Since(began).Microseconds()) / 1000}
+		if trace := host.TraceID(r.Header); trace != "" {
+			args = append(args, "trace", trace)
+		}
+		log.Info("request", args...)
 	})
 }
 
