@@ -79,17 +79,6 @@ func TestObject_Beside(t *testing.T) {
 		require.Equal(t, 1, count(t, e, "a"))
 		require.NoError(t, e.stop())
 	}))
-	t.Run("a database that does not survive it resets the object", bubble(func(t *testing.T) {
-		e := newEngine(t, options{storage: storage.Options{CPULimit: time.Millisecond}})
-		require.NoError(t, e.do("a", write))
-		r := e.beside(t.Context(), "a", func(o *durable.Object) error {
-			return exec(o, `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) INSERT INTO n SELECT x FROM c`)
-		})
-		require.ErrorContains(t, r.err, "CPU limit")
-		e.visit("a", func(o *durable.Object) { require.False(t, o.Started()) })
-		require.Equal(t, 1, count(t, e, "a"))
-		require.NoError(t, e.stop())
-	}))
 }
 
 func TestNamespace_Delete(t *testing.T) {

@@ -63,7 +63,7 @@ type Cursor struct {
 
 // Exec runs one or more statements; args belong to the last, whose result is returned.
 func (d *Database) Exec(query string, args []Arg) (*Cursor, error) {
-	d.limit.spent = 0
+	d.limit.renew()
 	return d.query(query, args, false)
 }
 
@@ -226,7 +226,7 @@ func (c *Cursor) step() {
 }
 
 // Renew gives the rows to come a limit of their own: the object's code has run in between, which has one too.
-func (c *Cursor) Renew() { c.d.limit.spent = 0 }
+func (c *Cursor) Renew() { c.d.limit.renew() }
 
 // Next moves to the next row and tells whether there is one.
 func (c *Cursor) Next() bool {
