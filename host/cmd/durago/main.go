@@ -139,7 +139,7 @@ type buildCommand struct {
 	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration, or the folder there that main names."`
 	Workerd bool   `help:"Also write workerd.capnp, to serve the worker with plain workerd."`
 
-	OwnInstance bool `help:"Give each object a Go instance of its own, of 3 to 5 MB: what ends one does not end the others of its isolate."`
+	OwnInstance bool `help:"Give each object a Go instance of its own, of 5 MB: what ends one does not end the others of its isolate."`
 }
 
 func (b *buildCommand) Run(ctx context.Context) error {

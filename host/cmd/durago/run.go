@@ -32,7 +32,7 @@ type runCommand struct {
 	EnvFile       []string `placeholder:"FILE" help:"Read variables from these files beside the configuration; default .dev.vars, else .env files, as wrangler dev."`
 	PersistTo     string   `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
 	Isolates      int      `placeholder:"N" help:"How many isolates; default one for each processor."`
-	OwnInstance   bool     `help:"Give each object an isolate of its own, of 3 to 5 MB: what ends one does not end the others."`
+	OwnInstance   bool     `help:"Give each object an isolate of its own, of 5 MB: what ends one does not end the others."`
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
 	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
 	Limits        string   `enum:"memory,cloudflare" default:"memory" help:"memory: 128 MiB for each isolate and 30 s of CPU for each run. cloudflare: subrequests, connections and bodies are limited as there, too."`
