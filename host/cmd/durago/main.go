@@ -9,6 +9,8 @@
 //	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
+// run replaces the program of a worker that runs on SIGHUP, and with --watch when a file of it changes.
+//
 // Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.
 // -e, or else CLOUDFLARE_ENV, chooses an environment of it. What is no mistake and yet worth a word is a warning: build and
 // check write it to standard error, run logs it.
