@@ -28,7 +28,7 @@ type Options struct {
 	Workerd bool   // write workerd.capnp too
 	// OwnInstance gives each object a Go instance of its own, by default the objects of an isolate share one.
 	OwnInstance bool
-	Wasm    []byte // the program, if it is compiled already
+	Wasm        []byte // the program, if it is compiled already
 	// Manifest runs the program once and returns what it says about itself.
 	Manifest func(ctx context.Context, wasm []byte) (*abi.Manifest, error)
 }

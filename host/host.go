@@ -57,7 +57,7 @@ type Options struct {
 
 	MemoryLimit uint64 // of each isolate that runs Wasm, bytes; default 128 MiB
 	RecycleAt   uint64 // memory of an isolate, bytes, past which it is replaced between events; default 3/4 of its limit
-	// OwnInstance gives each object an isolate of its own: what one does ends no other, for 3 to 5 MB of memory each. By
+	// OwnInstance gives each object an isolate of its own: what one does ends no other, for 5 MB of memory each and 4 ms at its start. By
 	// default the objects of a loop share one.
 	OwnInstance bool
 	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s

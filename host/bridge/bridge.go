@@ -132,8 +132,7 @@ type scope struct {
 	holding counted                // keeps the object in memory while it has stubs of what others have lent
 	bodies  map[uint32]Stream
 	streams map[uint32]*pipe
-	work    map[uint32]func()
-	kept    int // of it, that must end before the guest may be replaced
+	work    map[uint32]*work
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
 	known   known
@@ -145,6 +144,13 @@ type scope struct {
 	waiting     []func() // requests that wait for one of those
 
 	counts *EventCounts
+}
+
+// work is what goes on beside events, and keeps its object in memory.
+type work struct {
+	began   time.Time
+	release func() // once
+	kept    bool   // it must end before the guest may be replaced
 }
 
 // event is one that the guest has not answered.
@@ -350,8 +356,8 @@ func (s *scope) release(reason error) {
 	for _, p := range s.streams {
 		p.end(reason)
 	}
-	for _, f := range s.work {
-		f()
+	for _, w := range s.work {
+		w.release()
 	}
 	for _, f := range s.aborts {
 		f()

@@ -228,25 +228,12 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 			s.object.AbandonAlarm()
 		}
 	case abi.OpWaitUntil:
-		if s.work == nil {
-			s.work = map[uint32]func(){}
-		}
-		s.live++
-		release := func() {}
-		if s.object != nil {
-			release = s.object.Hold()
-		}
-		if len(frame) == 0 {
-			letGo := release
-			s.kept++
-			release = func() { s.kept--; letGo() }
-		}
-		s.work[token] = release
+		s.begin(token, len(frame) == 0)
 	case abi.OpWorkDone:
-		if f := s.work[token]; f != nil {
+		if w := s.work[token]; w != nil {
 			delete(s.work, token)
 			s.live--
-			f()
+			w.release()
 		}
 	}
 	return nil

@@ -38,22 +38,23 @@ import (
 
 // Options say what to start.
 type Options struct {
-	Config      string        // the wrangler configuration
-	Workerd     bool          // run under workerd; only OwnInstance and the options above Isolates are taken
-	Beside      []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
-	Package     string        // as for durago build
-	Dir         string        // of the data; default a new one that the test removes
-	Isolates    int           // default 2
-	OwnInstance bool          // as host.Options has it
-	RealTime    bool          // the machine's clock instead of a virtual one
-	CPULimit    time.Duration // default the configuration's
-	IdleAfter   time.Duration // default never: tests evict by hand
-	Disk        storage.Disk
-	NoSync      bool // as --durability process
-	Open        int  // how many databases are open at once; default as the host's
-	MaxBody     int64
-	Memory      uint64 // of an isolate, bytes; default 128 MiB
-	RecycleAt   uint64 // this and the next two as host.Options has them
+	Config       string        // the wrangler configuration
+	Workerd      bool          // run under workerd; only OwnInstance and the options above Isolates are taken
+	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
+	Package      string        // as for durago build
+	Dir          string        // of the data; default a new one that the test removes
+	Isolates     int           // default 2
+	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
+	OwnInstance  bool          // as host.Options has it
+	RealTime     bool          // the machine's clock instead of a virtual one
+	CPULimit     time.Duration // default the configuration's
+	IdleAfter    time.Duration // default never: tests evict by hand
+	Disk         storage.Disk
+	NoSync       bool // as --durability process
+	Open         int  // how many databases are open at once; default as the host's
+	MaxBody      int64
+	Memory       uint64 // of an isolate, bytes; default 128 MiB
+	RecycleAt    uint64 // this and the next two as host.Options has them
 
 	Subrequests, Connections int
 
