@@ -53,7 +53,7 @@ type Data struct {
 	loop   *loop
 }
 
-// OpenData takes the data directory of Options; of the others only Classes and Bindings count. It fails with
+// OpenData takes the data directory of Options; of the others only Classes, Bindings and CPULimit count. It fails with
 // storage.ErrInUse while a host has the directory.
 func OpenData(o Options) (_ *Data, err error) {
 	if _, err := os.Stat(o.Dir); err != nil {
@@ -65,7 +65,7 @@ func OpenData(o Options) (_ *Data, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	if d.store, err = storage.Open(storage.Options{Dir: o.Dir, Disk: o.Disk}); err != nil {
+	if d.store, err = storage.Open(storage.Options{Dir: o.Dir, Disk: o.Disk, CPULimit: o.CPULimit}); err != nil {
 		return nil, err
 	}
 	still := clock.NewVirtual(time.Now())
