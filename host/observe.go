@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -89,16 +90,16 @@ func (h *Host) log(l Line) {
 	}
 }
 
-// measured is how long an isolate is waited for that is asked for its memory.
+// measured is how long isolates are waited for that are asked for their memory. Of one that is busy it is what it was before.
 const measured = 100 * time.Millisecond
 
 // Metrics are what the worker has done and has now, in Prometheus' text format. Labels are classes, kinds of events, isolates
 // and levels, never objects.
 func (h *Host) Metrics() []byte {
-	late := time.NewTimer(measured)
-	defer late.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), measured)
+	defer cancel()
 	for _, g := range h.guests {
-		g.Measure(late.C)
+		g.Measure(ctx)
 	}
 	var t metrics.Text
 	h.writeEvents(&t)

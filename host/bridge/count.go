@@ -1,10 +1,10 @@
 package bridge
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"durago.example/host/durable"
 	"durago.example/host/metrics"
@@ -74,8 +74,8 @@ func (b *Bridge) count(e *event, failed bool) {
 // Counts are what the isolates of the loop have done.
 func (g *Guests) Counts() *Counts { return &g.counts }
 
-// Measure asks the loop how much memory its isolates have, and waits for that until late.
-func (g *Guests) Measure(late <-chan time.Time) {
+// Measure asks the loop how much memory its isolates have, and waits for that until ctx ends.
+func (g *Guests) Measure(ctx context.Context) {
 	done := make(chan struct{})
 	if g.Do(func() {
 		total := uint64(0)
@@ -90,6 +90,6 @@ func (g *Guests) Measure(late <-chan time.Time) {
 	}
 	select {
 	case <-done:
-	case <-late:
+	case <-ctx.Done():
 	}
 }

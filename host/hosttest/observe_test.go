@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -123,6 +124,27 @@ func TestMetrics(t *testing.T) {
 	}
 	require.Len(t, scrape(t, h), series)
 	require.NotContains(t, from(h, "GET", host.MetricsPath, "[::1]:1").Body.String(), "many-")
+}
+
+// TestMetrics_busy: isolates that never rest hold nobody up.
+func TestMetrics_busy(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, realTime, func(o *hosttest.Options) { o.CPULimit, o.Isolates = 3*time.Second, 2 })
+	ns, _ := h.Namespace("HOME")
+	spins := map[int]<-chan string{}
+	for i := 0; len(spins) < 2; i++ {
+		name := fmt.Sprint(i)
+		if loop := ns.LoopOf(ns.IDFromName(name)); spins[loop] == nil {
+			spins[loop] = get(t, h, "/cdn-cgi/hosttest/object/HOME/"+name+"/spin")
+		}
+	}
+	require.Eventually(t, func() bool { return scrape(t, h)["durago_objects Home"] == 2 }, 10*time.Second, time.Millisecond)
+	began := time.Now()
+	require.Contains(t, scrape(t, h), "durago_isolate_memory_bytes 1")
+	require.Less(t, time.Since(began), 2*time.Second)
+	for _, s := range spins {
+		<-s
+	}
 }
 
 // TestHealth: the paths are the host's for connections of this machine, and the worker's for all others.
