@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -185,6 +186,10 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 		_, _ = w.Write(a.resp.Inline)
 		return
 	}
+	defer context.AfterFunc(r.Context(), func() { // also while there is nothing to write
+		a.resp.Body.Cancel()
+		cancel()
+	})()
 	stream := bridge.NewReader(a.resp.Body)
 	buf := make([]byte, 64<<10)
 	for {

@@ -162,6 +162,7 @@ type event struct {
 	request *Request
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
+	hold    func()         // keeps the object in memory until the body has ended; nil for a request
 	source  *durable.Event // what may be delivered again if its handler never began
 	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
 	counted bool
@@ -326,6 +327,7 @@ func (s *scope) end(reason error) {
 			b.count(e, true)
 			e.done(nil, reason)
 			if e.pipe != nil {
+				e.streamed()
 				e.pipe.end(reason)
 			}
 		}
@@ -410,6 +412,7 @@ func (b *Bridge) Died(cause error) {
 		b.count(e, true)
 		e.done(nil, failure)
 		if e.pipe != nil {
+			e.streamed()
 			e.pipe.end(failure)
 		}
 	}

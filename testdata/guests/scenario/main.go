@@ -342,6 +342,10 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 			w.(http.Flusher).Flush()
 			pause(number(r, "ms"))
 		}
+	case "hush": // a stream that says nothing more
+		fmt.Fprint(w, "hush")
+		w.(http.Flusher).Flush()
+		<-ctx.Done()
 	case "flood": // the object writes as fast as the client reads
 		block := make([]byte, 64<<10)
 		for h.flooded = 0; h.flooded < number(r, "mb")<<20; h.flooded += len(block) {
