@@ -50,7 +50,7 @@ func (s *sqlCommand) Run(ctx context.Context) error {
 // table prints a result, and notes what is missing of it.
 func table(r host.SQLResult) error {
 	if len(r.Columns) > 0 {
-		w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.StripEscape)
+		w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(w, line(r.Columns))
 		for _, row := range r.Rows {
 			cells := make([]string, len(row))
@@ -72,10 +72,10 @@ func table(r host.SQLResult) error {
 	return nil
 }
 
-// line is cells as tabwriter takes them, none of which is read for escapes of its own.
+// line is cells as tabwriter takes them.
 func line(cells []string) string {
 	for i, c := range cells {
-		cells[i] = strings.ReplaceAll(printable(c), "\xff", "")
+		cells[i] = printable(c)
 	}
 	return strings.Join(cells, "\t")
 }
