@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"durago.example/host"
-	"durago.example/local"
+	"durago.example/host/local"
 )
 
 // A server of one's own serves a worker beside its other routes.

@@ -33,7 +33,7 @@ import (
 	"durago.example/host"
 	"durago.example/host/clock"
 	"durago.example/host/storage"
-	"durago.example/local"
+	"durago.example/host/local"
 )
 
 // Options say what to start.

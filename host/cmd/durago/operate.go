@@ -11,7 +11,7 @@ import (
 
 	"durago.example/host"
 	"durago.example/host/storage"
-	"durago.example/local"
+	"durago.example/host/local"
 )
 
 // verb is what a command asks of the objects of a worker that runs, or of its data when none does. It goes to the worker as

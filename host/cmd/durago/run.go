@@ -22,7 +22,7 @@ import (
 	"durago.example/build"
 	"durago.example/build/wrangler"
 	"durago.example/host"
-	"durago.example/local"
+	"durago.example/host/local"
 )
 
 type runCommand struct {

@@ -14,7 +14,7 @@ import (
 	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/host/hosttest"
-	"durago.example/local"
+	"durago.example/host/local"
 )
 
 const configuration = `
