@@ -17,6 +17,8 @@ type Guests struct {
 	module  *isolate.Module
 	present *Bridge
 	bridges map[*Bridge]bool // all of them
+	made    int              // ever
+	counts  Counts
 }
 
 var (
