@@ -77,7 +77,7 @@ func TestOptions(t *testing.T) {
 
 // TestOptions_embedded: a server of one's own serves the worker beside its other routes.
 func TestOptions_embedded(t *testing.T) {
-	file := filepath.Join("..", "testdata", "guests", "scenario", "wrangler.toml")
+	file := filepath.Join("..", "..", "testdata", "guests", "scenario", "wrangler.toml")
 	c, err := wrangler.Load(file)
 	require.NoError(t, err)
 	o, err := local.Options(local.Settings{File: file})
