@@ -20,6 +20,7 @@ import (
 	"durago.example/host/kv"
 	"durago.example/host/storage"
 	"durago.example/host/workersapi"
+	"durago.example/host/ws"
 	"durago.example/wasm/abi"
 	"durago.example/wasm/value"
 )
@@ -147,7 +148,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	for range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt,
+		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Dial: dial, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt,
 			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log: func(level int, class, name, event, text string) {
@@ -162,6 +163,15 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	return h, h.startEngine()
+}
+
+// dial opens a socket to the network.
+func dial(ctx context.Context, url string, header http.Header) (bridge.Dialed, *http.Response, error) {
+	c, resp, err := ws.Dial(ctx, url, header)
+	if c == nil { // a nil of its type would be no nil
+		return nil, resp, err
+	}
+	return c, resp, nil
 }
 
 // services are the service bindings as the bridges take them.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"durago.example/host/clock"
@@ -26,6 +27,7 @@ type Options struct {
 	Install    func(*gojs.Realm, *Bridge) error
 	Log        func(level int, class, name, event, text string)
 	HTTP       http.RoundTripper // for outgoing requests
+	Dial       Dial              // for those that ask for a socket
 	RecycleAt  uint64            // bytes of the guest's memory past which it is replaced; 0 never
 	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
 	// may have that wait for a response; 0 is any number.
@@ -50,6 +52,7 @@ type Bridge struct {
 	batch      batch
 	recycling  recycling
 	scratch    []byte // of the value that is on its way to storage
+	dialed     sync.WaitGroup
 }
 
 var (
@@ -83,9 +86,15 @@ func (b *Bridge) Do(f func()) error { return b.iso.Do(f) }
 // Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
 func (b *Bridge) Quiet() bool { return b.iso.Quiet() }
 
-// Close ends the isolate.
+// Close ends the isolate and the sockets of what is left in it.
 func (b *Bridge) Close() {
+	_ = b.Do(func() {
+		for _, s := range b.scopes {
+			s.dropConns()
+		}
+	})
 	b.iso.Close()
+	b.dialed.Wait()
 	if b.sweep != nil {
 		b.sweep.Stop()
 	}
@@ -128,6 +137,8 @@ type scope struct {
 	work    map[uint32]func()
 	kept    int // of it, that must end before the guest may be replaced
 	aborts  map[uint32]context.CancelFunc
+	conns   map[uint32]*durable.Ordinary
+	open    int               // of conns, those of which something may come
 	blocks  map[uint32]*block // by event
 	known   known
 	handles uint32
@@ -147,6 +158,7 @@ type event struct {
 	request *Request
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
+	conn    uint32         // the socket that it was answered with, whose handler may go on
 	source  *durable.Event // what may be delivered again if its handler never began
 	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
 }
@@ -337,6 +349,7 @@ func (s *scope) release(reason error) {
 	for _, f := range s.aborts {
 		f()
 	}
+	s.dropConns()
 	for _, t := range s.stubs {
 		t.drop()
 	}

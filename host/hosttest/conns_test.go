@@ -1,0 +1,227 @@
+package hosttest_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"durago.example/host/hosttest"
+)
+
+// conns are the options of the guest of ordinary sockets.
+func conns() hosttest.Options {
+	return hosttest.Options{Config: "../../testdata/guests/sockets/wrangler.toml", RealTime: true, RecycleAt: 1 << 40}
+}
+
+// ended is what a client gets until its connection ends, and how it ends.
+func ended(t *testing.T, c *websocket.Conn) string {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for texts := ""; ; {
+		_, b, err := c.ReadMessage()
+		var e *websocket.CloseError
+		if errors.As(err, &e) {
+			return fmt.Sprintf("%s%d %q", texts, e.Code, e.Text)
+		}
+		if err != nil {
+			return texts + "1006"
+		}
+		texts += string(b) + ", "
+	}
+}
+
+// noted is what the guest has noted under a name, once that has an end.
+func noted(t *testing.T, h *hosttest.Host, name string) string {
+	t.Helper()
+	var text string
+	h.Unrecorded(func() {
+		require.Eventually(t, func() bool {
+			_, more := h.Fetch("GET", "/log/"+name, "")
+			text = strings.TrimPrefix(strings.TrimSuffix(text+"; "+more, "; "), "; ")
+			return strings.Contains(text, "clean=")
+		}, 5*time.Second, 5*time.Millisecond, "%s: %s", name, h.Log())
+	})
+	return text
+}
+
+// TestConns_closing is who closes an ordinary socket how, of an object and of the front, and what either side sees of it.
+func TestConns_closing(t *testing.T) {
+	t.Parallel()
+	frame := websocket.FormatCloseMessage
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		for _, at := range []string{"accept", "front"} {
+			for i, row := range []struct {
+				name  string
+				texts []string
+				do    func(c *websocket.Conn) error
+			}{
+				{"client: 4003", []string{"hi"}, func(c *websocket.Conn) error { return c.WriteMessage(websocket.CloseMessage, frame(4003, "cc")) }},
+				{"client: no code", nil, func(c *websocket.Conn) error { return c.WriteMessage(websocket.CloseMessage, nil) }},
+				{"client: vanishes", []string{"count"}, func(c *websocket.Conn) error { hear(t, c); return c.NetConn().Close() }},
+				{"server: 4001", []string{"one", "close 4001 srv"}, nil},
+				{"server: no code", []string{"close 0"}, nil},
+				{"server: codes", []string{"close 999", "close 1005", "close 5000", "close 4999"}, nil},
+				{"server: reasons", []string{"close 0 why", "close 1000 " + strings.Repeat("x", 124), "close 1000 " + strings.Repeat("x", 123)}, nil},
+				{"server: panics", []string{"panic"}, nil},
+				{"client: after messages", []string{"a", "count", "b"}, func(c *websocket.Conn) error { return c.WriteMessage(websocket.CloseMessage, frame(1000, "")) }},
+				{"client: while nobody reads", []string{"pause 50", "unread"}, func(c *websocket.Conn) error { return c.WriteMessage(websocket.CloseMessage, frame(1000, "")) }},
+			} {
+				name := fmt.Sprintf("%s%d", at, i)
+				c := h.Dial("/" + at + "/" + name + "?protocol=chat")
+				for _, text := range row.texts {
+					require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte(text)))
+				}
+				if row.do != nil {
+					require.NoError(t, row.do(c))
+				}
+				saw := ended(t, c)
+				if row.name == "server: panics" {
+					h.Record("%s %s: client %s", at, row.name, saw)
+					continue
+				}
+				h.Record("%s %s: client %s; server %s", at, row.name, saw, noted(t, h, name))
+			}
+		}
+	})
+}
+
+// TestConns: what goes over an ordinary socket, and that the answer to it leaves at once.
+func TestConns(t *testing.T) {
+	t.Parallel()
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		for _, at := range []string{"accept", "front"} {
+			d := websocket.Dialer{Subprotocols: []string{"chat"}}
+			c, resp, err := d.Dial("ws"+strings.TrimPrefix(h.URL, "http")+"/"+at+"/talk?protocol=chat", nil)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = c.Close() })
+			h.Record("%s: %d own=%s protocol=%s", at, resp.StatusCode, resp.Header.Get("X-Own"), c.Subprotocol())
+			require.Equal(t, "echo hi", say(t, c, "hi"))
+			require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte{0, 255}))
+			kind, b, err := c.ReadMessage()
+			require.NoError(t, err)
+			h.Record("binary: %d %q", kind, b)
+			h.Record("%s", say(t, c, "wait"))
+			require.Equal(t, "3", say(t, c, "count"), "what a Receive that was given up would have got is not lost")
+			require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("burst 200")))
+			for i := range 200 {
+				require.Equal(t, fmt.Sprint(i), hear(t, c))
+			}
+			for i := range 200 {
+				require.NoError(t, c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "m%d", i)))
+			}
+			for i := range 200 {
+				require.Equal(t, fmt.Sprintf("echo m%d", i), hear(t, c))
+			}
+			require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("bytes 3000000")))
+			_, b, err = c.ReadMessage()
+			require.NoError(t, err)
+			require.Len(t, b, 3_000_000)
+			_, text := h.Fetch("GET", "/accept/plain", "")
+			require.Contains(t, text, "which did not contain the header")
+		}
+	})
+}
+
+// steps is a query of what a guest that dials does.
+func steps(query string, do ...string) string {
+	return query + "&" + url.Values{"do": do}.Encode()
+}
+
+// TestConns_pairs: sockets between programs: front and object, object and object, whose accepting side is of either kind.
+func TestConns_pairs(t *testing.T) {
+	t.Parallel()
+	large := fmt.Sprint(33 << 20)
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		n := 0
+		for _, from := range []string{"frontpair", "pair"} {
+			for _, via := range []string{"accept", "hibernate"} {
+				for _, do := range [][]string{
+					{"send hi", "receive", "send two", "send three", "receive", "receive", "close 4000 bye", "send late", "state", "receive", "receive", "state", "send late"},
+					{"sendbytes " + large, "receive", "close 1000", "receive"},
+					{"close 0", "receive"},
+					{"close 1005", "close 0 why", "close 1000", "close 999", "receive"},
+				} {
+					n++
+					name := fmt.Sprintf("p%d", n)
+					h.Record("%s", name)
+					h.Fetch("GET", "/"+from+"/"+name+"?"+steps("via="+via+"&protocol=chat&to="+name+"b", do...), "")
+					h.Record("other side: %s", noted(t, h, name))
+				}
+			}
+			n++
+			name := fmt.Sprintf("p%d", n)
+			h.Fetch("GET", "/"+from+"/"+name+"?"+steps("via=accept&to="+name+"b", "send close 4001 srv", "receive", "state", "send late"), "")
+			h.Record("closed by an ordinary one: %s", noted(t, h, name))
+			h.Fetch("GET", "/"+from+"/"+name+"?"+steps("via=hibernate&to="+name+"b", "send close", "receive", "state", "send late"), "")
+			h.Record("closed by a hibernatable one: %s", noted(t, h, name))
+			h.Fetch("GET", "/"+from+"/"+name+"?"+steps("via=refuse&to="+name+"b"), "")
+			h.Fetch("GET", "/"+from+"/"+name+"?"+steps("via=abort&to="+name+"b"), "")
+		}
+		h.Fetch("GET", "/fetched/lonely", "")
+		h.Record("taken by nobody: %s", noted(t, h, "lonely"))
+	})
+}
+
+// TestConns_dial: sockets to the network, from the front and from an object.
+func TestConns_dial(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
+		u := websocket.Upgrader{Subprotocols: []string{"chat"}, EnableCompression: true}
+		c, err := u.Upgrade(w, r, http.Header{"X-Own": {"server"}})
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for {
+			kind, b, err := c.ReadMessage()
+			if err != nil {
+				return
+			}
+			switch string(b) {
+			case "close":
+				_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4005, "server"))
+			case "vanish":
+				return
+			case "headers":
+				b = fmt.Appendf(nil, "%v %v %v", r.Header["Origin"], r.Header["Sec-Websocket-Extensions"], r.Header["Sec-Websocket-Protocol"])
+				fallthrough
+			default:
+				_ = c.WriteMessage(kind, b)
+			}
+		}
+	})
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ws", http.StatusFound) })
+	mux.HandleFunc("/no", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not today", http.StatusForbidden) })
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		for _, from := range []string{"frontdial", "dial"} {
+			for _, row := range []struct {
+				path string
+				do   []string
+			}{
+				{"/ws", []string{"send hi", "receive", "sendbytes 1000", "receive", "send headers", "receive", "close 4000 bye", "receive", "state"}},
+				{"/ws", []string{"send close", "receive", "send late", "state"}},
+				{"/ws", []string{"send vanish", "receive", "send late", "state"}},
+				{"/away", nil},
+				{"/no", nil},
+			} {
+				var text string
+				h.Unrecorded(func() { // the URL has a port that is never the same
+					q := url.Values{"url": {server.URL + row.path}, "protocol": {"chat"}}.Encode()
+					_, text = h.Fetch("GET", "/"+from+"/d?"+steps("x=", row.do...)+"&"+q, "")
+				})
+				h.Record("%s %s: %s", from, row.path, text)
+			}
+		}
+	})
+}
