@@ -115,7 +115,9 @@ func (s *Ordinary) Lost() bool { return s.lost }
 func (s *Ordinary) Drop() {
 	s.Forget()
 	s.closed = true
-	s.with(func(c Conn) { c.Drop() })
+	if !s.over { // else the connection ends once the answer has left
+		s.with(func(c Conn) { c.Drop() })
+	}
 	s.finish()
 }
 

@@ -6,7 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,10 +32,10 @@ func ended(t *testing.T, c *websocket.Conn) string {
 	for texts := ""; ; {
 		_, b, err := c.ReadMessage()
 		var e *websocket.CloseError
-		if errors.As(err, &e) {
+		if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
 			return fmt.Sprintf("%s%d %q", texts, e.Code, e.Text)
 		}
-		if err != nil {
+		if err != nil { // without a close frame
 			return texts + "1006"
 		}
 		texts += string(b) + ", "
@@ -222,6 +226,136 @@ func TestConns_dial(t *testing.T) {
 				})
 				h.Record("%s %s: %s", from, row.path, text)
 			}
+		}
+	})
+}
+
+// silent is a server of sockets that says nothing, and closes when it is told to.
+func silent(t *testing.T) (url string, end func()) {
+	t.Helper()
+	ending := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		<-ending
+		_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1001, "over"))
+		_ = c.Close()
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, sync.OnceFunc(func() { close(ending) })
+}
+
+// TestConns_memory: an object stays in memory while it has an ordinary socket, of Accept or of Dial, though its handler has
+// returned; one whose sockets are hibernatable does not.
+func TestConns_memory(t *testing.T) {
+	t.Parallel()
+	options := conns()
+	options.Isolates, options.IdleAfter = 1, 10*time.Second
+	options.RealTime = hosttest.WorkerdPath() != ""
+	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
+		server, end := silent(t)
+		defer end()
+		names := []string{"none", "hibernatable", "accepted", "left", "dialled", "pair", "pairs"}
+		born := func() (list []string) {
+			h.Unrecorded(func() {
+				for _, name := range names {
+					_, n := h.Fetch("GET", "/born/"+name, "")
+					list = append(list, n)
+				}
+			})
+			return list
+		}
+		open := []*websocket.Conn{h.Dial("/hibernate/hibernatable"), h.Dial("/accept/accepted"), h.Dial("/accept/left")}
+		require.NoError(t, open[2].WriteMessage(websocket.TextMessage, []byte("leave")))
+		h.Unrecorded(func() {
+			h.Fetch("GET", "/keep/dialled?url="+server, "")
+			h.Fetch("GET", "/keep/pair?via=accept&to=pairs", "")
+		})
+		first := born()
+		stayed := func() {
+			for i, n := range born() {
+				h.Record("%s stayed: %v", names[i], n == first[i])
+				first[i] = n
+			}
+		}
+		h.Wait(12 * time.Second)
+		stayed()
+		for _, c := range open {
+			require.NoError(t, c.Close())
+		}
+		end()
+		h.Fetch("GET", "/accept/none", "")
+		h.Wait(12 * time.Second)
+		h.Record("after the sockets")
+		stayed()
+	})
+}
+
+// TestConns_end: a socket ends with whoever has it, and the other side sees that it vanished.
+func TestConns_end(t *testing.T) {
+	t.Parallel()
+	options := conns()
+	options.Isolates = 2
+	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
+		for _, via := range []string{"accept", "hibernate"} {
+			name := "end" + via
+			c := h.Dial("/" + via + "/" + name)
+			require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte("hi")))
+			require.Equal(t, "hi", hear(t, c))
+			h.Unrecorded(func() { h.Fetch("GET", "/keep/of"+name+"?via="+via+"&to="+name, "") })
+			h.Fetch("GET", "/abort/"+name, "")
+			h.Record("%s, aborted: client %s; object %s", via, ended(t, c), noted(t, h, "of"+name))
+		}
+		c := h.Dial("/accept/gone")
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("leave")))
+		require.NoError(t, c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4000, "bye")))
+		h.Record("nobody reads any more: %s", ended(t, c))
+		f := h.Dial("/front/gone")
+		require.NoError(t, f.WriteMessage(websocket.TextMessage, []byte("leave")))
+		require.NoError(t, f.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4000, "bye")))
+		h.Record("nor of the front: %s", ended(t, f))
+	})
+}
+
+// TestConns_deflate: a client that offers to deflate messages may, however large they get.
+func TestConns_deflate(t *testing.T) {
+	t.Parallel()
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		d := websocket.Dialer{EnableCompression: true}
+		for _, at := range []string{"accept", "front", "hibernate"} {
+			c, resp, err := d.Dial("ws"+strings.TrimPrefix(h.URL, "http")+"/"+at+"/deflate"+at, nil)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = c.Close() })
+			agreed, _, _ := strings.Cut(resp.Header.Get("Sec-WebSocket-Extensions"), ";")
+			h.Record("%s: %s", at, agreed)
+			text := strings.Repeat("deflate ", 10_000)
+			for range 3 {
+				require.Contains(t, say(t, c, text), text)
+			}
+			if at == "hibernate" {
+				continue
+			}
+			zeroes := make([]byte, 33<<20)
+			require.NoError(t, c.WriteMessage(websocket.BinaryMessage, zeroes))
+			h.Record("%s: client %s; server %s", at, ended(t, c), noted(t, h, "deflate"+at))
+		}
+	})
+}
+
+// TestConns_node: ws, the client of Node.js, sees of both runtimes the same.
+func TestConns_node(t *testing.T) {
+	t.Parallel()
+	node, module := os.Getenv("DURAGO_NODE"), filepath.Join(filepath.Dir(os.Getenv("DURAGO_WRANGLER")), "ws", "wrapper.mjs")
+	if node == "" {
+		t.Skip("DURAGO_NODE and DURAGO_WRANGLER are not set")
+	}
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		for _, at := range []string{"accept", "front", "hibernate"} {
+			out, err := exec.CommandContext(t.Context(), node, "../../testdata/scripts/sockets.mjs", module, "ws"+strings.TrimPrefix(h.URL, "http")+"/"+at+"/node").CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			h.Record("%s\n%s", at, out)
 		}
 	})
 }

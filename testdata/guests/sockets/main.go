@@ -130,11 +130,15 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = answer(w, r, func() (*objects.Conn, *http.Response, error) {
 			return objects.Dial(ctx, request(r, r.URL.Query().Get("url")))
 		})
-	case "keep": // a socket to the network that outlives its event
-		var c *objects.Conn
-		if c, _, err = objects.Dial(ctx, request(r, r.URL.Query().Get("url"))); err == nil {
-			p.state.Go(func(ctx context.Context) { note(name, "%s", last(c.Receive(ctx))) })
-		}
+	case "keep": // a socket to the network, or to an object, that outlives its event
+		err = p.keep(name, func() (*objects.Conn, *http.Response, error) {
+			q := r.URL.Query()
+			if url := q.Get("url"); url != "" {
+				return objects.Dial(ctx, request(r, url))
+			}
+			stub := objects.NamespaceOf(ctx, "PEER").GetByName(q.Get("to"))
+			return stub.Dial(ctx, request(r, "http://object/"+q.Get("via")+"/"+q.Get("to")))
+		})
 	case "born": // the same while the object stays in memory
 		fmt.Fprint(w, p.born)
 	case "abort":
@@ -147,6 +151,23 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
+}
+
+// keep dials, and has a goroutine note how the socket ends.
+func (p *Peer) keep(name string, dial func() (*objects.Conn, *http.Response, error)) error {
+	c, _, err := dial()
+	if err != nil {
+		return err
+	}
+	p.state.Go(func(ctx context.Context) {
+		for {
+			if m, err := c.Receive(ctx); err != nil {
+				note(name, "%s", last(m, err))
+				return
+			}
+		}
+	})
+	return nil
 }
 
 // WebSocketMessage echoes, and closes if it is told to.
