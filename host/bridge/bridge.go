@@ -114,6 +114,15 @@ func (b *Bridge) Links() (lent, stubs, streams int) {
 	return lent, stubs, streams
 }
 
+// Conns is how many ordinary sockets the guest has. Loop only.
+func (b *Bridge) Conns() int {
+	n := 0
+	for _, s := range b.scopes {
+		n += len(s.conns)
+	}
+	return n
+}
+
 // Stat is a number about the guest. Loop only.
 func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
 
