@@ -359,3 +359,23 @@ func TestConns_node(t *testing.T) {
 		}
 	})
 }
+
+// TestConns_sections: a socket that was dialled within a critical section is read there.
+func TestConns_sections(t *testing.T) {
+	t.Parallel()
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		h.Fetch("GET", "/section/in?"+steps("to=other", "send hi", "receive", "close 1000", "receive"), "")
+		c := h.Dial("/accept/outside")
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("section")))
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("hello")))
+		h.Diverges("What an ordinary socket brings during a critical section", func() {
+			if h.Workerd() { // it would wait for 30 s, and be reset
+				_ = c.SetReadDeadline(time.Now().Add(time.Second))
+				_, b, err := c.ReadMessage()
+				require.Error(t, err, "%s", b)
+				return
+			}
+			require.Equal(t, "inside: hello", hear(t, c))
+		})
+	})
+}

@@ -46,7 +46,7 @@ func front(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch verb {
 	case "front":
-		err = serve(w, r, name)
+		err = serve(w, r, nil, name)
 	case "frontpair":
 		q := r.URL.Query()
 		err = answer(w, r, func() (*objects.Conn, *http.Response, error) {
@@ -116,7 +116,7 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch verb {
 	case "accept":
-		err = serve(w, r, name)
+		err = serve(w, r, p.state, name)
 	case "hibernate":
 		_, err = p.state.AcceptWebSocket(w, r, &objects.AcceptOptions{Tags: []string{name}, Protocol: r.URL.Query().Get("protocol")})
 	case "refuse":
@@ -129,6 +129,13 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "dial":
 		err = answer(w, r, func() (*objects.Conn, *http.Response, error) {
 			return objects.Dial(ctx, request(r, r.URL.Query().Get("url")))
+		})
+	case "section": // dials within a critical section, as a constructor may
+		err = p.state.BlockConcurrencyWhile(ctx, func(ctx context.Context) error {
+			stub := objects.NamespaceOf(ctx, "PEER").GetByName(r.URL.Query().Get("to"))
+			return answer(w, r, func() (*objects.Conn, *http.Response, error) {
+				return stub.Dial(ctx, request(r, "http://object/accept/"+name))
+			})
 		})
 	case "keep": // a socket to the network, or to an object, that outlives its event
 		err = p.keep(name, func() (*objects.Conn, *http.Response, error) {

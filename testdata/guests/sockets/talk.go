@@ -12,8 +12,8 @@ import (
 	"durago.example/objects"
 )
 
-// serve accepts a socket and does what its messages say; what came of it is noted at the end.
-func serve(w http.ResponseWriter, r *http.Request, name string) error {
+// serve accepts a socket, of an object or of the front, and does what its messages say; what came of it is noted at the end.
+func serve(w http.ResponseWriter, r *http.Request, state *objects.State, name string) error {
 	c, err := objects.Accept(w, r, &objects.AcceptOptions{Protocol: r.URL.Query().Get("protocol"), Header: http.Header{"X-Own": {"yes"}}})
 	if err != nil {
 		return err
@@ -57,6 +57,11 @@ func serve(w http.ResponseWriter, r *http.Request, name string) error {
 			_, gaveUp := c.Receive(short)
 			cancel()
 			err = c.Send(objects.Text("waited: " + gaveUp.Error()))
+		case verb == "section": // which began after the socket was accepted
+			err = state.BlockConcurrencyWhile(ctx, func(ctx context.Context) error {
+				m, err := c.Receive(ctx)
+				return errors.Join(err, c.Send(objects.Text("inside: "+string(m.Data))))
+			})
 		case verb == "burst":
 			size, _ := strconv.Atoi(arg)
 			for i := range size {
