@@ -45,7 +45,9 @@ func (s *scope) newConn(accepted bool) (handle uint32, c *durable.Ordinary) {
 		release()
 		if lasts {
 			s.live--
-			_ = s.b.Do(func() { s.b.Idle(s.id) }) // after the guest has been told
+			if s.object == nil {
+				_ = s.b.Do(func() { s.b.Idle(s.id) })
+			}
 		}
 	}})
 	if s.conns == nil {
