@@ -571,8 +571,8 @@ class Conn {
     ws.addEventListener("close", ({ code, reason, wasClean }) => this.end(code, reason, wasClean));
     ws.addEventListener("error", ({ error, message }) => {
       const [, code, reason] = PROTOCOL_ERROR.exec(message) ?? PROTOCOL_ERROR.exec(error?.message) ?? [];
-      if (code === undefined) this.end(1006, VANISHED, false);
-      else this.end(+code, reason, false);
+      if (code !== undefined) this.end(+code, reason, false);
+      else setTimeout(() => this.end(1006, VANISHED, false), GRACE); // what was sent did not arrive; a close may still come
     });
     ws.accept();
   }
@@ -609,6 +609,7 @@ class Conn {
   }
 }
 
+const GRACE = 1000; // ms
 const VANISHED = "WebSocket disconnected without sending Close frame.";
 const PROTOCOL_ERROR = /protocolError\.statusCode = (\d+); protocolError\.description = (.*)/;
 

@@ -88,12 +88,10 @@ func (b *Bridge) Quiet() bool { return b.iso.Quiet() }
 
 // Close ends the isolate and the sockets of what is left in it.
 func (b *Bridge) Close() {
-	_ = b.Do(func() {
-		for _, s := range b.scopes {
-			s.dropConns()
-		}
-	})
 	b.iso.Close()
+	for _, s := range b.scopes { // the loop has ended
+		s.dropConns()
+	}
 	b.dialed.Wait()
 	if b.sweep != nil {
 		b.sweep.Stop()

@@ -146,7 +146,7 @@ func TestConns_pairs(t *testing.T) {
 	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
 		n := 0
 		for _, from := range []string{"frontpair", "pair"} {
-			for _, via := range []string{"accept", "hibernate"} {
+			for _, via := range []string{"accept", "hibernate", "desk"} {
 				for _, do := range [][]string{
 					{"send hi", "receive", "send two", "send three", "receive", "receive", "close 4000 bye", "send late", "state", "receive", "receive", "state", "send late"},
 					{"sendbytes " + large, "receive", "close 1000", "receive"},
@@ -378,4 +378,25 @@ func TestConns_sections(t *testing.T) {
 			require.Equal(t, "inside: hello", hear(t, c))
 		})
 	})
+}
+
+// TestConns_stop: with the host all sockets end.
+func TestConns_stop(t *testing.T) {
+	t.Parallel()
+	h := hosttest.Start(t, conns())
+	server, end := silent(t)
+	defer end()
+	var open []*websocket.Conn
+	for _, at := range []string{"accept", "front", "hibernate"} {
+		c := h.Dial("/" + at + "/stop")
+		require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte("hi")))
+		require.Equal(t, "hi", hear(t, c))
+		open = append(open, c)
+	}
+	h.Fetch("GET", "/keep/dialled?url="+server, "")
+	h.Fetch("GET", "/keep/pair?via=accept&to=other", "")
+	h.Stop()
+	for _, c := range open {
+		require.Equal(t, "1006", ended(t, c))
+	}
 }

@@ -16,8 +16,9 @@ import (
 
 func main() {
 	objects.Run(objects.Program{
-		Classes: []*objects.Class{objects.NewClass("Peer", newPeer)},
-		Fetch:   http.HandlerFunc(front),
+		Classes:  []*objects.Class{objects.NewClass("Peer", newPeer)},
+		Fetch:    http.HandlerFunc(front),
+		Services: []*objects.Service{objects.NewService("Desk", func(context.Context) (*desk, error) { return &desk{}, nil })},
 	})
 }
 
@@ -49,6 +50,9 @@ func front(w http.ResponseWriter, r *http.Request) {
 		err = serve(w, r, nil, name)
 	case "frontpair":
 		q := r.URL.Query()
+		if q.Get("via") == "desk" {
+			stub = objects.ServiceOf(r.Context(), "DESK")
+		}
 		err = answer(w, r, func() (*objects.Conn, *http.Response, error) {
 			return stub.Dial(r.Context(), request(r, "http://object/"+q.Get("via")+"/"+name+"?"+r.URL.RawQuery))
 		})
@@ -76,6 +80,16 @@ func front(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		http.Error(w, "front: "+err.Error(), http.StatusBadGateway)
+	}
+}
+
+// desk is an entrypoint that accepts sockets.
+type desk struct{}
+
+func (*desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, name := parts(r)
+	if err := serve(w, r, nil, name); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
 
@@ -123,6 +137,9 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no sockets here", http.StatusTeapot)
 	case "pair":
 		stub := objects.NamespaceOf(ctx, "PEER").GetByName(r.URL.Query().Get("to"))
+		if r.URL.Query().Get("via") == "desk" {
+			stub = objects.ServiceOf(ctx, "DESK")
+		}
 		err = answer(w, r, func() (*objects.Conn, *http.Response, error) {
 			return stub.Dial(ctx, request(r, "http://object/"+r.URL.Query().Get("via")+"/"+name))
 		})
