@@ -344,6 +344,22 @@ func TestConns_deflate(t *testing.T) {
 	})
 }
 
+// TestConns_large: a client's message may have 32 MiB, and not a byte more.
+func TestConns_large(t *testing.T) {
+	t.Parallel()
+	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+		for _, at := range []string{"accept", "front"} {
+			c := h.Dial("/" + at + "/large" + at)
+			require.NoError(t, c.WriteMessage(websocket.BinaryMessage, make([]byte, 32<<20)))
+			require.Equal(t, "got 33554432", hear(t, c))
+			_ = c.WriteMessage(websocket.BinaryMessage, make([]byte, 32<<20+1))
+			saw, _, _ := strings.Cut(ended(t, c), ": 33554433") // only workerd counts
+			server, _, _ := strings.Cut(noted(t, h, "large"+at), ": 33554433")
+			h.Record("%s: client %.26s; server %.26s", at, saw, server)
+		}
+	})
+}
+
 // TestConns_node: ws, the client of Node.js, sees of both runtimes the same.
 func TestConns_node(t *testing.T) {
 	t.Parallel()

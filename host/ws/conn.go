@@ -76,7 +76,6 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 
 // newConn takes over a connection that is open.
 func newConn(c *websocket.Conn) *Conn {
-	c.SetReadLimit(MaxMessage)
 	conn := &Conn{c: c, wake: make(chan struct{}, 1), writer: make(chan struct{})}
 	c.SetPingHandler(func(data string) error {
 		conn.push(frame{websocket.PongMessage, []byte(data)})
@@ -99,13 +98,12 @@ func (c *Conn) Serve(h Handler) {
 			if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
 				code, reason, clean = e.Code, e.Text, true
 			}
-			switch { // gorilla has told the client
-			case errors.Is(err, errInflated):
+			switch {
+			case errors.Is(err, errTooLarge):
 				code, reason = websocket.CloseMessageTooBig, err.Error()
 				c.Close(code, reason)
-			case errors.Is(err, websocket.ErrReadLimit):
-				code, reason = websocket.CloseMessageTooBig, "Message is too large"
 			case e == nil && strings.HasPrefix(err.Error(), "websocket: "):
+				// gorilla has told the client
 				code, reason = websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: ")
 			}
 			h.Gone(code, reason, clean)
@@ -125,10 +123,9 @@ func (c *Conn) Serve(h Handler) {
 	<-c.writer
 }
 
-// errInflated says that a message is too large once it is inflated; what came was not.
-var errInflated = errors.New("Message is too large")
+var errTooLarge = errors.New("Message is too large")
 
-// read reads the next message.
+// read reads the next message. What it is inflated counts, which gorilla's own limit would not.
 func (c *Conn) read() (kind int, data []byte, err error) {
 	kind, r, err := c.c.NextReader()
 	if err != nil {
@@ -136,7 +133,7 @@ func (c *Conn) read() (kind int, data []byte, err error) {
 	}
 	data, err = io.ReadAll(io.LimitReader(r, MaxMessage+1))
 	if err == nil && len(data) > MaxMessage {
-		err = errInflated
+		err = errTooLarge
 	}
 	return kind, data, err
 }
