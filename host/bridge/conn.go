@@ -21,7 +21,18 @@ type Dialed interface {
 	Drop()
 }
 
-var errConnClosed = errors.New("this WebSocket is closed")
+var (
+	errConnClosed = errors.New("this WebSocket is closed")
+	errConns      = errors.New("only 32768 websockets can be open on a single Durable Object instance")
+)
+
+// roomForConn tells whether one more socket may be open: the bound is that of hibernatable ones, counted apart, as on Cloudflare.
+func (s *scope) roomForConn() error {
+	if s.open >= durable.MaxSockets {
+		return errConns
+	}
+	return nil
+}
 
 // newConn makes an ordinary socket of the scope. While it is open its object stays in memory; of a request it is what was
 // accepted that makes the context last.
@@ -120,6 +131,9 @@ func (s *scope) acceptConn(token uint32, frame, dst []byte) ([]byte, error) {
 	if r.Err() != nil {
 		return dst, r.Err()
 	}
+	if err := s.roomForConn(); err != nil {
+		return dst, err
+	}
 	handle, c := s.newConn(true)
 	resp.Socket, e.conn = c, handle
 	if s.object != nil {
@@ -182,6 +196,9 @@ func (s *scope) answered(token uint32, q *Request, resp *Response, err error, c 
 			drop()
 		case err != nil:
 			s.complete(token, nil, err)
+		case q.upgrade && s.roomForConn() != nil:
+			drop()
+			s.complete(token, nil, s.roomForConn())
 		case q.upgrade && (c != nil || resp.Socket != nil):
 			handle, own := s.newConn(false)
 			if c != nil {

@@ -416,3 +416,13 @@ func TestConns_stop(t *testing.T) {
 		require.Equal(t, "1006", ended(t, c))
 	}
 }
+
+// TestConns_many: an object may have 32,768 ordinary sockets, as many as it may have hibernatable ones.
+func TestConns_many(t *testing.T) {
+	t.Parallel()
+	h := hosttest.Start(t, conns())
+	_, text := h.Fetch("GET", "/many/m?n=32768", "")
+	require.Equal(t, "32768, then only 32768 websockets can be open on a single Durable Object instance", text)
+	_, text = h.Fetch("GET", "/many/m?n=10", "")
+	require.Empty(t, text, "they are closed")
+}

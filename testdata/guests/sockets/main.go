@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -163,6 +164,21 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			stub := objects.NamespaceOf(ctx, "PEER").GetByName(q.Get("to"))
 			return stub.Dial(ctx, request(r, "http://object/"+q.Get("via")+"/"+q.Get("to")))
 		})
+	case "many": // sockets to one object, and another beyond
+		n, _ := strconv.Atoi(r.URL.Query().Get("n"))
+		list := make([]*objects.Conn, 0, n+1)
+		for i := range n + 1 {
+			to := objects.NamespaceOf(ctx, "PEER").GetByName(fmt.Sprint(name, i/n))
+			c, _, err := to.Dial(ctx, request(r, "http://object/hibernate/many"))
+			if err != nil {
+				fmt.Fprintf(w, "%d, then %v", i, err)
+				break
+			}
+			list = append(list, c)
+		}
+		for _, c := range list {
+			_ = c.Close(1000, "")
+		}
 	case "born": // the same while the object stays in memory
 		fmt.Fprint(w, p.born)
 	case "abort":
