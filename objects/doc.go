@@ -25,5 +25,10 @@
 // A WebSocket belongs to the runtime: it calls the object's handlers, and the object may leave memory under it. A Conn is read in
 // a loop, and keeps the object in memory: Accept answers a client with one, Dial and Stub.Dial open one.
 //
+// # What is missing
+//
+// Facets (ctx.facets), containers and read replication of the platform have nothing here: what a program does not name it cannot
+// use, and a data directory that holds facets is refused.
+//
 // The package compiles natively too, for tests and shared code; Run alone needs the runtime.
 package objects

@@ -57,7 +57,7 @@ func (s *scope) newConn(accepted bool) (handle uint32, c *durable.Ordinary) {
 		if lasts {
 			s.live--
 			if s.object == nil {
-				_ = s.b.Do(func() { s.b.Idle(s.id) })
+				_ = s.b.Do(s.settle)
 			}
 		}
 	}})
@@ -66,6 +66,14 @@ func (s *scope) newConn(accepted bool) (handle uint32, c *durable.Ordinary) {
 	}
 	s.conns[handle] = c
 	return handle, c
+}
+
+// settle ends a request's scope if that was all.
+func (s *scope) settle() {
+	if s.here() {
+		s.b.Idle(s.id)
+		s.b.willRest()
+	}
 }
 
 // dropConns ends the sockets of a scope that is gone.
@@ -136,12 +144,7 @@ func (s *scope) acceptConn(token uint32, frame, dst []byte) ([]byte, error) {
 	}
 	handle, c := s.newConn(true)
 	resp.Socket, e.conn = c, handle
-	if s.object != nil {
-		if s.work == nil {
-			s.work = map[uint32]func(){}
-		}
-		s.work[handling(handle)] = s.object.Hold()
-	}
+	s.begin(handling(handle), true)
 	done := e.done
 	e.done = func(any, error) {}
 	s.output(func(err error) {
@@ -159,12 +162,7 @@ func (s *scope) acceptConn(token uint32, frame, dst []byte) ([]byte, error) {
 func handling(conn uint32) uint32 { return abi.LinkGiven | conn }
 
 // handled is told that the handler that accepted a socket has returned.
-func (s *scope) handled(conn uint32) {
-	if f := s.work[handling(conn)]; f != nil {
-		delete(s.work, handling(conn))
-		f()
-	}
-}
+func (s *scope) handled(conn uint32) { s.workDone(handling(conn)) }
 
 func receivedFrame(m durable.Received) []byte {
 	switch {
@@ -192,7 +190,7 @@ func (s *scope) answered(token uint32, q *Request, resp *Response, err error, c 
 		_, wanted := s.aborts[token]
 		delete(s.aborts, token)
 		switch {
-		case !wanted || b.scopes[s.id] != s:
+		case !wanted || !s.here():
 			drop()
 		case err != nil:
 			s.complete(token, nil, err)
@@ -202,7 +200,7 @@ func (s *scope) answered(token uint32, q *Request, resp *Response, err error, c 
 		case q.upgrade && (c != nil || resp.Socket != nil):
 			handle, own := s.newConn(false)
 			if c != nil {
-				b.dialed.Go(func() { c.Join(own) })
+				b.guests.dialed.Go(func() { c.Join(own) })
 			} else {
 				durable.Join(own, resp.Socket)
 			}

@@ -163,7 +163,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 		s.abortable(token, t.send(s, q, func(v any, err error) {
 			_ = s.b.Do(func() {
 				delete(s.aborts, token)
-				if err == nil && s.b.scopes[s.id] == s {
+				if err == nil && s.here() {
 					done := e.done
 					e.done = func(any, error) {}
 					s.output(func(err error) {

@@ -20,9 +20,16 @@ import (
 	"durago.example/host/hosttest"
 )
 
-// conns are the options of the guest of ordinary sockets.
+// conns are the options of the guest of ordinary sockets, whose notes are its instance's.
 func conns() hosttest.Options {
-	return hosttest.Options{Config: "../../testdata/guests/sockets/wrangler.toml", RealTime: true, RecycleAt: 1 << 40}
+	return hosttest.Options{Config: "../../testdata/guests/sockets/wrangler.toml", RealTime: true, RecycleAt: 1 << 40, SharedMemory: true}
+}
+
+// apart are conns for a scenario that reads no notes.
+func apart() hosttest.Options {
+	o := conns()
+	o.SharedMemory = false
+	return o
 }
 
 // ended is what a client gets until its connection ends, and how it ends.
@@ -100,7 +107,7 @@ func TestConns_closing(t *testing.T) {
 // TestConns: what goes over an ordinary socket, and that the answer to it leaves at once.
 func TestConns(t *testing.T) {
 	t.Parallel()
-	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, apart(), func(t *testing.T, h *hosttest.Host) {
 		for _, at := range []string{"accept", "front"} {
 			d := websocket.Dialer{Subprotocols: []string{"chat"}}
 			c, resp, err := d.Dial("ws"+strings.TrimPrefix(h.URL, "http")+"/"+at+"/talk?protocol=chat", nil)
@@ -207,7 +214,7 @@ func TestConns_dial(t *testing.T) {
 	mux.HandleFunc("/no", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not today", http.StatusForbidden) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, apart(), func(t *testing.T, h *hosttest.Host) {
 		for _, from := range []string{"frontdial", "dial"} {
 			for _, row := range []struct {
 				path string
@@ -367,7 +374,7 @@ func TestConns_node(t *testing.T) {
 	if node == "" {
 		t.Skip("DURAGO_NODE and DURAGO_WRANGLER are not set")
 	}
-	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, apart(), func(t *testing.T, h *hosttest.Host) {
 		for _, at := range []string{"accept", "front", "hibernate"} {
 			out, err := exec.CommandContext(t.Context(), node, "../../testdata/scripts/sockets.mjs", module, "ws"+strings.TrimPrefix(h.URL, "http")+"/"+at+"/node").CombinedOutput()
 			require.NoError(t, err, "%s", out)
@@ -379,7 +386,7 @@ func TestConns_node(t *testing.T) {
 // TestConns_sections: a socket that was dialled within a critical section is read there.
 func TestConns_sections(t *testing.T) {
 	t.Parallel()
-	hosttest.Each(t, conns(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, apart(), func(t *testing.T, h *hosttest.Host) {
 		h.Fetch("GET", "/section/in?"+steps("to=other", "send hi", "receive", "close 1000", "receive"), "")
 		c := h.Dial("/accept/outside")
 		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("section")))

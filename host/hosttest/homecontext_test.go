@@ -128,7 +128,7 @@ func TestHomeContext_wakes(t *testing.T) {
 			h.Record("%s: every wake in its own context", path)
 		}
 		unharmed(t, h)
-	})
+	}, sharedMemory)
 }
 
 // resetting makes connections that end with a reset: workerd takes a mere end of input for a half-closed connection and

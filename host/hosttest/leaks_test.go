@@ -29,9 +29,10 @@ type held struct {
 func holds(t *testing.T, h *hosttest.Host) (n held) {
 	t.Helper()
 	h.Settle()
-	for _, b := range h.Bridges() {
+	for _, g := range h.Guests() {
 		c := make(chan held, 1)
-		require.NoError(t, b.Do(func() {
+		require.NoError(t, g.Do(func() {
+			b := g.Present()
 			c <- held{inGuest: int(b.Stat(abi.StatGoroutines)), contexts: int(b.Stat(abi.StatContexts)), conns: b.Conns(), memory: int(b.Stat(abi.StatHeap))}
 		}))
 		got := <-c

@@ -25,10 +25,16 @@ func scenario(t *testing.T, change ...func(*hosttest.Options)) *hosttest.Host {
 func realTime(o *hosttest.Options) { o.RealTime = true }
 
 // both runs a portable scenario on the host and on workerd.
-func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
+func both(t *testing.T, f func(t *testing.T, h *hosttest.Host), change ...func(*hosttest.Options)) {
 	t.Helper()
-	hosttest.Each(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1}, f)
+	o := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1}
+	for _, f := range change {
+		f(&o)
+	}
+	hosttest.Each(t, o, f)
 }
+
+func sharedMemory(o *hosttest.Options) { o.SharedMemory = true }
 
 // get fetches a path in the background and returns what its answer will be.
 func get(t *testing.T, h *hosttest.Host, path string) <-chan string {

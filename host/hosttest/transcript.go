@@ -90,27 +90,27 @@ func inModule(t testing.TB, path ...string) string {
 // recording tells whether transcripts of workerd are written rather than compared.
 func recording() bool { return os.Getenv("DURAGO_RECORD") != "" }
 
-// Each runs a scenario on the host and, if WorkerdPath is set, on workerd. What the scenario saw must be equal, and
+// Each runs a scenario on the host and, if WorkerdPath is set, on workerd, and on both again with OwnInstance. What the scenario saw must be equal, and
 // equal to the transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from
 // workerd.
 func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	t.Helper()
 	file := inModule(t, "testdata", "transcripts", strings.ReplaceAll(t.Name(), "/", "-")+".txt")
 	var seen []string
-	run := func(name string, workerd bool) bool {
+	run := func(name string, workerd, again bool) bool {
 		return t.Run(name, func(t *testing.T) {
 			o := o
-			o.Workerd = workerd
+			o.Workerd, o.OwnInstance = workerd, o.OwnInstance || again
 			h := Start(t, o)
 			scenario(t, h)
 			lines := h.transcript.lines
-			if workerd {
+			if workerd || again {
 				report(t, "the host", seen, lines)
 			} else {
 				seen = lines
 			}
 			switch want, err := os.ReadFile(file); {
-			case recording() && workerd:
+			case recording() && workerd && !again:
 				if err := write(file, lines); err != nil {
 					t.Error(err)
 				}
@@ -122,8 +122,15 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 			}
 		})
 	}
-	if run("host", false) && WorkerdPath() != "" {
-		run("workerd", true)
+	if !run("host", false, false) {
+		return
+	}
+	once := o.SharedMemory || o.OwnInstance
+	if !once {
+		run("host, own instances", false, true)
+	}
+	if WorkerdPath() != "" && run("workerd", true, false) && !once {
+		run("workerd, own instances", true, true)
 	}
 }
 

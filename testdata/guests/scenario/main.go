@@ -26,6 +26,9 @@ func main() {
 	})
 }
 
+// version is what a test changes in the compiled program to have another one.
+const version = "version one"
+
 // Home is the object.
 type Home struct {
 	state *objects.State
@@ -200,6 +203,8 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	switch verb {
 	case "touch":
 		fmt.Fprintf(w, `{"calls":%d}`, h.calls)
+	case "version":
+		fmt.Fprint(w, version)
 	case "count":
 		n, err := h.increment()
 		fmt.Fprintf(w, "%d", n)
