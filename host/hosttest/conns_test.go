@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"durago.example/build/wrangler"
 	"durago.example/host/hosttest"
 )
 
@@ -432,4 +433,53 @@ func TestConns_many(t *testing.T) {
 	require.Equal(t, "32768, then only 32768 websockets can be open on a single Durable Object instance", text)
 	_, text = h.Fetch("GET", "/many/m?n=10", "")
 	require.Empty(t, text, "they are closed")
+}
+
+// TestConns_update: sockets go on with the program that they began with, for as long as what else is under way.
+func TestConns_update(t *testing.T) {
+	t.Parallel()
+	options := conns()
+	options.RealTime, options.Isolates = false, 1
+	h := hosttest.Start(t, options)
+	c, err := wrangler.Load(options.Config)
+	require.NoError(t, err)
+	echoes := func(c *websocket.Conn) bool {
+		require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte("hi")))
+		return hear(t, c) == "hi"
+	}
+	object, front, closed := h.Dial("/accept/a"), h.Dial("/front/a"), h.Dial("/front/b")
+	all := []*websocket.Conn{object, front, closed}
+	for _, c := range all {
+		require.True(t, echoes(c))
+	}
+	require.NoError(t, h.Update(t.Context(), hosttest.Wasm(t, c, ""), 5*time.Minute))
+	isolates := func() int {
+		h.Settle()
+		n := make(chan int, 1)
+		require.NoError(t, h.Guests()[0].Do(func() { n <- h.Guests()[0].Isolates() }))
+		return <-n
+	}
+	require.Equal(t, 2, isolates())
+	for _, c := range all {
+		require.True(t, echoes(c))
+	}
+	require.NoError(t, closed.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4000, "bye")))
+	require.Equal(t, `4000 "bye"`, ended(t, closed))
+	h.Advance(4 * time.Minute)
+	require.True(t, echoes(object))
+	require.True(t, echoes(front))
+	require.Equal(t, 2, isolates())
+	h.Advance(time.Minute)
+	require.Equal(t, "1006", ended(t, object))
+	require.Equal(t, "1006", ended(t, front))
+	require.Equal(t, 1, isolates(), "nothing of the old program is left")
+
+	front = h.Dial("/front/d")
+	require.True(t, echoes(front))
+	require.NoError(t, front.WriteMessage(websocket.TextMessage, []byte("leave"))) // its handler returns
+	require.NoError(t, h.Update(t.Context(), hosttest.Wasm(t, c, ""), 5*time.Minute))
+	require.Equal(t, 2, isolates())
+	require.NoError(t, front.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4000, "bye")))
+	require.Equal(t, `4000 "bye"`, ended(t, front))
+	require.Eventually(t, func() bool { return isolates() == 1 }, 5*time.Second, time.Millisecond, "the last socket was all that was under way")
 }
