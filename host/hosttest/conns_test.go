@@ -483,3 +483,22 @@ func TestConns_update(t *testing.T) {
 	require.Equal(t, `4000 "bye"`, ended(t, front))
 	require.Eventually(t, func() bool { return isolates() == 1 }, 5*time.Second, time.Millisecond, "the last socket was all that was under way")
 }
+
+// TestConns_long: an ordinary socket has no limit of time, nor has the handler that accepted it.
+func TestConns_long(t *testing.T) {
+	t.Parallel()
+	options := conns()
+	options.RealTime, options.IdleAfter, options.Isolates = false, 10*time.Second, 1
+	h := hosttest.Start(t, options)
+	for _, at := range []string{"accept", "front"} {
+		c := h.Dial("/" + at + "/long")
+		require.Equal(t, "echo hi", say(t, c, "hi"))
+		_, born := h.Fetch("GET", "/born/long", "")
+		h.Advance(time.Hour)
+		require.Equal(t, "echo again", say(t, c, "again"))
+		if at == "accept" {
+			_, n := h.Fetch("GET", "/born/long", "")
+			require.Equal(t, born, n, "it has stayed in memory")
+		}
+	}
+}

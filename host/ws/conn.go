@@ -1,7 +1,7 @@
-// Package ws is sockets over gorilla/websocket that outlive the object: each has a reader, which answers pings and
-// auto-responses by itself, and a writer with a bounded queue. A client that does not read loses its socket when the
-// queue is full. One that breaks the protocol is told so by the code of a close frame: 1002, 1007 for text that is not
-// UTF-8, 1009 for a message that is too large, also if it is only once it is inflated.
+// Package ws is connections over gorilla/websocket, of clients and of servers that were dialled. They may outlive the object:
+// each has a reader, which answers pings and auto-responses by itself, and a writer with a bounded queue. A client that
+// does not read loses its socket when the queue is full. One that breaks the protocol is told so by the code of a close
+// frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is too large, also if it is only once it is inflated.
 package ws
 
 import (
