@@ -881,7 +881,9 @@ class Context {
     if (i.dead || --this.inflight > 0) return;
     i.live.delete(this.id);
     this.disarm();
-    if (this.kind === "front") i.forget(this.id);
+    if (this.kind !== "front") return;
+    for (const c of this.conns.values()) if (!c.over) c.ws.close(1001); // the platform would only find them some day
+    i.forget(this.id);
   }
 
   // deliver sends the event whose frame is in out; it returns the result, or a promise of it.

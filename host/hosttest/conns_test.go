@@ -185,6 +185,7 @@ func TestConns_pairs(t *testing.T) {
 // TestConns_dial: sockets to the network, from the front and from an object.
 func TestConns_dial(t *testing.T) {
 	t.Parallel()
+	over := make(chan int, 100)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
 		u := websocket.Upgrader{Subprotocols: []string{"chat"}, EnableCompression: true}
@@ -196,6 +197,11 @@ func TestConns_dial(t *testing.T) {
 		for {
 			kind, b, err := c.ReadMessage()
 			if err != nil {
+				var e *websocket.CloseError
+				if !errors.As(err, &e) {
+					e = &websocket.CloseError{Code: websocket.CloseAbnormalClosure}
+				}
+				over <- e.Code
 				return
 			}
 			switch string(b) {
@@ -233,6 +239,18 @@ func TestConns_dial(t *testing.T) {
 					_, text = h.Fetch("GET", "/"+from+"/d?"+steps("x=", row.do...)+"&"+q, "")
 				})
 				h.Record("%s %s: %s", from, row.path, text)
+			}
+			for len(over) > 0 {
+				<-over
+			}
+			if from == "frontdial" {
+				h.Diverges("A dialled socket that a request leaves open", func() { h.Fetch("GET", "/frontdial/d?url="+server.URL+"/ws", "") })
+				select {
+				case code := <-over:
+					require.Equal(t, map[bool]int{false: 1006, true: 1001}[h.Workerd()], code)
+				case <-time.After(5 * time.Second):
+					t.Fatal("it stays open")
+				}
 			}
 		}
 	})
