@@ -27,9 +27,10 @@ type Conn struct {
 // CloseError is what Receive returns at the end of a socket: how the other side closed.
 type CloseError = driver.CloseError
 
-// Accept answers r, an upgrade request, with a socket, of an object or of the worker's front. The answer leaves at once;
-// the handler goes on, and the event lasts until it returns; a request to the front lasts as long as its socket too. o may be nil and has no tags. w is the handler's own or wraps
-// it with an Unwrap method; after Accept nothing else is written to it. If the handler panics the socket is closed with 1011.
+// Accept answers r, an upgrade request, with a socket, of an object or of the worker's front. The answer leaves at once; the
+// handler goes on, and the event lasts until it returns. A request to the front lasts as long as its socket, too. o may be nil
+// and has no tags. w is the handler's own or wraps it with an Unwrap method; after Accept nothing else is written to it. If the
+// handler panics the socket is closed with 1011.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	a, ok := unwrap[driver.Acceptor](w)
 	switch {
