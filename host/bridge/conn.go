@@ -144,6 +144,7 @@ func (s *scope) acceptConn(token uint32, frame, dst []byte) ([]byte, error) {
 	}
 	handle, c := s.newConn(true)
 	resp.Socket, e.conn = c, handle
+	s.b.count(e, false)
 	s.begin(handling(handle), true)
 	done := e.done
 	e.done = func(any, error) {}

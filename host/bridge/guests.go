@@ -19,6 +19,8 @@ type Guests struct {
 	present *Bridge
 	bridges map[*Bridge]bool // all of them
 	dialed  sync.WaitGroup   // connections to the network
+	made    int              // ever
+	counts  Counts
 }
 
 var (

@@ -342,6 +342,10 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 			w.(http.Flusher).Flush()
 			pause(number(r, "ms"))
 		}
+	case "hush": // a stream that says nothing more
+		fmt.Fprint(w, "hush")
+		w.(http.Flusher).Flush()
+		<-ctx.Done()
 	case "flood": // the object writes as fast as the client reads
 		block := make([]byte, 64<<10)
 		for h.flooded = 0; h.flooded < number(r, "mb")<<20; h.flooded += len(block) {
@@ -360,6 +364,9 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		hub <- "read"
 	case "out":
 		return out(ctx, w, r)
+	case "traced":
+		h.state.Logf(ctx, "traced")
+		traced(w, r)
 	case "echo":
 		_, err := io.Copy(w, r.Body)
 		return err
@@ -386,6 +393,11 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		http.NotFound(w, r)
 	}
 	return nil
+}
+
+// traced answers with the headers of a trace, as they came.
+func traced(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "%q %q", r.Header["Traceparent"], r.Header["Tracestate"])
 }
 
 // out sends a request to the network and passes the answer on.
@@ -571,6 +583,8 @@ func front(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%d wakes", n)
 	case "fout":
 		err = out(ctx, w, r)
+	case "ftraced":
+		traced(w, r)
 	case "fmix":
 		err = frontMix(w, r, stub)
 	case "goroutines":
