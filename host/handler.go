@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,7 +88,22 @@ func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 		})
 	}
 	answered := make(chan answer, 1)
-	cancel, err := send(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
+	var left atomic.Bool
+	discard := func() {
+		select {
+		case a := <-answered:
+			if a.resp != nil {
+				a.resp.Drop()
+			}
+		default:
+		}
+	}
+	cancel, err := send(q, func(resp *bridge.Response, err error) {
+		answered <- answer{resp, err}
+		if left.Load() {
+			discard()
+		}
+	})
 	if err != nil {
 		http.Error(w, "the worker is shutting down", http.StatusServiceUnavailable)
 		return
@@ -103,7 +117,9 @@ func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 		}
 		h.write(w, r, a, cancel)
 	case <-r.Context().Done():
+		left.Store(true)
 		cancel()
+		discard()
 	}
 }
 
@@ -174,7 +190,7 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 	}
 	header := bridge.Header(a.resp.Header)
 	if a.resp.Socket != nil {
-		h.upgrade(w, r, a.resp, header)
+		upgrade(w, r, a.resp.Socket, header)
 		return
 	}
 	own := w.Header()
@@ -211,85 +227,12 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 	}
 }
 
-// upgrade gives the client's connection to the object's socket and serves it until it ends.
-func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, resp *bridge.Response, header http.Header) {
-	o, s := resp.Object, resp.Socket
+// upgrade gives the client's connection to the program's socket and serves it until it ends.
+func upgrade(w http.ResponseWriter, r *http.Request, socket durable.Side, header http.Header) {
 	c, err := ws.Upgrade(w, r, header)
 	if err != nil { // gorilla has answered
-		_ = o.Do(func() { o.Sockets.Remove(s) })
+		socket.Refuse()
 		return
 	}
-	if err := o.Do(func() {
-		if o.Broken() != nil {
-			c.Drop()
-			return
-		}
-		o.Sockets.Attach(s, c)
-	}); err != nil {
-		c.Drop()
-	}
-	c.Serve(&socket{o: o, s: s, c: c, read: make(chan struct{}, 1)})
-}
-
-// socket carries what a client does to its object. Its client is read no further while too much of it waits for the object.
-type socket struct {
-	o    *durable.Object
-	s    *durable.Socket
-	c    *ws.Conn
-	read chan struct{} // something does not wait any more
-
-	mu      sync.Mutex
-	waiting int // messages
-	bytes   int // of them
-}
-
-// Bounds of what waits of one client for its object. One message may be larger.
-const (
-	maxUnread      = 64
-	maxUnreadBytes = 1 << 20
-)
-
-// enter counts a message of n bytes if there is room for it.
-func (k *socket) enter(n int) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.waiting > 0 && (k.waiting == maxUnread || k.bytes+n > maxUnreadBytes) {
-		return false
-	}
-	k.waiting++
-	k.bytes += n
-	return true
-}
-
-func (k *socket) leave(n int) {
-	k.mu.Lock()
-	k.waiting--
-	k.bytes -= n
-	k.mu.Unlock()
-	select {
-	case k.read <- struct{}{}:
-	default:
-	}
-}
-
-func (k *socket) Message(text bool, data []byte) {
-	for !k.enter(len(data)) {
-		select {
-		case <-k.read:
-		case <-k.c.Ended(): // nor is anything read any more
-			return
-		}
-	}
-	if err := k.o.Do(func() { k.o.Sockets.Message(k.s, text, data, func() { k.leave(len(data)) }) }); err != nil {
-		k.c.Drop()
-	}
-}
-
-func (k *socket) Gone(code int, reason string, clean bool) {
-	err := k.o.Do(func() {
-		k.o.Sockets.Gone(k.s, code, reason, clean, k.c.End)
-	})
-	if err != nil {
-		k.c.Drop()
-	}
+	c.Join(socket)
 }

@@ -20,6 +20,7 @@ import (
 	"durago.example/host/kv"
 	"durago.example/host/storage"
 	"durago.example/host/workersapi"
+	"durago.example/host/ws"
 	"durago.example/wasm/abi"
 	"durago.example/wasm/value"
 )
@@ -146,7 +147,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	for i := range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
+		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Dial: dial, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
 			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log:      h.log, Loop: i})
@@ -160,6 +161,15 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	return h, h.startEngine(manifest)
+}
+
+// dial opens a socket to the network.
+func dial(ctx context.Context, url string, header http.Header) (bridge.Dialed, *http.Response, error) {
+	c, resp, err := ws.Dial(ctx, url, header)
+	if c == nil { // a nil of its type would be no nil
+		return nil, resp, err
+	}
+	return c, resp, nil
 }
 
 // services are the service bindings as the bridges take them.

@@ -28,6 +28,7 @@ type Options struct {
 	Log         func(Line)
 	Loop        int               // a number of its own, for the ids of events
 	HTTP        http.RoundTripper // for outgoing requests
+	Dial        Dial              // for those that ask for a socket
 	RecycleAt   uint64            // bytes of the guest's memory past which it is replaced; 0 never
 	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
 	// may have that wait for a response; 0 is any number.
@@ -90,9 +91,13 @@ func (b *Bridge) clear() {
 // Do runs f on the loop.
 func (b *Bridge) Do(f func()) error { return b.guests.loop.Do(f) }
 
-// close frees the isolate.
+// close frees the isolate, and ends the sockets of what is left in it.
 func (b *Bridge) close() {
 	delete(b.guests.bridges, b)
+	for _, s := range b.scopes {
+		s.dropConns()
+	}
+	b.scopes = map[uint32]*scope{} // what was under way finds nobody
 	b.iso.Close()
 	for _, t := range []clock.Timer{b.sweep, b.recycling.limit, b.grace} {
 		if t != nil {
@@ -110,6 +115,15 @@ func (b *Bridge) Links() (lent, stubs, streams int) {
 		streams += len(s.bodies) + len(s.streams)
 	}
 	return lent, stubs, streams
+}
+
+// Conns is how many ordinary sockets the guest has. Loop only.
+func (b *Bridge) Conns() int {
+	n := 0
+	for _, s := range b.scopes {
+		n += len(s.conns)
+	}
+	return n
 }
 
 // Stat is a number about the guest. Loop only.
@@ -134,6 +148,8 @@ type scope struct {
 	streams map[uint32]*pipe
 	work    map[uint32]*work
 	aborts  map[uint32]context.CancelFunc
+	conns   map[uint32]*durable.Ordinary
+	open    int               // of conns, those of which something may come
 	blocks  map[uint32]*block // by event
 	known   known
 	handles uint32
@@ -162,6 +178,7 @@ type event struct {
 	request *Request
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
+	conn    uint32         // the socket that it was answered with, whose handler may go on
 	hold    func()         // keeps the object in memory until the body has ended; nil for a request
 	source  *durable.Event // what may be delivered again if its handler never began
 	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
@@ -364,6 +381,7 @@ func (s *scope) release(reason error) {
 	for _, f := range s.aborts {
 		f()
 	}
+	s.dropConns()
 	for _, t := range s.stubs {
 		t.drop()
 	}

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"durago.example/host/durable"
@@ -17,6 +18,7 @@ type Guests struct {
 	module  *isolate.Module
 	present *Bridge
 	bridges map[*Bridge]bool // all of them
+	dialed  sync.WaitGroup   // connections to the network
 	made    int              // ever
 	counts  Counts
 }
@@ -64,6 +66,7 @@ func (g *Guests) Close() {
 		return nil
 	})
 	g.loop.Close()
+	g.dialed.Wait()
 }
 
 // Present is the isolate of the present program. Loop only.

@@ -249,6 +249,27 @@ type Upgrader interface {
 	Upgrade(tags []string, header http.Header) (socket uint32, err error)
 }
 
+// Acceptor is implemented by the runtime's http.ResponseWriter: it answers the request with an ordinary socket, at once.
+type Acceptor interface {
+	Accept(header http.Header) (Conn, error)
+}
+
+// Dialer is implemented by Platforms, for the network, and by Stubs: it sends a request that asks for a socket. Without one the
+// response is what there is.
+type Dialer interface {
+	Dial(ctx context.Context, r *http.Request) (Conn, *http.Response, error)
+}
+
+// Conn is an ordinary socket. It lasts no longer than its scope.
+type Conn interface {
+	// Receive waits for the next message; the end is a *CloseError, again and again. If ctx ends nothing is lost. One
+	// goroutine at a time receives.
+	Receive(ctx context.Context) (text bool, data []byte, err error)
+	Send(text bool, data []byte) error
+	Close(code int, reason string) error
+	ReadyState() (int, error)
+}
+
 // Forwarder is implemented by the runtime's http.ResponseWriter: the stub's object answers in its place.
 type Forwarder interface {
 	Forward(s Stub, r *http.Request) error

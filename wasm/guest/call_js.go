@@ -19,7 +19,7 @@ var (
 	inbox   []byte
 )
 
-//go:wasmexport durago_abi_1
+//go:wasmexport durago_abi_2
 func exportControl() unsafe.Pointer {
 	if inbox == nil {
 		exportAlloc(abi.InboxSize)

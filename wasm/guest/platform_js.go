@@ -59,6 +59,16 @@ func (p platform) Fetch(ctx context.Context, r *http.Request) (*http.Response, e
 
 // fetchVia sends r to the network or to a stub. If ctx ends first the request is given up.
 func (s *scope) fetchVia(ctx context.Context, op abi.Op, r *http.Request, t *stub) (*http.Response, error) {
+	answer, err := s.request(ctx, op, r, t, 0)
+	if err != nil {
+		return nil, err
+	}
+	resp, _, err := s.readResponse(r, answer)
+	return resp, err
+}
+
+// request returns the frame of a Response.
+func (s *scope) request(ctx context.Context, op abi.Op, r *http.Request, t *stub, flags byte) ([]byte, error) {
 	o, err := s.prepareBody(r)
 	if err != nil {
 		return nil, err
@@ -69,7 +79,7 @@ func (s *scope) fetchVia(ctx context.Context, op abi.Op, r *http.Request, t *stu
 		if t != nil {
 			b = abi.AppendU32(b, t.handle)
 		}
-		return clip(appendRequest(b, r, o, token))
+		return clip(appendRequest(b, r, o, token, flags))
 	})
 	if err != nil {
 		return nil, err
@@ -80,12 +90,10 @@ func (s *scope) fetchVia(ctx context.Context, op abi.Op, r *http.Request, t *stu
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		s.take(token)
-		_, _ = s.do(abi.OpFetchAbort, token, nil)
-		return nil, context.Cause(ctx)
+		if s.take(token) != nil { // what has come is not given up
+			_, _ = s.do(abi.OpFetchAbort, token, nil)
+			return nil, context.Cause(ctx)
+		}
 	}
-	if p.err != nil {
-		return nil, p.err
-	}
-	return s.readResponse(r, p.answer)
+	return p.answer, p.err
 }

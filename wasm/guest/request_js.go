@@ -140,7 +140,7 @@ func (s *scope) prepareBody(r *http.Request) (outgoing, error) {
 	}{io.MultiReader(strings.NewReader(view(head)), r.Body), r.Body}}, nil
 }
 
-func appendRequest(b []byte, r *http.Request, o outgoing, token uint32) []byte {
+func appendRequest(b []byte, r *http.Request, o outgoing, token uint32, flags byte) []byte {
 	method := r.Method
 	if method == "" {
 		method = http.MethodGet
@@ -153,7 +153,7 @@ func appendRequest(b []byte, r *http.Request, o outgoing, token uint32) []byte {
 		u = &bare
 	}
 	b = abi.AppendStr(b, u.String())
-	b = append(b, 0)
+	b = append(b, flags)
 	b = appendHeader(b, r.Header)
 	switch {
 	case o.pass != nil:
@@ -166,19 +166,20 @@ func appendRequest(b []byte, r *http.Request, o outgoing, token uint32) []byte {
 	return append(b, abi.BodyNone)
 }
 
-// readResponse makes an http.Response of a Response frame.
-func (s *scope) readResponse(r *http.Request, frame []byte) (*http.Response, error) {
+// readResponse makes an http.Response of a Response frame; socket is the handle of the socket that came with it, or 0.
+func (s *scope) readResponse(r *http.Request, frame []byte) (resp *http.Response, socket uint32, err error) {
 	f := abi.NewReader(frame)
 	status := int(f.U16())
-	f.U32()
+	socket = f.U32()
 	header := readHeader(&f)
 	body, length := s.readBody(&f)
 	if err := f.Err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if body == nil {
 		body = http.NoBody
 	}
-	return &http.Response{Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: body, ContentLength: length, Request: r}, nil
+	resp = &http.Response{Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: body, ContentLength: length, Request: r}
+	return resp, socket, nil
 }

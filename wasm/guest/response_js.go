@@ -23,6 +23,7 @@ type responseWriter struct {
 	body   [256]byte
 	state  writerState
 	socket uint32
+	conn   *conn // once accepted
 	err    error
 }
 
@@ -32,6 +33,7 @@ const (
 	buffering writerState = iota
 	streaming
 	upgraded
+	accepted
 	forwarded
 )
 
@@ -49,7 +51,11 @@ func (e *event) fetch() (err error) {
 	}
 	w := &responseWriter{e: e, url: *r.URL, header: http.Header{}}
 	w.buf = w.body[:0]
+	returned := false
 	defer func() {
+		if w.conn != nil && !returned {
+			_ = w.conn.Close(1011, "")
+		}
 		if w.state != streaming {
 			return
 		}
@@ -72,6 +78,7 @@ func (e *event) fetch() (err error) {
 		}
 		i.Fetch(w, r)
 	}
+	returned = true
 	w.finish()
 	return nil
 }
@@ -92,7 +99,7 @@ func (w *responseWriter) WriteHeader(status int) {
 
 func (w *responseWriter) Write(p []byte) (int, error) {
 	switch w.state {
-	case upgraded:
+	case upgraded, accepted:
 		return 0, http.ErrHijacked
 	case forwarded:
 		return 0, errors.New("objects: the response was forwarded to another object")
@@ -161,7 +168,7 @@ func (w *responseWriter) head(b, sniff []byte) []byte {
 func (w *responseWriter) finish() {
 	s, ev := w.e.scope, w.e.label.event
 	switch w.state {
-	case forwarded:
+	case forwarded, accepted:
 		s.answer(ev, abi.OpReturn, nil) // the answer has left; this says that the handler has returned
 		return
 	case streaming:
@@ -231,7 +238,7 @@ func (w *responseWriter) Forward(to driver.Stub, r *http.Request) error {
 		if w.unchanged(r) {
 			return clip(b)
 		}
-		return clip(appendRequest(b, r, outgoing{}, 0))
+		return clip(appendRequest(b, r, outgoing{}, 0, 0))
 	})
 	if err == nil {
 		w.state = forwarded
