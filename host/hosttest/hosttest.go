@@ -32,8 +32,8 @@ import (
 	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/host/clock"
-	"durago.example/host/storage"
 	"durago.example/host/local"
+	"durago.example/host/storage"
 )
 
 // Options say what to start.
