@@ -59,10 +59,10 @@ func (e *event) fetch() (err error) {
 		}
 	}()
 	if s.class == nil && s.instance == nil {
-		if program.Fetch == nil {
+		if s.g.program.Fetch == nil {
 			return errors.New("Handler does not export a fetch() function.")
 		}
-		program.Fetch.ServeHTTP(w, r)
+		s.g.program.Fetch.ServeHTTP(w, r)
 	} else if s.class == nil {
 		s.instance.Fetch(w, r)
 	} else {
@@ -176,13 +176,13 @@ func (w *responseWriter) finish() {
 	if err := s.enter(); err != nil {
 		return
 	}
-	b := w.head(scratch[:0], w.buf)
+	b := w.head(s.g.scratch(), w.buf)
 	if len(w.buf) > 0 {
 		b = append(append(b, abi.BodyInline), w.buf...)
 	} else {
 		b = append(b, abi.BodyNone)
 	}
-	_, _ = call(s.id, abi.OpReply, ev, clip(b))
+	_, _ = s.g.call(s.id, abi.OpReply, ev, s.g.clip(b))
 }
 
 func (w *responseWriter) Upgrade(tags []string, header http.Header) (uint32, error) {
@@ -226,12 +226,12 @@ func (w *responseWriter) Forward(to driver.Stub, r *http.Request) error {
 		in.touched = true
 	}
 	_, err := t.s.await(r.Context(), abi.OpForward, func() []byte {
-		b := abi.AppendU32(scratch[:0], t.handle)
+		b := abi.AppendU32(t.s.g.scratch(), t.handle)
 		b = abi.AppendU32(b, w.e.label.event)
 		if w.unchanged(r) {
-			return clip(b)
+			return t.s.g.clip(b)
 		}
-		return clip(appendRequest(b, r, outgoing{}, 0))
+		return t.s.g.clip(appendRequest(b, r, outgoing{}, 0))
 	})
 	if err == nil {
 		w.state = forwarded

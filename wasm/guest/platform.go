@@ -63,13 +63,13 @@ func (s *scope) fetchVia(ctx context.Context, op abi.Op, r *http.Request, t *stu
 	if err != nil {
 		return nil, err
 	}
-	token := nextToken()
+	token := s.g.nextToken()
 	p, err := s.begin(ctx, op, token, func() []byte {
-		b := scratch[:0]
+		b := s.g.scratch()
 		if t != nil {
 			b = abi.AppendU32(b, t.handle)
 		}
-		return clip(appendRequest(b, r, o, token))
+		return s.g.clip(appendRequest(b, r, o, token))
 	})
 	if err != nil {
 		return nil, err
@@ -77,10 +77,8 @@ func (s *scope) fetchVia(ctx context.Context, op abi.Op, r *http.Request, t *stu
 	if o.body != nil {
 		s.Go(func(ctx context.Context) { s.pump(ctx, token, o.body) })
 	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		s.take(token)
+	if !s.g.park(&p.done, nil, ctx.Done()) {
+		s.withdraw(token)
 		_, _ = s.do(abi.OpFetchAbort, token, nil)
 		return nil, context.Cause(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 // Begin begins a transaction whose end comes apart. The section is the caller's goroutine's, as in Transaction; the handle
 // knows it too, so that other goroutines need not be inside to use it.
 func (s *scope) Begin(ctx context.Context) (driver.Tx, error) {
+	s.g.take()
 	if l := running(); l != nil {
 		for in := l.section; in != nil; in = in.outer {
 			if in.apart && !in.ended {
@@ -64,6 +65,7 @@ func (t *tx) Rollback() error {
 var errRollback = &driver.Error{Name: "Error", Message: "rollback"}
 
 func (t *tx) ends() error {
+	t.s.g.take()
 	if t.sec.ending {
 		return errOver
 	}
@@ -79,20 +81,25 @@ func (t *tx) inside() bool {
 
 // abandon has the transaction undone when those within it have ended.
 func (t *tx) abandon() {
-	go func() { _ = t.s.finish(t.sec, abi.OpFail, appendError(nil, errRollback, "")) }()
+	t.s.g.start(func() { _ = t.s.finish(t.sec, abi.OpFail, appendError(nil, errRollback, "")) })
+}
+
+func (t *tx) over() bool {
+	t.s.g.take()
+	return t.sec.ending
 }
 
 type txSQL struct{ t *tx }
 
 func (q txSQL) Exec(query string, args []any) (read, written int64, err error) {
-	if q.t.sec.ending {
+	if q.t.over() {
 		return 0, 0, errOver
 	}
 	return sqlite{q.t.s, q.t.sec}.Exec(query, args)
 }
 
 func (q txSQL) Open(query string, args []any, columns bool) (driver.Cursor, error) {
-	if q.t.sec.ending {
+	if q.t.over() {
 		return nil, errOver
 	}
 	return sqlite{q.t.s, q.t.sec}.Open(query, args, columns)

@@ -46,7 +46,7 @@ func (b *incoming) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		chunk, err := b.scope.await(context.Background(), abi.OpBodyRead, func() []byte {
-			return abi.AppendU32(scratch[:0], b.handle)
+			return abi.AppendU32(b.scope.g.scratch(), b.handle)
 		})
 		if err == nil && len(chunk) == 0 {
 			err = io.EOF

@@ -11,17 +11,18 @@ import (
 
 // scope is a context of the runtime: one object, or one request to the front.
 type scope struct {
+	g      *Guest
 	id     uint32
 	gone   bool
-	ended  chan struct{} // closed when gone; made when first asked for
+	ending ending // of its context
 	class  driver.Class  // nil for a request
 	object driver.ID
 	props  []byte // of an entrypoint's binding
 
 	instance driver.Instance
-	building chan struct{} // closed when the constructor that runs now has returned
+	building *signal // that the constructor that runs now has returned
 
-	home    []chan struct{} // goroutines that wait for this scope to be current
+	home    []*signal // goroutines that wait for this scope to be current
 	section *section        // the innermost section that is open
 	shuts   int             // why no event may begin, counted: see shut
 	events  []*event
@@ -29,14 +30,11 @@ type scope struct {
 	lent    lent
 }
 
-var scopes = map[uint32]*scope{}
-var parked uint32
-
-func scopeFor(id uint32) *scope {
-	s := scopes[id]
+func (g *Guest) scopeFor(id uint32) *scope {
+	s := g.scopes[id]
 	if s == nil {
-		s = &scope{id: id}
-		scopes[id] = s
+		s = &scope{g: g, id: id}
+		g.scopes[id] = s
 	}
 	return s
 }
@@ -66,9 +64,9 @@ func (s *scope) enterFor(in *section) error {
 		if in != nil {
 			return errWithin
 		}
-		parked++
-		<-open.left
-		parked--
+		s.g.parked++
+		s.g.park(&open.left, nil, nil)
+		s.g.parked--
 	}
 }
 
@@ -82,18 +80,19 @@ func (s *scope) excluding() *section {
 
 // arrive returns when the scope is current.
 func (s *scope) arrive() error {
+	s.g.take()
 	for !s.gone {
-		if current() == s.id {
+		if s.g.current() == s.id {
 			return nil
 		}
-		w := make(chan struct{})
-		s.home = append(s.home, w)
+		w := newSignal()
+		s.home = append(s.home, &w)
 		if len(s.home) == 1 {
-			hostCall(s.id, uint32(abi.OpWake), s.id, nil, 0)
+			s.g.tell(s.id, abi.OpWake, s.id, nil)
 		}
-		parked++
-		<-w
-		parked--
+		s.g.parked++
+		s.g.park(&w, nil, nil)
+		s.g.parked--
 	}
 	return errGone
 }
@@ -103,14 +102,14 @@ func (s *scope) do(op abi.Op, token uint32, frame []byte) ([]byte, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	return call(s.id, op, token, frame)
+	return s.g.call(s.id, op, token, frame)
 }
 
 func (s *scope) wake() {
 	list := s.home
 	s.home = nil
 	for _, w := range list {
-		close(w)
+		s.g.fire(w)
 	}
 }
 
@@ -120,18 +119,16 @@ func (s *scope) end() {
 		return
 	}
 	s.gone = true
-	delete(scopes, s.id)
-	if s.ended != nil {
-		close(s.ended)
-	}
+	delete(s.g.scopes, s.id)
+	s.ending.end(context.Canceled)
 	for _, p := range s.tokens {
-		p.finish(nil, errGone)
+		s.finished(p, nil, errGone)
 	}
 	for _, e := range s.events {
 		e.cancel()
 	}
 	for sec := s.section; sec != nil; sec = sec.outer {
-		close(sec.left)
+		s.g.fire(&sec.left)
 	}
 	s.section = nil
 	s.lent.end()
@@ -142,42 +139,40 @@ func (s *scope) end() {
 type pending struct {
 	op     abi.Op
 	event  uint32
-	done   chan struct{}
+	done   signal
 	answer []byte
 	err    error
 }
 
-func (p *pending) finish(answer []byte, err error) {
+func (s *scope) finished(p *pending, answer []byte, err error) {
 	p.answer, p.err = answer, err
-	close(p.done)
+	s.g.fire(&p.done)
 }
 
-var lastToken uint32
-
 // nextToken is a number that nothing under way has, below those that the runtime gives.
-func nextToken() uint32 {
-	lastToken = lastToken%(abi.LinkGiven-1) + 1
-	return lastToken
+func (g *Guest) nextToken() uint32 {
+	g.take()
+	g.lastToken = g.lastToken%(abi.LinkGiven-1) + 1
+	return g.lastToken
 }
 
 // await performs an asynchronous operation and waits for its end, for the end of ctx or of the scope. frame is made
 // after the scope has become current, so that it may use scratch.
 func (s *scope) await(ctx context.Context, op abi.Op, frame func() []byte) ([]byte, error) {
-	token := nextToken()
+	token := s.g.nextToken()
 	p, err := s.begin(ctx, op, token, frame)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		s.take(token)
+	if !s.g.park(&p.done, nil, ctx.Done()) {
+		s.withdraw(token)
 		return nil, context.Cause(ctx)
 	}
 	return p.answer, p.err
 }
 
 func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func() []byte) (*pending, error) {
+	s.g.take()
 	l := running()
 	if l != nil && l.section != nil && l.section.sync {
 		return nil, errWouldWait
@@ -186,19 +181,17 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 		return nil, err
 	}
 	for open := s.excluding(); open != nil; open = s.excluding() {
-		parked++
-		select {
-		case <-open.left:
-			parked--
-		case <-ctx.Done():
-			parked--
+		s.g.parked++
+		left := s.g.park(&open.left, nil, ctx.Done())
+		s.g.parked--
+		if !left {
 			return nil, context.Cause(ctx)
 		}
 	}
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	p := &pending{op: op, done: make(chan struct{})}
+	p := &pending{op: op, done: newSignal()}
 	if l != nil {
 		p.event = l.event
 	}
@@ -210,7 +203,7 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 	if frame != nil {
 		b = frame()
 	}
-	if _, err := call(s.id, op, token, b); err != nil {
+	if _, err := s.g.call(s.id, op, token, b); err != nil {
 		delete(s.tokens, token)
 		return nil, err
 	}
@@ -220,8 +213,8 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 	return p, nil
 }
 
-// take takes an operation out of those under way; it is nil if it was given up.
-func (s *scope) take(token uint32) *pending {
+// withdraw takes an operation out of those under way; it is nil if it was given up.
+func (s *scope) withdraw(token uint32) *pending {
 	p := s.tokens[token]
 	if p != nil {
 		delete(s.tokens, token)
@@ -233,16 +226,16 @@ func (s *scope) take(token uint32) *pending {
 }
 
 func (s *scope) complete(token uint32, frame []byte) {
-	p := s.take(token)
+	p := s.withdraw(token)
 	if p == nil {
 		s.abandon(frame)
 		return
 	}
 	if len(frame) > 0 && frame[0] == 1 {
-		p.finish(frame[1:], nil)
+		s.finished(p, frame[1:], nil)
 		return
 	}
-	p.finish(nil, readError(frame[min(1, len(frame)):]))
+	s.finished(p, nil, readError(frame[min(1, len(frame)):]))
 }
 
 // scopeContext is the context of a scope itself; it ends when the scope is gone.
@@ -250,22 +243,9 @@ type scopeContext struct{ s *scope }
 
 func (c scopeContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (c scopeContext) Done() <-chan struct{} {
-	if c.s.ended == nil {
-		c.s.ended = make(chan struct{})
-		if c.s.gone {
-			close(c.s.ended)
-		}
-	}
-	return c.s.ended
-}
+func (c scopeContext) Done() <-chan struct{} { return c.s.ending.Done() }
 
-func (c scopeContext) Err() error {
-	if c.s.gone {
-		return context.Canceled
-	}
-	return nil
-}
+func (c scopeContext) Err() error { return c.s.ending.Err() }
 
 func (c scopeContext) Value(key any) any { return c.s.value(key) }
 
@@ -288,7 +268,7 @@ func (s *scope) Abort(reason *driver.Error, abandonAlarm bool) {
 		if abandonAlarm {
 			token = abi.AbandonAlarm
 		}
-		_, _ = call(s.id, abi.OpAbort, token, appendError(nil, reason, ""))
+		_, _ = s.g.call(s.id, abi.OpAbort, token, appendError(nil, reason, ""))
 		s.end()
 	}
 	runtime.Goexit()
@@ -299,5 +279,5 @@ func (s *scope) Log(_ context.Context, level int, text string) {
 	if l := running(); l != nil {
 		ev = l.event
 	}
-	hostCall(s.id, uint32(abi.OpLog), ev, pointer(append([]byte{byte(level)}, text...)), uint32(len(text)+1))
+	s.g.tell(s.id, abi.OpLog, ev, append([]byte{byte(level)}, text...))
 }

@@ -33,14 +33,14 @@ func (k sockets) Send(to []uint32, text bool, data []byte) error {
 		return err
 	}
 	if len(to) == 1 {
-		_, err := call(k.s.id, abi.OpSocketSend, to[0], clip(append(abi.AppendBool(scratch[:0], text), data...)))
+		_, err := k.s.g.call(k.s.id, abi.OpSocketSend, to[0], k.s.g.clip(append(abi.AppendBool(k.s.g.scratch(), text), data...)))
 		return err
 	}
-	b := abi.AppendU32(abi.AppendBool(scratch[:0], text), uint32(len(to)))
+	b := abi.AppendU32(abi.AppendBool(k.s.g.scratch(), text), uint32(len(to)))
 	for _, h := range to {
 		b = abi.AppendU32(b, h)
 	}
-	_, err := call(k.s.id, abi.OpSocketBroadcast, 0, clip(append(b, data...)))
+	_, err := k.s.g.call(k.s.id, abi.OpSocketBroadcast, 0, k.s.g.clip(append(b, data...)))
 	return err
 }
 

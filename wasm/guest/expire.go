@@ -43,7 +43,7 @@ func (e *event) expire() {
 	if e.kind == abi.EventAlarm {
 		text = "Alarm exceeded its allowed execution time"
 	}
-	_, _ = call(e.scope.id, abi.OpFail, e.label.event, appendError(nil,
+	_, _ = e.scope.g.call(e.scope.id, abi.OpFail, e.label.event, appendError(nil,
 		&driver.Error{Name: "Error", Message: text + ": it waits for " + what}, ""))
 	e.end(context.DeadlineExceeded)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"runtime"
+	"sync"
 
 	"durago.example/objects/driver"
 	"durago.example/wasm/abi"
@@ -24,7 +25,7 @@ var errDisposed = &driver.Error{Name: "Error", Message: "RPC stub used after bei
 
 // newStub has the runtime make a stub.
 func (s *scope) newStub(op abi.Op, frame []byte) (driver.Stub, error) {
-	h := nextToken()
+	h := s.g.nextToken()
 	if _, err := s.do(op, h, frame); err != nil {
 		return nil, err
 	}
@@ -35,31 +36,43 @@ func (s *scope) newStub(op abi.Op, frame []byte) (driver.Stub, error) {
 func (s *scope) stub(h uint32) *stub {
 	t := &stub{s: s, handle: h}
 	if s.class != nil { // a request's stubs end with it, long before a collection would find them
-		runtime.AddCleanup(t, drop, handle{s.id, h, abi.OpStubDrop})
-		tellDropped()
+		runtime.AddCleanup(t, drop, handle{s.g, s.id, h, abi.OpStubDrop})
+		s.g.tellDropped()
 	}
 	return t
 }
 
 // dropped is what is not used any more: the collector has found it, or it was the result of a call that was given up. The
 // runtime is told with the next new one.
-var dropped []handle
+type dropped struct {
+	mu   sync.Mutex // the collector is in nobody's turn
+	list []handle
+}
 
 type handle struct {
+	g       *Guest
 	ctx, id uint32
 	op      abi.Op // how the runtime is told
 }
 
-func drop(h handle) { dropped = append(dropped, h) }
+func drop(h handle) {
+	d := &h.g.dropped
+	d.mu.Lock()
+	d.list = append(d.list, h)
+	d.mu.Unlock()
+}
 
-func tellDropped() {
-	list := dropped
-	dropped = nil
+func (g *Guest) tellDropped() {
+	d := &g.dropped
+	d.mu.Lock()
+	list := d.list
+	d.list = nil
+	d.mu.Unlock()
 	for _, h := range list {
-		if h.ctx == current() {
-			_, _ = call(h.ctx, h.op, h.id, nil)
-		} else if scopes[h.ctx] != nil {
-			dropped = append(dropped, h)
+		if h.ctx == g.current() {
+			_, _ = g.call(h.ctx, h.op, h.id, nil)
+		} else if g.scopes[h.ctx] != nil {
+			drop(h)
 		}
 	}
 }
@@ -69,19 +82,17 @@ func (t *stub) Call(ctx context.Context, method string, args []byte) ([]byte, er
 		t.s.sent(args, errDisposed)
 		return nil, errDisposed
 	}
-	token := nextToken()
+	token := t.s.g.nextToken()
 	p, err := t.s.begin(ctx, abi.OpStubCall, token, func() []byte {
-		b := abi.AppendStr(abi.AppendU32(scratch[:0], t.handle), method)
-		return clip(append(b, args...))
+		b := abi.AppendStr(abi.AppendU32(t.s.g.scratch(), t.handle), method)
+		return t.s.g.clip(append(b, args...))
 	})
 	t.s.sent(args, err)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		t.s.take(token)
+	if !t.s.g.park(&p.done, nil, ctx.Done()) {
+		t.s.withdraw(token)
 		return nil, context.Cause(ctx)
 	}
 	return p.answer, p.err
@@ -120,6 +131,6 @@ func (s *scope) abandon(frame []byte) {
 		if h.Kind == abi.LinkStream {
 			op = abi.OpBodyCancel
 		}
-		drop(handle{s.id, h.ID, op})
+		drop(handle{s.g, s.id, h.ID, op})
 	}
 }

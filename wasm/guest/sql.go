@@ -19,7 +19,14 @@ type sqlite struct {
 
 // statements are the texts that the runtime knows by number. Programs have few; a program that builds texts without
 // end keeps to the bound by sending them anew.
-var statements = map[string]*statement{}
+type statements struct {
+	byText map[string]*statement
+	// recent are some of them by their address: a program's texts are constants, and a look at one costs less than its hash.
+	recent [64]struct {
+		text string
+		st   *statement
+	}
+}
 
 const maxStatements = 4096
 
@@ -28,14 +35,9 @@ type statement struct {
 	columns []string // of its last result, which seldom change: cursors share them
 }
 
-// recent are some of them by their address: a program's texts are constants, and a look at one costs less than its hash.
-var recent [64]struct {
-	text string
-	st   *statement
-}
-
 func intern(s *scope, query string) (*statement, error) {
 	data := unsafe.StringData(query)
+	recent := &s.g.statements.recent
 	r := &recent[uintptr(unsafe.Pointer(data))/8%uintptr(len(recent))]
 	if r.st != nil && unsafe.StringData(r.text) == data && len(r.text) == len(query) {
 		return r.st, nil
@@ -48,18 +50,19 @@ func intern(s *scope, query string) (*statement, error) {
 }
 
 func internText(s *scope, query string) (*statement, error) {
-	if st, ok := statements[query]; ok {
+	all := &s.g.statements
+	if st, ok := all.byText[query]; ok {
 		return st, nil
 	}
-	if len(statements) >= maxStatements {
-		clear(statements)
-		clear(recent[:])
+	if len(all.byText) >= maxStatements {
+		clear(all.byText)
+		clear(all.recent[:])
 	}
-	st := &statement{id: uint32(len(statements) + 1)}
-	if _, err := call(s.id, abi.OpSQLIntern, st.id, []byte(query)); err != nil {
+	st := &statement{id: uint32(len(all.byText) + 1)}
+	if _, err := s.g.call(s.id, abi.OpSQLIntern, st.id, []byte(query)); err != nil {
 		return nil, err
 	}
-	statements[query] = st
+	all.byText[query] = st
 	return st, nil
 }
 
@@ -71,13 +74,13 @@ func (q sqlite) run(query string, args []any, flags byte) (*statement, []byte, e
 	if err != nil {
 		return nil, nil, err
 	}
-	b := abi.AppendU16(append(scratch[:0], flags), uint16(len(args)))
+	b := abi.AppendU16(append(q.s.g.scratch(), flags), uint16(len(args)))
 	for i, a := range args {
 		if b, err = appendSQL(b, a); err != nil {
 			return nil, nil, fmt.Errorf("objects: argument %d: %w", i+1, err)
 		}
 	}
-	answer, err := call(q.s.id, abi.OpSQL, st.id, clip(b))
+	answer, err := q.s.g.call(q.s.id, abi.OpSQL, st.id, q.s.g.clip(b))
 	return st, answer, err
 }
 
@@ -100,7 +103,7 @@ func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, err
 	if err != nil {
 		return nil, err
 	}
-	c := newCursor()
+	c := q.s.g.newCursor()
 	c.s, c.in, c.of = q.s, q.in, st
 	return c, c.load(a)
 }
@@ -109,7 +112,7 @@ func (q sqlite) Size() (int64, error) {
 	if err := q.s.enterFor(q.in); err != nil {
 		return 0, err
 	}
-	a, err := call(q.s.id, abi.OpSQLSize, 0, nil)
+	a, err := q.s.g.call(q.s.id, abi.OpSQLSize, 0, nil)
 	r := abi.NewReader(a)
 	return int64(r.F64()), err
 }
@@ -217,14 +220,12 @@ var _ driver.Cursor = (*cursor)(nil)
 
 // spare are cursors to use again: most live for one statement, and making one costs as much as half of what SQLite does
 // for it.
-var spare []*cursor
-
 const maxSpare = 16
 
-func newCursor() *cursor {
-	if n := len(spare) - 1; n >= 0 {
-		c := spare[n]
-		spare = spare[:n]
+func (g *Guest) newCursor() *cursor {
+	if n := len(g.spare) - 1; n >= 0 {
+		c := g.spare[n]
+		g.spare = g.spare[:n]
 		return c
 	}
 	return &cursor{}
@@ -232,12 +233,14 @@ func newCursor() *cursor {
 
 // Recycle keeps no values and no texts.
 func (c *cursor) Recycle() {
-	if len(spare) >= maxSpare {
+	g := c.s.g
+	g.take()
+	if len(g.spare) >= maxSpare {
 		return
 	}
 	clear(c.row)
 	c.s, c.in, c.of, c.columns, c.row, c.at = nil, nil, nil, nil, nil, abi.Reader{}
-	spare = append(spare, c)
+	g.spare = append(g.spare, c)
 }
 
 func (c *cursor) load(answer []byte) error {
@@ -304,7 +307,7 @@ func (c *cursor) Next() (bool, error) {
 		if err := c.s.enterFor(c.in); err != nil {
 			return false, err
 		}
-		a, err := call(c.s.id, abi.OpSQLNext, h, nil)
+		a, err := c.s.g.call(c.s.id, abi.OpSQLNext, h, nil)
 		if err != nil {
 			return false, err
 		}
@@ -329,7 +332,7 @@ func (c *cursor) Next() (bool, error) {
 // Close waits for no section: it changes nothing that one protects.
 func (c *cursor) Close() {
 	if c.handle != 0 && c.s.arrive() == nil {
-		_, _ = call(c.s.id, abi.OpSQLClose, c.handle, nil)
+		_, _ = c.s.g.call(c.s.id, abi.OpSQLClose, c.handle, nil)
 	}
 	c.handle = 0
 }

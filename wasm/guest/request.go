@@ -13,7 +13,7 @@ import (
 func (e *event) readRequest() (*http.Request, error) {
 	r := abi.NewReader(e.frame)
 	method, target, flags := view(r.Bytes()), view(r.Bytes()), r.U8()
-	header := readHeader(&r)
+	header := e.scope.g.readHeader(&r)
 	body, length := e.scope.readBody(&r)
 	if err := r.Err(); err != nil {
 		return nil, err
@@ -50,27 +50,27 @@ func parseURL(s string) (*url.URL, error) {
 }
 
 // headerNames are the canonical forms of names that came before: finding one costs less than making it anew.
-var headerNames = map[string]string{}
+type headerNames map[string]string
 
 const maxHeaderNames = 256
 
-func headerName(b []byte) string {
-	if s, ok := headerNames[string(b)]; ok {
+func (known headerNames) name(b []byte) string {
+	if s, ok := known[string(b)]; ok {
 		return s
 	}
 	s := http.CanonicalHeaderKey(string(b))
-	if len(headerNames) < maxHeaderNames && len(b) <= 64 {
-		headerNames[string(b)] = s
+	if len(known) < maxHeaderNames && len(b) <= 64 {
+		known[string(b)] = s
 	}
 	return s
 }
 
-func readHeader(r *abi.Reader) http.Header {
+func (g *Guest) readHeader(r *abi.Reader) http.Header {
 	n := int(r.U16())
 	h := make(http.Header, n)
 	values := make([]string, 0, min(n, r.Len()/8))
 	for range n {
-		name, v := headerName(r.Bytes()), view(r.Bytes())
+		name, v := g.headerNames.name(r.Bytes()), view(r.Bytes())
 		if r.Err() != nil {
 			break
 		}
@@ -171,7 +171,7 @@ func (s *scope) readResponse(r *http.Request, frame []byte) (*http.Response, err
 	f := abi.NewReader(frame)
 	status := int(f.U16())
 	f.U32()
-	header := readHeader(&f)
+	header := s.g.readHeader(&f)
 	body, length := s.readBody(&f)
 	if err := f.Err(); err != nil {
 		return nil, err

@@ -8,33 +8,22 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
-	"unsafe"
 
 	"durago.example/objects/driver"
 	"durago.example/wasm/abi"
 )
-
-var program driver.Program
-
-// Run keeps the program and waits for events for ever.
-func Run(p driver.Program) {
-	program = p
-	exportControl()
-	select {}
-}
 
 // event is one delivery, and the context of its handler.
 type event struct {
 	label
 	kind  abi.Event
 	frame []byte
-	done  chan struct{}
-	err   error
-	at    int // in its scope's events
+	ending
+	at int // in its scope's events
 }
 
-func eventOf(ctx, ev uint32) *event {
-	if s := scopes[ctx]; s != nil {
+func (g *Guest) eventOf(ctx, ev uint32) *event {
+	if s := g.scopes[ctx]; s != nil {
 		for _, e := range s.events {
 			if e.label.event == ev {
 				return e
@@ -53,123 +42,112 @@ func (s *scope) drop(e *event) {
 	s.events = s.events[:n]
 }
 
-// exportEvent takes the frame out of the inbox and starts a goroutine for the event, or handles it at once.
-//
-//go:wasmexport durago_event
-func exportEvent(kind, ctx, ev, n uint32) {
-	switch abi.Event(kind) {
+// deliver starts a goroutine for an event, or handles it at once. The frame may change when it has returned.
+func (g *Guest) deliver(kind abi.Event, ctx, ev uint32, frame []byte) {
+	switch kind {
 	case abi.EventWake:
-		if s := scopes[ctx]; s != nil {
+		if s := g.scopes[ctx]; s != nil {
 			s.wake()
 		}
 	case abi.EventDone:
-		if s := scopes[ctx]; s != nil {
-			s.complete(ev, append([]byte(nil), inbox[:n]...))
+		if s := g.scopes[ctx]; s != nil {
+			s.complete(ev, append([]byte(nil), frame...))
 		}
 	case abi.EventGone:
-		if s := scopes[ctx]; s != nil {
+		if s := g.scopes[ctx]; s != nil {
 			s.end()
 		}
 	case abi.EventCancel:
-		if e := eventOf(ctx, ev); e != nil {
+		if e := g.eventOf(ctx, ev); e != nil {
 			e.cancel()
 		}
 	case abi.EventExpire:
-		if e := eventOf(ctx, ev); e != nil {
+		if e := g.eventOf(ctx, ev); e != nil {
 			e.expire()
 		}
 	case abi.EventUnlent:
-		if s := scopes[ctx]; s != nil {
+		if s := g.scopes[ctx]; s != nil {
 			s.unlent(ev)
 		}
 	case abi.EventBlock:
-		r := abi.NewReader(inbox[:n])
-		if b := bodies[r.U32()]; b != nil {
-			b.start <- ev
+		r := abi.NewReader(frame)
+		if b := g.bodies[r.U32()]; b != nil {
+			b.event = ev
+			g.fire(&b.start)
 		}
 	case abi.EventManifest:
-		manifest()
+		g.manifest()
 	default:
-		s := scopeFor(ctx)
-		e := &event{kind: abi.Event(kind), frame: append([]byte(nil), inbox[:n]...)}
-		e.label = label{&sentinel, s, nil, ev}
+		s := g.scopeFor(ctx)
+		e := &event{kind: kind, frame: append([]byte(nil), frame...)}
+		e.label = *newLabel(s, nil, ev)
 		e.at = len(s.events)
 		s.events = append(s.events, e)
-		arrived = append(arrived, e)
-		summon()
+		g.arrived = append(g.arrived, e)
+		g.summon()
 	}
-	shrink()
 }
 
-func manifest() {
-	b, err := program.Manifest()
+func (g *Guest) manifest() {
+	b, err := g.program.Manifest()
 	if err != nil {
 		b = appendError(nil, err, "")
 	}
-	_, _ = call(0, abi.OpManifest, 0, b)
+	_, _ = g.call(0, abi.OpManifest, 0, b)
 }
 
-// arrived are events that no goroutine has taken. Several may arrive before Go runs: then one goroutine handles them one
-// after the other, and another goes on with the next when it has to wait, so that they begin in their order.
-var arrived []*event
-
-// Idle workers keep their grown stacks; growing one costs more than a small event. At most one is called and has not
-// come yet.
-var (
-	idle   []chan struct{}
-	called bool
-)
-
+// maxIdle is how many workers wait for events. They keep their grown stacks; growing one costs more than a small event.
 const maxIdle = 64
 
-// summon has a worker look at what has arrived.
-func summon() {
-	if called {
+// summon has a worker look at what has arrived. At most one is called and has not come yet. Several events may arrive
+// before it does: then one worker handles them one after the other, and another goes on with the next when it has to
+// wait, so that they begin in their order.
+func (g *Guest) summon() {
+	if g.called {
 		return
 	}
-	called = true
-	if n := len(idle); n > 0 {
-		w := idle[n-1]
-		idle = idle[:n-1]
-		w <- struct{}{}
+	g.called = true
+	if n := len(g.idle); n > 0 {
+		w := g.idle[n-1]
+		g.idle = g.idle[:n-1]
+		g.rouse(w)
 		return
 	}
-	w := make(chan struct{}, 1)
-	w <- struct{}{}
-	go work(w)
+	g.start(func() { g.work(newWorker()) })
 }
 
 // next takes the first event that may begin.
-func next() *event {
-	for i, e := range arrived {
+func (g *Guest) next() *event {
+	for i, e := range g.arrived {
 		if e.scope.shuts == 0 || e.scope.gone {
-			arrived = slices.Delete(arrived, i, i+1)
+			g.arrived = slices.Delete(g.arrived, i, i+1)
 			return e
 		}
 	}
 	return nil
 }
 
-func work(w chan struct{}) {
+func (g *Guest) work(w *worker) {
 	for {
-		<-w
-		if len(arrived) > 0 {
+		if len(g.arrived) > 0 {
 			// The handler before may not wait but have been interrupted by the collector, even before its first
 			// statement. It is in the scheduler's queue then: let it go on first.
 			runtime.Gosched()
 		}
-		called = false
-		for e := next(); e != nil; e = next() {
-			if len(arrived) > 0 {
-				summon()
+		g.called = false
+		for e := g.next(); e != nil; e = g.next() {
+			if len(g.arrived) > 0 {
+				g.summon()
 			}
 			e.run()
+			g.take()
 		}
 		setProfLabel(nil)
-		if len(idle) >= maxIdle {
+		if len(g.idle) >= maxIdle {
 			return
 		}
-		idle = append(idle, w)
+		g.idle = append(g.idle, w)
+		g.rest(w)
 	}
 }
 
@@ -177,9 +155,10 @@ func work(w chan struct{}) {
 func (e *event) run() {
 	e.label.set()
 	finished := false
-	control[abi.ControlBegun] = max(control[abi.ControlBegun], e.label.event) // one that was held back comes late
+	e.scope.g.begun(e.label.event)
 	defer func() {
 		r := recover()
+		e.scope.g.take()
 		if !finished && !e.scope.gone {
 			e.scope.instance = nil
 			e.fail(panicError(r), string(debug.Stack()))
@@ -216,10 +195,10 @@ func (e *event) handle() error {
 	if e.kind == abi.EventScheduled {
 		r := abi.NewReader(e.frame)
 		cron, at := r.Str(), r.F64()
-		if program.Scheduled == nil {
+		if s.g.program.Scheduled == nil {
 			return errors.New("Handler does not export a scheduled() function.")
 		}
-		return e.finish(program.Scheduled(e, cron, time.UnixMilli(int64(at))))
+		return e.finish(s.g.program.Scheduled(e, cron, time.UnixMilli(int64(at))))
 	}
 	if e.kind == abi.EventConstruct {
 		if err := s.describe(e.frame); err != nil {
@@ -280,11 +259,11 @@ func (e *event) service() error {
 	name := r.Str()
 	s.props = append([]byte(nil), r.Bytes()...)
 	rpc := r.U8() == 1
-	i := slices.IndexFunc(program.Services, func(c driver.Class) bool { return c.Name() == name })
+	i := slices.IndexFunc(s.g.program.Services, func(c driver.Class) bool { return c.Name() == name })
 	if i < 0 {
 		return fmt.Errorf("durago: this program has no entrypoint %q", name)
 	}
-	self, err := program.Services[i].New(s, driver.ID{})
+	self, err := s.g.program.Services[i].New(s, driver.ID{})
 	if err != nil {
 		return err
 	}
@@ -304,7 +283,7 @@ func (s *scope) describe(frame []byte) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	for _, c := range program.Classes {
+	for _, c := range s.g.program.Classes {
 		if c.Name() == class {
 			s.class = c
 			return nil
@@ -323,7 +302,7 @@ func (s *scope) ensure() (driver.Instance, error) {
 			return nil, errors.New("durago: this event is for an object, but its context is none")
 		}
 		if s.building != nil {
-			<-s.building
+			s.g.park(s.building, nil, nil)
 			continue
 		}
 		if err := s.build(); err != nil {
@@ -334,9 +313,11 @@ func (s *scope) ensure() (driver.Instance, error) {
 }
 
 func (s *scope) build() error {
-	s.building = make(chan struct{})
+	building := newSignal()
+	s.building = &building
 	defer func() {
-		close(s.building)
+		s.g.take()
+		s.g.fire(&building)
 		s.building = nil
 	}()
 	i, err := s.class.New(s, s.object)
@@ -368,28 +349,7 @@ func (s *scope) answer(ev uint32, op abi.Op, frame []byte) {
 
 func (e *event) cancel() { e.end(context.Canceled) }
 
-// end ends the event's context, once.
-func (e *event) end(reason error) {
-	if e.err == nil {
-		e.err = reason
-		if e.done != nil {
-			close(e.done)
-		}
-	}
-}
-
 func (e *event) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (e *event) Err() error                  { return e.err }
-
-func (e *event) Done() <-chan struct{} {
-	if e.done == nil {
-		e.done = make(chan struct{})
-		if e.err != nil {
-			close(e.done)
-		}
-	}
-	return e.done
-}
 
 func (e *event) Value(key any) any { return e.scope.value(key) }
 
@@ -404,7 +364,7 @@ func (s *scope) WaitUntil(f func(context.Context) error) { s.spawn(f, nil) }
 // spawn tells the runtime about the work, so that it keeps timers going for it; a frame says that the work need not
 // keep the scope alive.
 func (s *scope) spawn(f func(context.Context) error, frame []byte) {
-	token := nextToken()
+	token := s.g.nextToken()
 	if _, err := s.do(abi.OpWaitUntil, token, frame); err != nil {
 		return
 	}
@@ -413,7 +373,7 @@ func (s *scope) spawn(f func(context.Context) error, frame []byte) {
 	if l != nil {
 		ev = l.event
 	}
-	go func() {
+	s.g.start(func() {
 		newLabel(s, nil, ev).set()
 		finished := false
 		defer func() {
@@ -422,28 +382,30 @@ func (s *scope) spawn(f func(context.Context) error, frame []byte) {
 			}
 			_, _ = s.do(abi.OpWorkDone, token, nil)
 		}()
-		if err := f(s.Context()); err != nil && !s.gone {
+		err := f(s.Context())
+		s.g.take()
+		if err != nil && !s.gone {
 			s.Log(context.Background(), abi.LogError, err.Error())
 		}
 		finished = true
-	}()
+	})
 }
 
-//go:wasmexport durago_stat
-func exportStat(which uint32) uint32 {
+// stat is a number about the guest; see the Stat constants of wasm/abi.
+func (g *Guest) stat(which uint32) uint32 {
 	switch which {
 	case abi.StatGoroutines:
 		return uint32(runtime.NumGoroutine())
 	case abi.StatContexts:
-		return uint32(len(scopes))
+		return uint32(len(g.scopes))
 	case abi.StatLent:
 		n := 0
-		for _, s := range scopes {
+		for _, s := range g.scopes {
 			n += len(s.lent.targets) + len(s.lent.streams)
 		}
 		return uint32(n)
 	case abi.StatParked:
-		return parked
+		return g.parked
 	case abi.StatHeap:
 		runtime.GC()
 		var m runtime.MemStats
@@ -452,5 +414,3 @@ func exportStat(which uint32) uint32 {
 	}
 	return 0
 }
-
-func pointer(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

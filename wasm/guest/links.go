@@ -43,10 +43,11 @@ func tooMany(what string) error {
 
 func (l links) LendTarget(t driver.Target, class string) (value.Handle, error) {
 	s := l.s
+	s.g.take()
 	if len(s.lent.targets) >= abi.MaxLinks {
 		return value.Handle{}, tooMany("targets and callbacks")
 	}
-	id := nextToken()
+	id := s.g.nextToken()
 	if _, err := s.do(abi.OpTarget, id, abi.AppendStr(nil, class)); err != nil {
 		return value.Handle{}, err
 	}
@@ -62,6 +63,7 @@ func (l links) LendTarget(t driver.Target, class string) (value.Handle, error) {
 
 func (l links) LendStream(r io.Reader) (value.Handle, error) {
 	s := l.s
+	s.g.take()
 	if in, ok := r.(*incoming); ok && in.scope == s && in.handle != 0 {
 		if in.touched {
 			return value.Handle{}, &driver.Error{Name: "TypeError", Message: "The ReadableStream has been locked to a reader."}
@@ -75,7 +77,7 @@ func (l links) LendStream(r io.Reader) (value.Handle, error) {
 	if s.lent.streams == nil {
 		s.lent.streams = map[uint32]io.Reader{}
 	}
-	id := nextToken()
+	id := s.g.nextToken()
 	s.lent.streams[id] = r
 	return value.Handle{Kind: abi.LinkStream, ID: id}, nil
 }
@@ -104,8 +106,8 @@ func (l links) Stream(h value.Handle) (io.ReadCloser, error) {
 	}
 	in := &incoming{scope: l.s, handle: h.ID}
 	if l.s.class != nil {
-		runtime.AddCleanup(in, drop, handle{l.s.id, h.ID, abi.OpBodyCancel})
-		tellDropped()
+		runtime.AddCleanup(in, drop, handle{l.s.g, l.s.id, h.ID, abi.OpBodyCancel})
+		l.s.g.tellDropped()
 	}
 	return in, nil
 }
@@ -121,6 +123,7 @@ func (s *scope) sent(b []byte, failed error) {
 	if err != nil {
 		return
 	}
+	s.g.take()
 	for _, p := range places {
 		h := value.HandleAt(rest, p)
 		switch h.Kind {
@@ -157,7 +160,7 @@ func (s *scope) unlent(id uint32) {
 		return
 	}
 	delete(s.lent.targets, id)
-	go func() {
+	s.g.start(func() {
 		newLabel(s, nil, 0).set()
 		defer func() {
 			if r := recover(); r != nil {
@@ -165,7 +168,7 @@ func (s *scope) unlent(id uint32) {
 			}
 		}()
 		t.Dispose()
-	}()
+	})
 }
 
 // target runs a call of something that was lent.

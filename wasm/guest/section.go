@@ -18,7 +18,7 @@ type section struct {
 	apart  bool          // it is one of Begin
 	ending bool          // the runtime has been told the outcome; only where apart
 	ended  bool          // but one inside may still be open
-	left   chan struct{} // closed when nothing of it is open any more
+	left   signal        // that nothing of it is open any more
 }
 
 // holds tells whether the running goroutine is inside. When the end of one that was begun apart is on its way nobody is:
@@ -50,7 +50,7 @@ func innermost() uint32 {
 
 // open puts the running goroutine inside a new section of s.
 func (s *scope) open(event uint32, sync bool) *section {
-	sec := &section{outer: s.section, was: running(), event: event, sync: sync, left: make(chan struct{})}
+	sec := &section{outer: s.section, was: running(), event: event, sync: sync, left: newSignal()}
 	s.section = sec
 	var ev uint32
 	if sec.was != nil {
@@ -76,7 +76,7 @@ func (s *scope) leave(sec *section) {
 	}
 	sec.ended = true
 	for s.section != nil && s.section.ended {
-		close(s.section.left)
+		s.g.fire(&s.section.left)
 		s.section = s.section.outer
 	}
 }
@@ -86,8 +86,8 @@ func (s *scope) leave(sec *section) {
 func (s *scope) shut() { s.shuts++ }
 
 func (s *scope) unshut() {
-	if s.shuts--; s.shuts == 0 && len(arrived) > 0 {
-		summon()
+	if s.shuts--; s.shuts == 0 && len(s.g.arrived) > 0 {
+		s.g.summon()
 	}
 }
 
@@ -101,62 +101,61 @@ func answersAtOnce(op abi.Op) bool {
 }
 
 // body is a section that the runtime starts: it is handed from the event to the goroutine that asked for it.
-type body struct{ start chan uint32 }
-
-var bodies = map[uint32]*body{}
+type body struct {
+	start signal
+	event uint32 // once it has
+}
 
 // ask asks the runtime for a section, and returns when it is open and the caller's goroutine inside. Others stay out until
 // the runtime has said that the section is over: what they write must not be part of a transaction.
 func (s *scope) ask(ctx context.Context, op abi.Op) (*section, error) {
-	token := nextToken()
-	b := &body{start: make(chan uint32, 1)}
-	bodies[token] = b
+	token := s.g.nextToken()
+	b := &body{start: newSignal()}
+	s.g.bodies[token] = b
 	s.shut()
-	p, err := s.begin(ctx, op, token, func() []byte { return abi.AppendU32(scratch[:0], innermost()) })
+	p, err := s.begin(ctx, op, token, func() []byte { return abi.AppendU32(s.g.scratch(), innermost()) })
 	if err == nil {
-		select {
-		case ev := <-b.start:
-			delete(bodies, token)
-			sec := s.open(ev, false)
-			sec.over = p
-			return sec, nil
-		case <-p.done: // refused, or the scope is gone
-			err = p.err
-		case <-ctx.Done():
-			go s.decline(token, b, p)
+		if !s.g.park(&b.start, &p.done, ctx.Done()) {
+			s.g.start(func() { s.decline(token, b, p) })
 			return nil, context.Cause(ctx)
 		}
+		if b.event != 0 {
+			delete(s.g.bodies, token)
+			sec := s.open(b.event, false)
+			sec.over = p
+			return sec, nil
+		}
+		err = p.err // refused, or the scope is gone
 	}
-	delete(bodies, token)
+	delete(s.g.bodies, token)
 	s.unshut()
 	return nil, err
 }
 
 // decline ends a section that nobody waits for any more as soon as it begins.
 func (s *scope) decline(token uint32, b *body, p *pending) {
-	select {
-	case ev := <-b.start:
+	s.g.park(&b.start, &p.done, nil)
+	if b.event != 0 {
 		if s.arrive() == nil {
-			_, _ = call(s.id, abi.OpReturn, ev, nil)
+			_, _ = s.g.call(s.id, abi.OpReturn, b.event, nil)
 		}
-		<-p.done
-	case <-p.done:
+		s.g.park(&p.done, nil, nil)
 	}
-	delete(bodies, token)
+	delete(s.g.bodies, token)
 	s.unshut()
 }
 
 // finish gives the runtime the outcome of a section when those within it have ended, and returns when the section is over.
 func (s *scope) finish(sec *section, op abi.Op, frame []byte) error {
 	for s.section != nil && s.section != sec {
-		parked++
-		<-s.section.left
-		parked--
+		s.g.parked++
+		s.g.park(&s.section.left, nil, nil)
+		s.g.parked--
 	}
 	if s.arrive() == nil {
-		_, _ = call(s.id, op, sec.event, frame)
+		_, _ = s.g.call(s.id, op, sec.event, frame)
 	}
-	<-sec.over.done
+	s.g.park(&sec.over.done, nil, nil)
 	s.leave(sec)
 	s.unshut()
 	return sec.over.err
@@ -207,17 +206,15 @@ type syncBody struct {
 	err error
 }
 
-var syncBodies = map[uint32]*syncBody{}
-
 func (s *scope) TransactionSync(f func() error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
-	token := nextToken()
+	token := s.g.nextToken()
 	b := &syncBody{s: s, f: f}
-	syncBodies[token] = b
-	defer delete(syncBodies, token)
-	_, err := call(s.id, abi.OpTransactionSync, token, nil)
+	s.g.syncBodies[token] = b
+	defer delete(s.g.syncBodies, token)
+	_, err := s.g.call(s.id, abi.OpTransactionSync, token, nil)
 	if b.err != nil {
 		if p, ok := b.err.(panicked); ok {
 			panic(p.value)
@@ -227,27 +224,22 @@ func (s *scope) TransactionSync(f func() error) error {
 	return err
 }
 
-// exportTransaction runs the body of a TransactionSync; it is called from inside OpTransactionSync.
-//
-//go:wasmexport durago_transaction
-func exportTransaction(token uint32) (rollback uint32) {
-	b := syncBodies[token]
+// transaction runs the body of a TransactionSync, from inside OpTransactionSync, and tells whether it is to be undone.
+func (g *Guest) transaction(token uint32) (rollback bool) {
+	b := g.syncBodies[token]
 	if b == nil {
-		return 1
+		return true
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			b.err = panicked{r}
-			rollback = 1
+			rollback = true
 		}
-		control[abi.ControlTransaction] = token
 	}()
 	sec := b.s.open(0, true)
 	defer b.s.leave(sec)
-	if b.err = b.f(); b.err != nil {
-		return 1
-	}
-	return 0
+	b.err = b.f()
+	return b.err != nil
 }
 
 // panicked carries a panic of a transaction's body to the goroutine that asked for it.
