@@ -18,7 +18,7 @@ import (
 
 // Options of a bridge.
 type Options struct {
-	Module     *isolate.Module
+	Program    Program
 	Clock      clock.Clock
 	CPULimit   isolate.Options               // only CPULimit and Env are taken
 	Namespaces map[string]*durable.Namespace // by binding
@@ -35,7 +35,7 @@ type Options struct {
 // Bridge is one isolate's.
 type Bridge struct {
 	o   Options
-	iso *isolate.Isolate
+	iso Isolate
 
 	scopes     map[uint32]*scope
 	events     map[uint32]*event
@@ -68,7 +68,7 @@ func New(ctx context.Context, o Options) (*Bridge, error) {
 		io.Install = func(r *gojs.Realm) error { return o.Install(r, b) }
 	}
 	var err error
-	b.iso, err = o.Module.Start(ctx, io)
+	b.iso, err = o.Program.Start(ctx, io, b)
 	return b, err
 }
 

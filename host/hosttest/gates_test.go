@@ -20,7 +20,7 @@ func gates() hosttest.Options {
 // TestTransactions: what transactions keep and undo, and what they refuse, in the platform's words.
 func TestTransactions(t *testing.T) {
 	t.Parallel()
-	hosttest.Each(t, gates(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, everyGates(), func(t *testing.T, h *hosttest.Host) {
 		for _, row := range []struct{ name, want string }{
 			{"stays", `<nil>; ; has "a b c", alarm 00:02`},
 			{"fails", `undo; ; has "", alarm none`},
@@ -59,7 +59,7 @@ func TestTransactions(t *testing.T) {
 // TestSections: sections follow each other, hold events back, and keep other goroutines of the object away from it.
 func TestSections(t *testing.T) {
 	t.Parallel()
-	hosttest.Each(t, gates(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, everyGates(), func(t *testing.T, h *hosttest.Host) {
 		beside := func(path string) <-chan string { return get(t, h, path) }
 		log := func(object string) string { _, s := h.Fetch("GET", "/gate/"+object+"/log", ""); return s }
 
@@ -116,7 +116,7 @@ var alarmRuns = []struct{ do, want string }{
 // TestAlarms: what a handler does to its alarm, and what follows.
 func TestAlarms(t *testing.T) {
 	t.Parallel()
-	hosttest.Each(t, gates(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, everyGates(), func(t *testing.T, h *hosttest.Host) {
 		for _, row := range alarmRuns {
 			h.Fetch("POST", "/gate/"+row.do+"/alarm?ms=300&do="+row.do, "")
 		}

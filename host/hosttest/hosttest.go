@@ -36,12 +36,15 @@ import (
 
 // Options say what to start.
 type Options struct {
-	Config    string // the wrangler configuration
-	Workerd   bool   // run under workerd; only the options above Isolates are taken
+	Config  string // the wrangler configuration
+	Workerd bool   // run under workerd; only the options above Isolates are taken
+	// Native runs this program in the test's process: native.Program of package host/hosttest/native makes it. Limits of
+	// memory and CPU time are not kept.
+	Native    host.Native
 	Beside    []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package   string // as for durago build
 	Dir       string // of the data; default a new one that the test removes
-	Isolates  int    // default 2
+	Isolates  int    // default 2, of Native 1
 	RealTime  bool   // the machine's clock instead of a virtual one
 	CPULimit  time.Duration
 	IdleAfter time.Duration // default never: tests evict by hand
@@ -119,7 +122,7 @@ func Start(t testing.TB, o Options) *Host {
 		t.Cleanup(h.Stop)
 		return h
 	}
-	ho := host.Options{Wasm: Wasm(t, c, o.Package), Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
+	ho := host.Options{Native: o.Native, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
 		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory, RecycleAt: o.RecycleAt,
 		Subrequests: o.Subrequests, Connections: o.Connections,
 		Log: func(l host.Line) {
@@ -127,14 +130,24 @@ func Start(t testing.TB, o Options) *Host {
 			defer h.mu.Unlock()
 			h.lines = append(h.lines, l)
 		}}
+	if o.Native == nil {
+		ho.Wasm = Wasm(t, c, o.Package)
+	}
 	if ho.Isolates == 0 {
 		ho.Isolates = min(2, runtime.GOMAXPROCS(0))
+		if o.Native != nil {
+			ho.Isolates = 1
+		}
 	}
 	if ho.IdleAfter == 0 {
 		ho.IdleAfter = -1
 	}
 	if !o.RealTime {
-		if o.start.IsZero() {
+		switch {
+		case !o.start.IsZero():
+		case o.Native != nil: // the guest sees the machine's
+			o.start = time.Now()
+		default:
 			o.start = Epoch
 		}
 		h.clock = clock.NewVirtual(o.start)

@@ -27,7 +27,7 @@ func realTime(o *hosttest.Options) { o.RealTime = true }
 // both runs a portable scenario on the host and on workerd.
 func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 	t.Helper()
-	hosttest.Each(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1}, f)
+	hosttest.Each(t, everyScenario(), f)
 }
 
 // get fetches a path in the background and returns what its answer will be.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"durago.example/host"
 	"durago.example/wasm/value"
 )
 
@@ -90,17 +91,18 @@ func inModule(t testing.TB, path ...string) string {
 // recording tells whether transcripts of workerd are written rather than compared.
 func recording() bool { return os.Getenv("DURAGO_RECORD") != "" }
 
-// Each runs a scenario on the host and, if WorkerdPath is set, on workerd. What the scenario saw must be equal, and
-// equal to the transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from
-// workerd.
+// Each runs a scenario on the host, natively too if Options have the program and, if WorkerdPath is set, on workerd. What
+// the scenario saw must be equal, and equal to the transcript in testdata/transcripts, which the environment variable
+// DURAGO_RECORD has written anew from workerd.
 func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	t.Helper()
 	file := inModule(t, "testdata", "transcripts", strings.ReplaceAll(t.Name(), "/", "-")+".txt")
 	var seen []string
-	run := func(name string, workerd bool) bool {
+	program := o.Native
+	run := func(name string, native host.Native, workerd bool) bool {
 		return t.Run(name, func(t *testing.T) {
 			o := o
-			o.Workerd = workerd
+			o.Native, o.Workerd = native, workerd
 			h := Start(t, o)
 			scenario(t, h)
 			lines := h.transcript.lines
@@ -122,8 +124,12 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 			}
 		})
 	}
-	if run("host", false) && WorkerdPath() != "" {
-		run("workerd", true)
+	same := run("host", nil, false)
+	if same && program != nil {
+		same = run("native", program, false)
+	}
+	if same && WorkerdPath() != "" {
+		run("workerd", nil, true)
 	}
 }
 

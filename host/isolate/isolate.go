@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -52,8 +51,9 @@ const memoryLimit = "GOMEMLIMIT"
 // DefaultCPULimit is what Cloudflare gives an event.
 const DefaultCPULimit = 30 * time.Second
 
-// Isolate is a running guest. Do and Close may be called from any goroutine; everything else on the loop only.
+// Isolate is a running guest. Do, Quiet and Close may be called from any goroutine; everything else on the loop only.
 type Isolate struct {
+	*Loop
 	m     *Module
 	o     Options
 	base  context.Context
@@ -77,13 +77,6 @@ type Isolate struct {
 
 	began time.Time // when the current run did
 	spent bool      // it took too long
-
-	mu     sync.Mutex
-	jobs   []func()
-	wake   chan struct{}
-	closed bool
-	busy   bool // the loop works on what it took
-	done   chan struct{}
 }
 
 type isolateKey struct{}
@@ -103,12 +96,12 @@ func (m *Module) Start(ctx context.Context, o Options) (*Isolate, error) {
 		}
 		o.Env[memoryLimit] = strconv.FormatUint(m.limit/8*5, 10)
 	}
-	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), Loop: newLoop(o.Platform.Pause)}
 	if err := i.boot(); err != nil {
 		i.release()
 		return nil, err
 	}
-	go i.loop()
+	go i.Loop.run()
 	return i, nil
 }
 
@@ -209,74 +202,11 @@ func (i *Isolate) makeRealm() (err error) {
 	return nil
 }
 
-// Do has the loop run f. It does not wait; it fails once the isolate is closed.
-func (i *Isolate) Do(f func()) error {
-	i.mu.Lock()
-	if i.closed {
-		i.mu.Unlock()
-		return ErrClosed
-	}
-	i.jobs = append(i.jobs, f)
-	first := len(i.jobs) == 1
-	i.mu.Unlock()
-	if first {
-		select {
-		case i.wake <- struct{}{}:
-		default:
-		}
-	}
-	return nil
-}
-
-// Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
-func (i *Isolate) Quiet() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return len(i.jobs) == 0 && !i.busy
-}
-
-// ErrClosed says that the isolate has been closed.
-var ErrClosed = errors.New("isolate: closed")
-
-func (i *Isolate) loop() {
-	defer close(i.done)
-	var batch []func()
-	for {
-		i.mu.Lock()
-		batch, i.jobs = i.jobs, batch[:0]
-		i.busy = len(batch) > 0
-		closed := i.closed
-		i.mu.Unlock()
-		for k, f := range batch {
-			f()
-			batch[k] = nil
-		}
-		if len(batch) > 0 {
-			i.o.Platform.Pause()
-			continue
-		}
-		if closed {
-			return
-		}
-		<-i.wake
-	}
-}
-
 // Close ends the loop after what it has been given, and frees the guest.
 func (i *Isolate) Close() {
-	i.mu.Lock()
-	if i.closed {
-		i.mu.Unlock()
-		<-i.done
+	if !i.Loop.Close() {
 		return
 	}
-	i.closed = true
-	i.mu.Unlock()
-	select {
-	case i.wake <- struct{}{}:
-	default:
-	}
-	<-i.done
 	if i.timer != nil {
 		i.timer.Stop()
 	}

@@ -21,7 +21,7 @@ type pair struct{ key, value string }
 var mark = []pair{{"durago", "guest"}}
 
 type label struct {
-	pairs    []pair // mark
+	pairs   []pair // mark
 	scope   *scope
 	section *section // the innermost critical section or transaction that the goroutine runs in
 	event   uint32

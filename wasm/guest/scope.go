@@ -14,8 +14,8 @@ type scope struct {
 	g      *Guest
 	id     uint32
 	gone   bool
-	ending ending // of its context
-	class  driver.Class  // nil for a request
+	ending ending       // of its context
+	class  driver.Class // nil for a request
 	object driver.ID
 	props  []byte // of an entrypoint's binding
 
@@ -23,8 +23,8 @@ type scope struct {
 	building *signal // that the constructor that runs now has returned
 
 	home    []*signal // goroutines that wait for this scope to be current
-	section *section        // the innermost section that is open
-	shuts   int             // why no event may begin, counted: see shut
+	section *section  // the innermost section that is open
+	shuts   int       // why no event may begin, counted: see shut
 	events  []*event
 	tokens  map[uint32]*pending // asynchronous operations under way
 	lent    lent

@@ -10,15 +10,15 @@ import (
 // section is a critical section or a transaction of a scope, from its begin to its end.
 type section struct {
 	outer  *section
-	was    *label        // of the goroutine that it began on, before it
-	label  *label        // of that goroutine inside, and of those that it started there
-	event  uint32        // with which the runtime began it; 0 of a TransactionSync
-	over   *pending      // done when the runtime has ended it; nil of a TransactionSync
-	sync   bool          // nothing inside may wait
-	apart  bool          // it is one of Begin
-	ending bool          // the runtime has been told the outcome; only where apart
-	ended  bool          // but one inside may still be open
-	left   signal        // that nothing of it is open any more
+	was    *label   // of the goroutine that it began on, before it
+	label  *label   // of that goroutine inside, and of those that it started there
+	event  uint32   // with which the runtime began it; 0 of a TransactionSync
+	over   *pending // done when the runtime has ended it; nil of a TransactionSync
+	sync   bool     // nothing inside may wait
+	apart  bool     // it is one of Begin
+	ending bool     // the runtime has been told the outcome; only where apart
+	ended  bool     // but one inside may still be open
+	left   signal   // that nothing of it is open any more
 }
 
 // holds tells whether the running goroutine is inside. When the end of one that was begun apart is on its way nobody is:

@@ -1,0 +1,62 @@
+package bridge
+
+import (
+	"context"
+
+	"durago.example/host/isolate"
+	"durago.example/wasm/abi"
+)
+
+// Program starts isolates of one program.
+type Program interface {
+	// Start starts the isolate of b.
+	Start(ctx context.Context, o isolate.Options, b *Bridge) (Isolate, error)
+}
+
+// Isolate is what a bridge needs of a guest: package isolate has it for wasm, and its documentation.
+type Isolate interface {
+	Loop
+	Guest
+	Life
+}
+
+// Loop is the isolate's goroutine. Its methods may be called from any other.
+type Loop interface {
+	Do(f func()) error
+	Quiet() bool
+	Close()
+}
+
+// Guest is the program that runs.
+type Guest interface {
+	Event(kind abi.Event, ctx, ev uint32, frame []byte) error
+	Notify(kind abi.Event, ctx, ev uint32, frame []byte) error
+	Run(ctx uint32) error
+	Turn(ctx uint32, f func() error) error
+	Transaction(token uint32) (rollback, finished bool, err error)
+	Current() uint32
+	Begun() uint32
+}
+
+// Life is how a guest ends, and what it weighs.
+type Life interface {
+	Dead() error
+	Restart() error
+	Kill(cause error)
+	Memory() uint64
+	Stat(which uint32) uint32
+}
+
+// Wasm is a compiled program.
+type Wasm struct{ *isolate.Module }
+
+// Start starts an isolate.
+func (w Wasm) Start(ctx context.Context, o isolate.Options, _ *Bridge) (Isolate, error) {
+	i, err := w.Module.Start(ctx, o)
+	if err != nil {
+		return nil, err // and no isolate, not a nil one
+	}
+	return i, nil
+}
+
+var _ Isolate = (*isolate.Isolate)(nil)
