@@ -185,6 +185,9 @@ func (h *Host) PID() int {
 // Workerd tells whether the worker runs under workerd.
 func (h *Host) Workerd() bool { return h.workerd != nil }
 
+// Native tells whether the worker runs in this process without wasm.
+func (h *Host) Native() bool { return h.o.Native != nil }
+
 // Stop ends the worker before the test does: for tests that start it again on the same data.
 func (h *Host) Stop() {
 	if err := h.Fail(); err != nil {

@@ -91,16 +91,15 @@ func (p *port) Run(ctx uint32) {
 }
 
 const (
-	firstLook = 100 * time.Microsecond
-	lastLook  = 5 * time.Millisecond
+	yields    = 1000 // before the first look: a few hundred microseconds
+	firstLook = time.Millisecond
+	lastLook  = 10 * time.Millisecond
 )
 
 // await returns when the turn has come back.
 func (p *port) await() {
-	select {
-	case <-p.back:
+	if p.soon() || p.recall() || p.soon() || p.recall() {
 		return
-	default:
 	}
 	if p.timer == nil {
 		p.timer = time.NewTimer(firstLook)
@@ -114,11 +113,25 @@ func (p *port) await() {
 			return
 		case <-p.timer.C:
 		}
-		if p.recall() {
+		if p.recall() || p.soon() || p.recall() {
 			return
 		}
 		p.timer.Reset(next)
 	}
+}
+
+// soon gives the turn a moment to come back, and tells whether it has. It reckons in yields, not in time, which may stand
+// still in a bubble of testing/synctest.
+func (p *port) soon() bool {
+	for range yields {
+		select {
+		case <-p.back:
+			return true
+		default:
+			runtime.Gosched()
+		}
+	}
+	return false
 }
 
 // recall takes the turn back from a holder that waits in plain Go, or is no more.
