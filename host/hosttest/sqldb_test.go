@@ -89,7 +89,9 @@ func TestSQLDB_gone(t *testing.T) {
 				require.NoError(t, h.Object("LIBRARY", "a").Evict())
 				goroutines()
 			}
-			require.LessOrEqual(t, goroutines(), before+2)
+			if !h.Native() { // where the number is the process's, and goleak's business
+				require.LessOrEqual(t, goroutines(), before+2)
+			}
 		})
 		h.Record("ten objects have gone")
 	})

@@ -156,6 +156,7 @@ func (e *event) run() {
 	e.label.set()
 	finished := false
 	e.scope.g.begun(e.label.event)
+	e.scope.g.settle()
 	defer func() {
 		r := recover()
 		e.scope.g.take()
@@ -317,9 +318,11 @@ func (s *scope) build() error {
 	s.building = &building
 	defer func() {
 		s.g.take()
-		s.g.fire(&building)
 		s.building = nil
+		s.g.fire(&building)
+		s.g.settle()
 	}()
+	s.g.settle()
 	i, err := s.class.New(s, s.object)
 	if err == nil {
 		s.instance = i

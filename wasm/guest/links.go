@@ -55,6 +55,7 @@ func (l links) LendTarget(t driver.Target, class string) (value.Handle, error) {
 		s.lent.targets = map[uint32]driver.Target{}
 	}
 	s.lent.targets[id] = t
+	s.g.settle()
 	if class == "" {
 		return value.Handle{Kind: abi.LinkCallback, ID: id}, nil
 	}
@@ -79,6 +80,7 @@ func (l links) LendStream(r io.Reader) (value.Handle, error) {
 	}
 	id := s.g.nextToken()
 	s.lent.streams[id] = r
+	s.g.settle()
 	return value.Handle{Kind: abi.LinkStream, ID: id}, nil
 }
 

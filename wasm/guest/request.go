@@ -172,6 +172,7 @@ func (s *scope) readResponse(r *http.Request, frame []byte) (*http.Response, err
 	status := int(f.U16())
 	f.U32()
 	header := s.g.readHeader(&f)
+	s.g.settle()
 	body, length := s.readBody(&f)
 	if err := f.Err(); err != nil {
 		return nil, err

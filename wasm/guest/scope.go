@@ -221,6 +221,7 @@ func (s *scope) withdraw(token uint32) *pending {
 		if answersAtOnce(p.op) {
 			s.unshut()
 		}
+		s.g.settle()
 	}
 	return p
 }

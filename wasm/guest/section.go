@@ -123,12 +123,14 @@ func (s *scope) ask(ctx context.Context, op abi.Op) (*section, error) {
 			delete(s.g.bodies, token)
 			sec := s.open(b.event, false)
 			sec.over = p
+			s.g.settle()
 			return sec, nil
 		}
 		err = p.err // refused, or the scope is gone
 	}
 	delete(s.g.bodies, token)
 	s.unshut()
+	s.g.settle()
 	return nil, err
 }
 
@@ -158,6 +160,7 @@ func (s *scope) finish(sec *section, op abi.Op, frame []byte) error {
 	s.g.park(&sec.over.done, nil, nil)
 	s.leave(sec)
 	s.unshut()
+	s.g.settle()
 	return sec.over.err
 }
 

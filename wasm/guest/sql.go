@@ -105,7 +105,9 @@ func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, err
 	}
 	c := q.s.g.newCursor()
 	c.s, c.in, c.of = q.s, q.in, st
-	return c, c.load(a)
+	err = c.load(a)
+	q.s.g.settle()
+	return c, err
 }
 
 func (q sqlite) Size() (int64, error) {
@@ -241,6 +243,7 @@ func (c *cursor) Recycle() {
 	clear(c.row)
 	c.s, c.in, c.of, c.columns, c.row, c.at = nil, nil, nil, nil, nil, abi.Reader{}
 	g.spare = append(g.spare, c)
+	g.settle()
 }
 
 func (c *cursor) load(answer []byte) error {

@@ -5,6 +5,9 @@ package guest
 // take has the running goroutine go on in its turn.
 func (port) take() {}
 
+// settle says that the running goroutine has changed what others of the guest read, and goes back to code that may wait.
+func (port) settle() {}
+
 // start starts a goroutine.
 func (port) start(f func()) { go f() }
 

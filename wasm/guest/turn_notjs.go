@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"durago.example/wasm/abi"
@@ -32,6 +33,7 @@ type port struct {
 	holder  uint64 // goroutine that has the turn; 0 if the loop has it, or who has been given it has not noticed
 	moves   uint64 // of the holder: calls and turns, counted
 	inside  bool   // the holder is in the runtime: it comes back by itself
+	settled atomic.Uint32
 	sync    int    // bodies of TransactionSync that the holder is in
 	running bool   // a run is under way
 	asked   bool   // and one has been asked for
@@ -150,10 +152,14 @@ func (p *port) recall() bool {
 	if p.sync > 0 {
 		panic("objects: the body of a TransactionSync waits in plain Go code, which ends the isolate")
 	}
+	p.settled.Load()
 	p.holder = 0
 	p.moves++
 	return true
 }
+
+// settle publishes what the holder has changed since its last move, for a loop that takes the turn back.
+func (p *port) settle() { p.settled.Add(1) }
 
 // take returns when it is the running goroutine's turn.
 func (p *port) take() {
@@ -229,11 +235,11 @@ func newSignal() signal { return signal{} }
 
 // fire has it happen.
 func (p *port) fire(s *signal) {
-	s.fired = true
-	for _, w := range s.waiters {
+	waiters := s.waiters
+	s.fired, s.waiters = true, nil
+	for _, w := range waiters {
 		p.set(w)
 	}
-	s.waiters = nil
 }
 
 // park waits for a, for b, which may be nil, or for done; it tells whether it was not for done.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"durago.example/objects"
@@ -53,7 +54,7 @@ type Gate struct {
 	state   *objects.State
 	storage *objects.Storage
 	sql     *objects.SQL
-	log     []string
+	log     notes
 	tx      *objects.Tx
 }
 
@@ -70,7 +71,30 @@ func newGate(state *objects.State) (*Gate, error) {
 	return g, err
 }
 
-func (g *Gate) note(format string, args ...any) { g.log = append(g.log, fmt.Sprintf(format, args...)) }
+// notes are what happened, in order. Natively goroutines that have slept run beside each other.
+type notes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (n *notes) add(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, text)
+}
+
+// all are the notes; take forgets them.
+func (n *notes) all(take bool) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.list
+	if take {
+		n.list = nil
+	}
+	return list
+}
+
+func (g *Gate) note(format string, args ...any) { g.log.add(fmt.Sprintf(format, args...)) }
 
 func (g *Gate) add(v string) error {
 	_, err := g.sql.Exec(`INSERT INTO n VALUES (?)`, v)
@@ -91,7 +115,7 @@ func (g *Gate) all() string {
 
 func (g *Gate) touch(context.Context) (int, error) {
 	g.note("touched")
-	return len(g.log), nil
+	return len(g.log.all(false)), nil
 }
 
 // Alarm does what the object was told with alarm.
@@ -206,12 +230,11 @@ var verbs = map[string]verb{
 		return nil
 	},
 	"log": func(g *Gate, w http.ResponseWriter, _ *http.Request) error {
-		fmt.Fprint(w, strings.Join(g.log, ","))
-		g.log = nil
+		fmt.Fprint(w, strings.Join(g.log.all(true), ","))
 		return nil
 	},
 	"peek": func(g *Gate, w http.ResponseWriter, _ *http.Request) error {
-		fmt.Fprint(w, strings.Join(g.log, ","))
+		fmt.Fprint(w, strings.Join(g.log.all(false), ","))
 		return nil
 	},
 	"all": func(g *Gate, w http.ResponseWriter, _ *http.Request) error {

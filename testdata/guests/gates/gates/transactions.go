@@ -62,8 +62,8 @@ func nest(steps ...step) step {
 	}
 }
 
-// sync is a synchronous one within.
-func sync(steps ...step) step {
+// atOnce is a synchronous one within.
+func atOnce(steps ...step) step {
 	return func(ctx context.Context, g *Gate, tx *objects.Tx) error {
 		return tx.TransactionSync(func() error { return run(ctx, g, tx, steps) })
 	}
@@ -98,8 +98,8 @@ var transactions = map[string][]step{
 			return say("outer", func(ctx context.Context, g *Gate, _ *objects.Tx) error { return outer.Rollback() })(ctx, g, tx)
 		})
 	}},
-	"sync":       {write("a"), sync(write("b"), sync(write("c"))), say("inner", sync(write("d"), sync(write("e")), fail))},
-	"sync-waits": {sync(say("deleteAll", deleteAll))},
+	"sync":       {write("a"), atOnce(write("b"), atOnce(write("c"))), say("inner", atOnce(write("d"), atOnce(write("e")), fail))},
+	"sync-waits": {atOnce(say("deleteAll", deleteAll))},
 	"delete-all": {write("a"), say("tx", deleteAll), say("storage", func(ctx context.Context, g *Gate, _ *objects.Tx) error { return g.storage.DeleteAll(ctx) })},
 	"syncs":      {write("a"), say("sync", func(ctx context.Context, g *Gate, tx *objects.Tx) error { return g.storage.Sync(ctx) })},
 	"broken": {func(_ context.Context, g *Gate, _ *objects.Tx) error {
@@ -117,7 +117,7 @@ func (g *Gate) transaction(w http.ResponseWriter, r *http.Request) error {
 	if err := g.storage.DeleteAlarm(ctx); err != nil {
 		return err
 	}
-	g.log = nil
+	g.log.all(true)
 	err := g.storage.Transaction(ctx, func(ctx context.Context, tx *objects.Tx) error {
 		g.tx = tx
 		return run(ctx, g, tx, transactions[r.URL.Query().Get("case")])
@@ -130,14 +130,14 @@ func (g *Gate) transaction(w http.ResponseWriter, r *http.Request) error {
 	if ok {
 		set = at.UTC().Format("15:04")
 	}
-	fmt.Fprintf(w, "%v; %s; has %q, alarm %s", err, strings.Join(g.log, "; "), g.all(), set)
+	fmt.Fprintf(w, "%v; %s; has %q, alarm %s", err, strings.Join(g.log.all(false), "; "), g.all(), set)
 	return nil
 }
 
 // ends uses a transaction that is over.
 func (g *Gate) ends(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	for _, f := range []step{get, rollback, deleteAll, alarm(1), nest(), sync(),
+	for _, f := range []step{get, rollback, deleteAll, alarm(1), nest(), atOnce(),
 		func(_ context.Context, _ *Gate, tx *objects.Tx) error {
 			_, err := tx.SQL().Exec(`SELECT 1`)
 			return err

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"durago.example/objects"
@@ -31,10 +32,10 @@ func Program() objects.Program {
 type Home struct {
 	state *objects.State
 	sql   *objects.SQL
-	calls int
+	calls atomic.Int32
 
-	flooded int // bytes that flood has written
-	waiting int // requests that wait for their client to go away
+	flooded atomic.Int32 // bytes that flood has written
+	waiting atomic.Int32 // requests that wait for their client to go away
 
 	silent bool     // closes are not answered
 	closes []string // what was seen of closes
@@ -102,7 +103,7 @@ func (h *Home) Alarm(ctx context.Context, info objects.AlarmInfo) error {
 
 // WebSocketMessage answers.
 func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m objects.Message) error {
-	h.calls++
+	h.calls.Add(1)
 	switch s := string(m.Data); {
 	case s == "panic":
 		panic("socket panic")
@@ -146,7 +147,7 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 	if err := ws.SetAttachment(seen); err != nil {
 		return err
 	}
-	return ws.Send(objects.Text(fmt.Sprintf("%s seen=%d calls=%d", m.Data, seen, h.calls)))
+	return ws.Send(objects.Text(fmt.Sprintf("%s seen=%d calls=%d", m.Data, seen, h.calls.Load())))
 }
 
 // WebSocketClose ends the handshake.
@@ -189,7 +190,7 @@ func pause(ms int) { time.Sleep(time.Duration(ms) * time.Millisecond) }
 
 // ServeHTTP does what the first part of the path says.
 func (h *Home) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.calls++
+	h.calls.Add(1)
 	verb, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if err := h.do(verb, w, r); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -200,7 +201,7 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	switch verb {
 	case "touch":
-		fmt.Fprintf(w, `{"calls":%d}`, h.calls)
+		fmt.Fprintf(w, `{"calls":%d}`, h.calls.Load())
 	case "count":
 		n, err := h.increment()
 		fmt.Fprintf(w, "%d", n)
@@ -215,10 +216,10 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		fmt.Fprintf(w, "%d", n)
 		return err
 	case "waiting":
-		fmt.Fprint(w, h.waiting)
+		fmt.Fprint(w, h.waiting.Load())
 	case "sleepctx":
-		h.waiting++
-		defer func() { h.waiting-- }()
+		h.waiting.Add(1)
+		defer h.waiting.Add(-1)
 		select {
 		case <-time.After(time.Duration(number(r, "ms")) * time.Millisecond):
 		case <-ctx.Done():
@@ -282,9 +283,9 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	case "never":
 		select {}
 	case "stubborn": // it notices that its client has gone, and goes on
-		h.waiting++
+		h.waiting.Add(1)
 		<-ctx.Done()
-		h.waiting++
+		h.waiting.Add(1)
 		select {}
 	case "forever":
 		<-ctx.Done()
@@ -340,13 +341,13 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		}
 	case "flood": // the object writes as fast as the client reads
 		block := make([]byte, 64<<10)
-		for h.flooded = 0; h.flooded < number(r, "mb")<<20; h.flooded += len(block) {
+		for h.flooded.Store(0); int(h.flooded.Load()) < number(r, "mb")<<20; h.flooded.Add(int32(len(block))) {
 			if _, err := w.Write(block); err != nil {
 				return err
 			}
 		}
 	case "flooded":
-		fmt.Fprint(w, h.flooded>>20)
+		fmt.Fprint(w, h.flooded.Load()>>20)
 	case "swallow": // it reads nothing until told
 		<-hub
 		n, err := io.Copy(io.Discard, r.Body)
@@ -360,7 +361,7 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		_, err := io.Copy(w, r.Body)
 		return err
 	case "stay": // one if the object was made for it
-		fmt.Fprint(w, h.calls)
+		fmt.Fprint(w, h.calls.Load())
 	case "work": // that the object waits for, or not
 		if ms := number(r, "ms"); ms > 0 {
 			h.state.WaitUntil(func(context.Context) error { pause(ms); return nil })
