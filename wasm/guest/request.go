@@ -81,6 +81,7 @@ func (g *Guest) readHeader(r *abi.Reader) http.Header {
 		values = append(values, v)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
 	}
+	g.settle()
 	return h
 }
 
@@ -172,7 +173,6 @@ func (s *scope) readResponse(r *http.Request, frame []byte) (*http.Response, err
 	status := int(f.U16())
 	f.U32()
 	header := s.g.readHeader(&f)
-	s.g.settle()
 	body, length := s.readBody(&f)
 	if err := f.Err(); err != nil {
 		return nil, err

@@ -217,7 +217,7 @@ var verbs = map[string]verb{
 			return err
 		}
 		if r.URL.Query().Has("waits") {
-			pause(1)
+			pause(20)
 		}
 		g.state.Abort(errors.New("aborted"))
 		return nil
