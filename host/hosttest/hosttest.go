@@ -27,6 +27,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"durago.example/build"
 	"durago.example/build/wrangler"
 	"durago.example/host"
@@ -40,7 +42,10 @@ type Options struct {
 	Workerd bool   // run under workerd; only the options above Isolates are taken
 	// Native runs this program in the test's process: native.Program of package host/hosttest/native makes it. Limits of
 	// memory and CPU time are not kept.
-	Native    host.Native
+	Native host.Native
+	// Bubble says that the test runs in a bubble of testing/synctest, natively: time is the bubble's, for the host and the
+	// guest, and goes on when nothing else does. The worker is reached in memory, by the verbs and by Client.
+	Bubble    bool
 	Beside    []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package   string // as for durago build
 	Dir       string // of the data; default a new one that the test removes
@@ -72,7 +77,9 @@ type Host struct {
 	o          Options
 	t          testing.TB
 	clock      *clock.Virtual // nil if time is the machine's
-	server     *httptest.Server
+	client     *http.Client
+	dialer     *websocket.Dialer
+	stop       func() // of its HTTP server
 	workerd    *workerd
 	once       sync.Once
 
@@ -112,7 +119,7 @@ func Start(t testing.TB, o Options) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{t: t, o: o, Dir: o.Dir, transcript: &transcript{}}
+	h := &Host{t: t, o: o, Dir: o.Dir, transcript: &transcript{}, client: http.DefaultClient, dialer: websocket.DefaultDialer}
 	if h.Dir == "" {
 		h.Dir = filepath.Join(t.TempDir(), "state")
 	}
@@ -142,7 +149,7 @@ func Start(t testing.TB, o Options) *Host {
 	if ho.IdleAfter == 0 {
 		ho.IdleAfter = -1
 	}
-	if !o.RealTime {
+	if !o.RealTime && !o.Bubble {
 		switch {
 		case !o.start.IsZero():
 		case o.Native != nil: // the guest sees the machine's
@@ -168,11 +175,29 @@ func Start(t testing.TB, o Options) *Host {
 	if h.Host, err = host.New(context.Background(), ho); err != nil {
 		t.Fatal(err)
 	}
-	h.server = httptest.NewServer(h.objects(h.Handler()))
-	h.URL = h.server.URL
+	h.serve(h.objects(h.Handler()))
 	t.Cleanup(h.Stop)
 	return h
 }
+
+// serve serves the worker and says how to reach it.
+func (h *Host) serve(handler http.Handler) {
+	if h.o.Bubble {
+		m := newMemory()
+		h.URL, h.dialer = memoryURL, m.dialer()
+		h.client, h.stop = m.serve(handler)
+		return
+	}
+	server := httptest.NewServer(handler)
+	h.URL = server.URL
+	h.stop = func() {
+		server.CloseClientConnections()
+		server.Close()
+	}
+}
+
+// Client sends requests to the worker's URL.
+func (h *Host) Client() *http.Client { return h.client }
 
 // PID is the process that runs the worker.
 func (h *Host) PID() int {
@@ -202,8 +227,7 @@ func (h *Host) Fail() (err error) {
 			h.workerd.stop()
 			return
 		}
-		h.server.CloseClientConnections()
-		h.server.Close()
+		h.stop()
 		err = h.Host.Close()
 	})
 	return err
@@ -296,7 +320,7 @@ func (h *Host) Do(method, path, body string) *http.Response {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := h.client.Do(r)
 	if err != nil {
 		h.t.Fatal(err)
 	}

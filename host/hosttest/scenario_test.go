@@ -1,7 +1,6 @@
 package hosttest_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -34,7 +33,7 @@ func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 func get(t *testing.T, h *hosttest.Host, path string) <-chan string {
 	c := make(chan string, 1)
 	go func() {
-		resp, err := http.Get(h.URL + path)
+		resp, err := h.Client().Get(h.URL + path)
 		if err != nil {
 			c <- err.Error()
 			return

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"durago.example/host"
 	"durago.example/wasm/value"
@@ -93,16 +94,17 @@ func recording() bool { return os.Getenv("DURAGO_RECORD") != "" }
 
 // Each runs a scenario on the host, natively too if Options have the program and, if WorkerdPath is set, on workerd. What
 // the scenario saw must be equal, and equal to the transcript in testdata/transcripts, which the environment variable
-// DURAGO_RECORD has written anew from workerd.
+// DURAGO_RECORD has written anew from workerd. With Bubble the native run is in one.
 func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	t.Helper()
 	file := inModule(t, "testdata", "transcripts", strings.ReplaceAll(t.Name(), "/", "-")+".txt")
 	var seen []string
 	program := o.Native
 	run := func(name string, native host.Native, workerd bool) bool {
-		return t.Run(name, func(t *testing.T) {
+		once := func(t *testing.T) {
 			o := o
 			o.Native, o.Workerd = native, workerd
+			o.Bubble = o.Bubble && native != nil
 			h := Start(t, o)
 			scenario(t, h)
 			lines := h.transcript.lines
@@ -122,7 +124,11 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 			default:
 				report(t, filepath.Base(file), split(string(want)), lines)
 			}
-		})
+		}
+		if o.Bubble && native != nil {
+			return t.Run(name, func(t *testing.T) { synctest.Test(t, once) })
+		}
+		return t.Run(name, once)
 	}
 	same := run("host", nil, false)
 	if same && program != nil {
