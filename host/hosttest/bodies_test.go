@@ -39,7 +39,7 @@ func TestBodies(t *testing.T) {
 func TestBodies_pressure(t *testing.T) {
 	t.Parallel()
 	const mb, between = 64, 24
-	both(t, func(t *testing.T, h *hosttest.Host) {
+	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
 		resp := h.Do("GET", "/flood/a?mb=64", "")
 		defer resp.Body.Close()
 		_, err := io.ReadFull(resp.Body, make([]byte, 1<<20))

@@ -1,7 +1,6 @@
 package hosttest_test
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -99,7 +98,7 @@ func sorted(log string) string {
 }
 
 func started(h *hosttest.Host, object string) bool {
-	r, err := http.Get(h.URL + "/gate/" + object + "/log") // it waits if the transaction has begun
+	r, err := h.Client().Get(h.URL + "/gate/" + object + "/log") // it waits if the transaction has begun
 	if err != nil {
 		return false
 	}

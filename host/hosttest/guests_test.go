@@ -9,9 +9,15 @@ import (
 	scenarioguest "durago.example/testdata/guests/scenario/scenario"
 )
 
-// natively is o with the program that its configuration is of.
+// natively is o with the program that its configuration is of, which runs in a bubble then: in no time.
 func natively(o hosttest.Options, p objects.Program) hosttest.Options {
-	o.Native = native.Program(p)
+	o.Native, o.Bubble = native.Program(p), true
+	return o
+}
+
+// connected has o run natively in no bubble: for scenarios with connections of their own.
+func connected(o hosttest.Options) hosttest.Options {
+	o.Bubble = false
 	return o
 }
 

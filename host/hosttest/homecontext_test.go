@@ -73,7 +73,7 @@ func each(width, n int, f func(i int)) {
 // some objects are aborted and evicted.
 func TestHomeContext_storm(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, h *hosttest.Host) {
+	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
 		const objects = 20
 		rounds := scale(h, 1000)
 		var mu sync.Mutex
@@ -85,7 +85,7 @@ func TestHomeContext_storm(t *testing.T) {
 				case i%10 == 3:
 					path = fmt.Sprintf("/fmix/m%d?seed=%d&steps=10", i%objects, i)
 				case i%50 == 7: // objects beside those of the storm
-					_, _ = http.Get(h.URL + fmt.Sprintf("/abort/x%d", i%3))
+					_, _ = h.Client().Get(h.URL + fmt.Sprintf("/abort/x%d", i%3))
 					return
 				case i%50 == 17:
 					_ = h.Object("HOME", fmt.Sprintf("x%d", i%3)).Evict()
@@ -115,7 +115,7 @@ func TestHomeContext_storm(t *testing.T) {
 // make.
 func TestHomeContext_wakes(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, h *hosttest.Host) {
+	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
 		n := scale(h, 50_000)
 		for _, path := range []string{"/ping/", "/fping/"} {
 			h.Unrecorded(func() {
@@ -144,7 +144,7 @@ func resetting(ctx context.Context, network, addr string) (net.Conn, error) {
 // TestCancel: a client that goes away cancels the context of the object's handler, through the front.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, h *hosttest.Host) {
+	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
 		client := &http.Client{Transport: &http.Transport{DialContext: resetting}}
 		defer client.CloseIdleConnections()
 		for _, path := range []string{"/sleepctx/a?ms=600000", "/ffetch/a?path=/sleepctx/a?ms=600000"} {
@@ -173,7 +173,7 @@ func TestCancel(t *testing.T) {
 // TestHomeContext_cancelled: clients go away from requests that sleep; no goroutine stays.
 func TestHomeContext_cancelled(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, h *hosttest.Host) {
+	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
 		goroutines := func() int {
 			n, err := strconv.Atoi(<-get(t, h, "/goroutines/a"))
 			require.NoError(t, err)

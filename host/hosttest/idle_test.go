@@ -15,7 +15,6 @@ import (
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	options := natively(hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: hosttest.WorkerdPath() != "", Isolates: 1, IdleAfter: 10 * time.Second}, scenarioguest.Program())
-	options.Bubble = true // there its objects sleep on the host's clock too
 	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
 		h.Fetch("GET", "/touch/nothing", "")
 		h.Fetch("GET", "/work/waituntil?ms=12500", "")

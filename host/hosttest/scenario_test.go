@@ -29,6 +29,12 @@ func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 	hosttest.Each(t, everyScenario(), f)
 }
 
+// bothConnected is both for a scenario with connections of its own.
+func bothConnected(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
+	t.Helper()
+	hosttest.Each(t, connected(everyScenario()), f)
+}
+
 // get fetches a path in the background and returns what its answer will be.
 func get(t *testing.T, h *hosttest.Host, path string) <-chan string {
 	c := make(chan string, 1)
