@@ -25,6 +25,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -199,6 +200,12 @@ func (h *Host) serve(handler http.Handler) {
 // Client sends requests to the worker's URL.
 func (h *Host) Client() *http.Client { return h.client }
 
+// Dialer opens WebSockets to the worker's URL. It is the caller's.
+func (h *Host) Dialer() *websocket.Dialer {
+	d := *h.dialer
+	return &d
+}
+
 // PID is the process that runs the worker.
 func (h *Host) PID() int {
 	if h.workerd != nil {
@@ -255,7 +262,7 @@ func (h *Host) Now() time.Time {
 // Wait lets d pass for the worker: at once where its clock is virtual, else by waiting.
 func (h *Host) Wait(d time.Duration) {
 	h.t.Helper()
-	if h.clock == nil {
+	if h.clock == nil && !h.o.Bubble {
 		time.Sleep(d)
 		return
 	}
@@ -266,8 +273,13 @@ func (h *Host) Wait(d time.Duration) {
 // goes on any more.
 func (h *Host) Advance(d time.Duration) {
 	h.t.Helper()
-	end := h.clock.Now().Add(d)
 	h.Settle()
+	if h.o.Bubble {
+		time.Sleep(d)
+		h.Settle()
+		return
+	}
+	end := h.clock.Now().Add(d)
 	for h.clock.Step(end) {
 		h.Settle()
 	}
@@ -276,7 +288,11 @@ func (h *Host) Advance(d time.Duration) {
 // Settle waits until nothing goes on in the worker.
 func (h *Host) Settle() {
 	h.t.Helper()
-	if h.workerd != nil {
+	switch {
+	case h.workerd != nil:
+		return
+	case h.o.Bubble:
+		synctest.Wait()
 		return
 	}
 	limit := time.Now().Add(30 * time.Second)

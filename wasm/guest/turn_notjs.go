@@ -34,9 +34,9 @@ type port struct {
 	moves   uint64 // of the holder: calls and turns, counted
 	inside  bool   // the holder is in the runtime: it comes back by itself
 	settled atomic.Uint32
-	sync    int    // bodies of TransactionSync that the holder is in
-	running bool   // a run is under way
-	asked   bool   // and one has been asked for
+	sync    int  // bodies of TransactionSync that the holder is in
+	running bool // a run is under way
+	asked   bool // and one has been asked for
 	closed  bool
 	members members
 
