@@ -86,8 +86,9 @@ func (l *look) all() map[uint64]status {
 	return found
 }
 
-// waiting are the beginnings of the states in which a goroutine needs another, time, or the network to go on.
-var waiting = []string{"chan ", "select", "sleep", "sync.", "semacquire", "IO wait", "synctest."}
+// waiting are the beginnings of the states in which a goroutine needs another, time, or the network to go on. A coroutine is
+// what iter.Pull has run while its caller waits.
+var waiting = []string{"chan ", "coroutine", "select", "sleep", "sync.", "semacquire", "IO wait", "synctest."}
 
 // members are the goroutines of a guest that it knows: those that have had a turn, and those that they have started.
 type members map[uint64]struct{}

@@ -131,6 +131,7 @@ func (r *runner) open(_ context.Context, rest string) (string, error) {
 		return "", err
 	}
 	next, stop := iter.Pull2(objects.Query[[]any](r.sql(), query, args...))
+	context.AfterFunc(r.state.Context(), stop) // natively its goroutine would stay
 	r.cursors[name] = &cursor{next, stop}
 	return "", nil
 }

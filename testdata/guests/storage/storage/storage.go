@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"durago.example/objects"
 )
@@ -34,7 +35,7 @@ var (
 	store    = objects.NewClass("Store", newStore, objects.Impl1(run, (*Store).run))
 	plain    = objects.NewClass("Plain", newPlain, objects.Impl1(run, (*Plain).run))
 	_        = objects.AlarmHandler((*Store)(nil))
-	memories = map[string]*memory{} // by the objects' ids; they outlive an eviction
+	memories sync.Map // *memory by the objects' ids; they outlive an eviction. Natively isolates share them
 )
 
 // memory is what an object tells of itself, past its own end.
@@ -45,11 +46,8 @@ type memory struct {
 }
 
 func newStore(state *objects.State) (*Store, error) {
-	id := state.ID().String()
-	if memories[id] == nil {
-		memories[id] = &memory{}
-	}
-	s := &Store{state: state, kept: memories[id], cursors: map[string]*cursor{}}
+	kept, _ := memories.LoadOrStore(state.ID().String(), &memory{})
+	s := &Store{state: state, kept: kept.(*memory), cursors: map[string]*cursor{}}
 	s.kept.mark("constructed")
 	return s, nil
 }
