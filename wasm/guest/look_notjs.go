@@ -36,6 +36,7 @@ func number(b []byte) (uint64, []byte) {
 type status struct {
 	parent uint64 // that started it; 0 is unknown
 	waits  bool   // for another goroutine, for time, or for the network
+	here   bool   // it is the adapter that waits, for a moment
 }
 
 // look looks at goroutines.
@@ -48,18 +49,18 @@ type look struct {
 
 // waits tells whether a goroutine that has made so many moves waits, or is no more, and did in the last look too.
 func (l *look) waits(id, moves uint64) bool {
-	s, there := l.all()[id]
+	s, there := l.all(id)[id]
 	again := l.id == id && l.moves == moves
 	l.id, l.moves = 0, 0
-	if there && !s.waits {
+	if there && (!s.waits || s.here) {
 		return false
 	}
 	l.id, l.moves = id, moves
 	return again
 }
 
-// all is all goroutines.
-func (l *look) all() map[uint64]status {
+// all is all goroutines. Only of one, or none, it says whether it is here.
+func (l *look) all(one uint64) map[uint64]status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.buf == nil {
@@ -78,6 +79,7 @@ func (l *look) all() map[uint64]status {
 			continue
 		}
 		s := status{waits: slices.ContainsFunc(waiting, func(w string) bool { return bytes.HasPrefix(state, []byte(w)) })}
+		s.here = id == one && adapter(text)
 		if i := bytes.LastIndex(text, []byte(" in goroutine ")); i >= 0 {
 			s.parent, _ = number(text[i+len(" in goroutine "):])
 		}
@@ -88,7 +90,20 @@ func (l *look) all() map[uint64]status {
 
 // waiting are the beginnings of the states in which a goroutine needs another, time, or the network to go on. A coroutine is
 // what iter.Pull has run while its caller waits.
-var waiting = []string{"chan ", "coroutine", "select", "sleep", "sync.", "semacquire", "IO wait", "synctest."}
+var waiting = []string{"chan ", "coroutine", "select", "sleep", "sync.", "IO wait", "synctest."}
+
+// adapter tells whether it is this package that waits: its innermost frame that is not of what waiting is made of.
+func adapter(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		switch {
+		case bytes.HasPrefix(line, prefix), bytes.HasPrefix(line, []byte("\t")):
+		case bytes.HasPrefix(line, []byte("runtime.")), bytes.HasPrefix(line, []byte("sync.")), bytes.HasPrefix(line, []byte("internal/")):
+		default:
+			return bytes.HasPrefix(line, []byte("durago.example/wasm/guest."))
+		}
+	}
+	return false
+}
 
 // members are the goroutines of a guest that it knows: those that have had a turn, and those that they have started.
 type members map[uint64]struct{}

@@ -389,7 +389,7 @@ func (p *port) Still() bool {
 	if busy {
 		return false
 	}
-	all := p.look.all()
+	all := p.look.all(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.members.still(all) && p.moves == moves && !p.running && !p.asked && len(p.ready) == 0
