@@ -8,11 +8,16 @@
 // The program is compiled once for each package in a test run. Hosts are isolated from each other and may run in
 // parallel.
 //
+// # Without wasm
+//
+// With Options.Native the program runs in the test's own process, for the debugger, coverage and the race detector: see
+// package native below this one, and Options.Bubble for its clock.
+//
 // # Two runtimes
 //
-// Each runs a scenario on the host and, where the environment variable DURAGO_WORKERD names a workerd executable, on
-// that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict, Hibernate, Wait and Restart are the verbs that both
-// have; the others are the host's own.
+// Each runs a scenario on the host, in wasm and natively if Options have the program, and, where the environment variable
+// DURAGO_WORKERD names a workerd executable, on that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict,
+// Hibernate, Wait and Restart are the verbs that both have; the others are the host's own.
 package hosttest
 
 import (
