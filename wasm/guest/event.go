@@ -113,7 +113,7 @@ func (g *Guest) summon() {
 		g.rouse(w)
 		return
 	}
-	g.start(func() { g.work(newWorker()) })
+	g.start(func() { g.work(g.newWorker()) })
 }
 
 // next takes the first event that may begin.
@@ -140,7 +140,6 @@ func (g *Guest) work(w *worker) {
 				g.summon()
 			}
 			e.run()
-			g.take()
 		}
 		setProfLabel(nil)
 		if len(g.idle) >= maxIdle {
@@ -159,10 +158,12 @@ func (e *event) run() {
 	e.scope.g.settle()
 	defer func() {
 		r := recover()
-		e.scope.g.take()
-		if !finished && !e.scope.gone {
-			e.scope.instance = nil
-			e.fail(panicError(r), string(debug.Stack()))
+		if !finished {
+			e.scope.g.take()
+			if !e.scope.gone {
+				e.scope.instance = nil
+				e.fail(panicError(r), string(debug.Stack()))
+			}
 		}
 		e.scope.drop(e)
 		e.cancel()
@@ -339,6 +340,7 @@ func (e *event) finish(err error) error {
 }
 
 func (e *event) fail(err error, stack string) {
+	e.scope.g.take()
 	if errors.Is(err, context.Canceled) && e.scope.gone {
 		return
 	}

@@ -149,6 +149,7 @@ func (s *scope) decline(token uint32, b *body, p *pending) {
 
 // finish gives the runtime the outcome of a section when those within it have ended, and returns when the section is over.
 func (s *scope) finish(sec *section, op abi.Op, frame []byte) error {
+	s.g.take()
 	for s.section != nil && s.section != sec {
 		s.g.parked++
 		s.g.park(&s.section.left, nil, nil)

@@ -63,6 +63,7 @@ func drop(h handle) {
 }
 
 func (g *Guest) tellDropped() {
+	g.take()
 	d := &g.dropped
 	d.mu.Lock()
 	list := d.list

@@ -2,7 +2,7 @@ package guest
 
 // An instance has one thread and is never preempted: its goroutines take turns by themselves.
 
-// take has the running goroutine go on in its turn.
+// take has the running goroutine go on in its turn. It comes before whatever belongs to who has the turn.
 func (port) take() {}
 
 // settle says that the running goroutine has changed what others of the guest read, and goes back to code that may wait.
@@ -37,7 +37,7 @@ func (port) park(a, b *signal, done <-chan struct{}) bool {
 // worker waits for events.
 type worker struct{ c chan struct{} }
 
-func newWorker() *worker { return &worker{make(chan struct{}, 1)} }
+func (port) newWorker() *worker { return &worker{make(chan struct{}, 1)} }
 
 // rest returns when the worker has been roused.
 func (port) rest(w *worker) { <-w.c }

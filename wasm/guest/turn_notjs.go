@@ -209,6 +209,13 @@ func (p *port) give(id uint64) {
 	p.back <- struct{}{}
 }
 
+// own is the goroutine that has the turn, for itself to ask.
+func (p *port) own() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.holder
+}
+
 // start starts a goroutine, whose turn comes.
 func (p *port) start(f func()) {
 	w := newWaiter(0)
@@ -242,11 +249,9 @@ func (p *port) fire(s *signal) {
 	}
 }
 
-// park waits for a, for b, which may be nil, or for done; it tells whether it was not for done.
+// park waits, in the caller's turn, for a, for b, which may be nil, or for done; it tells whether it was not for done.
 func (p *port) park(a, b *signal, done <-chan struct{}) bool {
-	p.take()
-	id := goroutine()
-	w := newWaiter(id)
+	w := newWaiter(p.own())
 	for _, s := range []*signal{a, b} {
 		if s == nil {
 			continue
@@ -257,7 +262,7 @@ func (p *port) park(a, b *signal, done <-chan struct{}) bool {
 		}
 		s.waiters = append(s.waiters, w)
 	}
-	p.give(id)
+	p.give(w.id)
 	select {
 	case <-w.given:
 		leave(a, w)
@@ -302,7 +307,7 @@ func leave(s *signal, w *waiter) {
 // worker waits for events.
 type worker struct{ w *waiter }
 
-func newWorker() *worker { return &worker{newWaiter(goroutine())} }
+func (p *port) newWorker() *worker { return &worker{newWaiter(p.own())} }
 
 // rest returns when the worker has been roused. A guest that has been closed has it end.
 func (p *port) rest(w *worker) {
@@ -346,9 +351,8 @@ func (p *port) current() uint32 { return p.now }
 
 func (p *port) begun(event uint32) { p.last = max(p.last, event) }
 
-// call performs an operation. The answer is the caller's.
+// call performs an operation, in the caller's turn. The answer is the caller's.
 func (p *port) call(ctx uint32, op abi.Op, token uint32, frame []byte) (answer []byte, err error) {
-	p.take()
 	p.within(func() {
 		var ok bool
 		if answer, ok = p.r.Call(ctx, op, token, frame, nil); !ok {
@@ -374,6 +378,7 @@ func (p *port) enter(in bool) {
 
 // tell performs an operation that answers nothing.
 func (p *port) tell(ctx uint32, op abi.Op, token uint32, frame []byte) {
+	p.take()
 	_, _ = p.call(ctx, op, token, frame)
 }
 
