@@ -49,8 +49,14 @@ var (
 	trace  = objects.Method0("trace", (*desk).trace)
 
 	program = objects.Program{Classes: []*objects.Class{objects.NewClass("Desk", newDesk, count, wait, signal, bare, sleep, set, rang, trace)},
-		Fetch: http.NotFoundHandler()}
+		Fetch: http.NotFoundHandler(), Scheduled: scheduled}
 )
+
+// scheduled counts in the object that the pattern names.
+func scheduled(ctx context.Context, e objects.ScheduledEvent) error {
+	_, err := count.Call(ctx, objects.NamespaceOf(ctx, "DESK").GetByName(e.Cron), 1)
+	return err
+}
 
 func newDesk(state *objects.State) (*desk, error) {
 	d := &desk{state: state, sql: state.Storage().SQL(), wait: make(chan struct{})}
@@ -187,6 +193,33 @@ func TestNative_bubble(t *testing.T) {
 		require.Equal(t, "00:40:00", at)
 	})
 	require.Less(t, time.Since(began), time.Minute)
+}
+
+// TestNative_verbs: what tests do to a worker beside calling it.
+func TestNative_verbs(t *testing.T) {
+	h := hosttest.Start(t, hosttest.Options{Config: "testdata/wrangler.toml", Native: native.Program(program)})
+	require.True(t, h.Native())
+	o, ctx := h.Object("DESK", "a"), t.Context()
+	require.NoError(t, set.Call(ctx, o, 3_600_000))
+	ran, err := o.RunAlarm()
+	require.NoError(t, err)
+	require.True(t, ran)
+
+	fired := make(chan error, 1)
+	require.NoError(t, h.Bridges()[0].Scheduled("a", 0, func(err error) { fired <- err }))
+	require.NoError(t, <-fired)
+	n, err := count.Call(ctx, o, 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+
+	require.NoError(t, o.Evict())
+	require.False(t, o.InMemory())
+	n, err = count.Call(ctx, o, 0)
+	require.NoError(t, err)
+	require.Zero(t, n, "its fields are new")
+	rows, err := h.Restart().Object("DESK", "a").SQL(`SELECT v FROM n`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"0"}, rows, "its storage is not")
 }
 
 // TestNative_goroutines: a profile reads the labels of a guest's goroutines, which are the adapter's own.
