@@ -26,7 +26,9 @@ type Options struct {
 	Package string // Go package; default ./worker in the configuration's folder if there is one, else that folder
 	Out     string // default build/dist/<name> in the configuration's folder; if main names another folder of build/dist, that
 	Workerd bool   // write workerd.capnp too
-	Wasm    []byte // the program, if it is compiled already
+	// OwnInstance gives each object a Go instance of its own, by default the objects of an isolate share one.
+	OwnInstance bool
+	Wasm        []byte // the program, if it is compiled already
 	// Manifest runs the program once and returns what it says about itself.
 	Manifest func(ctx context.Context, wasm []byte) (*abi.Manifest, error)
 }
@@ -59,7 +61,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if wasm, err = prepare.Shrink(wasm); err != nil {
 		return nil, err
 	}
-	files := Generate(o.Config, m, o.Workerd)
+	files := Generate(o.Config, m, GenerateOptions{o.Workerd, o.OwnInstance})
 	files["app.wasm"] = wasm
 	if files["wasm_exec.js"], err = wasmExec(ctx); err != nil {
 		return nil, err

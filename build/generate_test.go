@@ -70,15 +70,16 @@ func everythingManifest() *abi.Manifest {
 // TestGenerate compares with testdata/golden; go test ./build -update writes the files anew.
 func TestGenerate(t *testing.T) {
 	for dir, row := range map[string]struct {
-		c *wrangler.Config
-		m *abi.Manifest
+		c   *wrangler.Config
+		m   *abi.Manifest
+		own bool
 	}{
-		"everything": {everythingConfig(t), everythingManifest()},
-		"nothing":    {&wrangler.Config{Name: "nothing", CompatibilityDate: "2026-11-17"}, &abi.Manifest{Fetch: true}},
+		"everything": {everythingConfig(t), everythingManifest(), true},
+		"nothing":    {&wrangler.Config{Name: "nothing", CompatibilityDate: "2026-11-17"}, &abi.Manifest{Fetch: true}, false},
 	} {
 		t.Run(dir, func(t *testing.T) {
 			require.NoError(t, build.Check(row.c, row.m))
-			files := build.Generate(row.c, row.m, true)
+			files := build.Generate(row.c, row.m, build.GenerateOptions{Workerd: true, OwnInstance: row.own})
 			require.Len(t, files, 3)
 			for name, got := range files {
 				file := filepath.Join("testdata", "golden", dir, name)
@@ -92,7 +93,7 @@ func TestGenerate(t *testing.T) {
 			}
 		})
 	}
-	require.Len(t, build.Generate(everythingConfig(t), everythingManifest(), false), 2, "workerd.capnp is for plain workerd alone")
+	require.Len(t, build.Generate(everythingConfig(t), everythingManifest(), build.GenerateOptions{}), 2, "workerd.capnp is for plain workerd alone")
 }
 
 // TestBuild_demo builds the worker of this repository: what is generated for it is short, and the rest is as it is in

@@ -14,7 +14,6 @@ import (
 	"durago.example/host/bridge"
 	"durago.example/host/durable"
 	"durago.example/host/ws"
-	"durago.example/wasm/abi"
 )
 
 // next spreads requests over the isolates.
@@ -36,14 +35,15 @@ type send func(q *bridge.Request, done func(*bridge.Response, error)) (cancel fu
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
-	for i := range h.routes {
-		if name, ok := h.routes[i].Match(r.Method, path); ok {
-			h.serveObject(w, r, h.routes[i].ns, name)
+	routes := h.code.Load().routes
+	for i := range routes {
+		if name, ok := routes[i].Match(r.Method, path); ok {
+			h.serveObject(w, r, routes[i].ns, name)
 			return
 		}
 	}
-	b := h.bridges[h.next.n.Add(1)%uint32(len(h.bridges))]
-	h.serveVia(w, r, b.Front)
+	g := h.guests[h.next.n.Add(1)%uint32(len(h.guests))]
+	h.serveVia(w, r, g.Front)
 }
 
 // ObjectHandler serves one object's own fetch handler, past the worker's: for tests and operators, not for strangers.
@@ -53,28 +53,6 @@ func (h *Host) ObjectHandler(binding, name string) (http.Handler, error) {
 		return nil, fmt.Errorf("no Durable Object namespace is bound as %s", binding)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.serveObject(w, r, ns, name) }), nil
-}
-
-// route is one of the program's routes.
-type route struct {
-	abi.Route
-	ns *durable.Namespace
-}
-
-// readRoutes takes the program's routes apart.
-func (h *Host) readRoutes() error {
-	for _, x := range h.manifest.Routes {
-		r, err := abi.ParseRoute(x.Pattern)
-		if err != nil {
-			return err
-		}
-		ns := h.bindings[x.Binding]
-		if ns == nil {
-			return fmt.Errorf("the route %q goes to the binding %s, which is not declared: add it to durable_objects.bindings", x.Pattern, x.Binding)
-		}
-		h.routes = append(h.routes, route{r, ns})
-	}
-	return nil
 }
 
 func (h *Host) serveObject(w http.ResponseWriter, r *http.Request, ns *durable.Namespace, name string) {

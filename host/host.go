@@ -4,12 +4,12 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"durago.example/host/bridge"
@@ -56,8 +56,11 @@ type Options struct {
 	// holds about 420 KB and two files; an object whose database is closed opens it again with its next statement.
 	OpenDatabases int
 
-	MemoryLimit uint64        // of each isolate that runs Wasm, bytes; default 128 MiB
-	RecycleAt   uint64        // memory of an isolate, bytes, past which it is replaced between events; default 3/4 of its limit
+	MemoryLimit uint64 // of each isolate that runs Wasm, bytes; default 128 MiB
+	RecycleAt   uint64 // memory of an isolate, bytes, past which it is replaced between events; default 3/4 of its limit
+	// OwnInstance gives each object an isolate of its own: what one does ends no other, for 5 MB of memory each and 4 ms at its start. By
+	// default the objects of a loop share one.
+	OwnInstance bool
 	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
@@ -81,13 +84,13 @@ type Host struct {
 	o          Options
 	store      *storage.Store
 	program    *Program
-	bridges    []*bridge.Bridge
+	guests     []*bridge.Guests
 	engine     *durable.Engine
 	namespaces map[string]*durable.Namespace // by class
 	bindings   map[string]*durable.Namespace
 	kv         *kv.Store
-	manifest   abi.Manifest
-	routes     []route
+	code       atomic.Pointer[code]
+	updating   sync.Mutex
 	next       next
 }
 
@@ -144,7 +147,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	for range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Program: program, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt,
+		b, err := bridge.New(ctx, bridge.Options{Program: program, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
 			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log: func(level int, class, name, event, text string) {
@@ -153,12 +156,13 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		if err != nil {
 			return nil, err
 		}
-		h.bridges = append(h.bridges, b)
+		h.guests = append(h.guests, b)
 	}
-	if err := h.readManifest(); err != nil {
+	manifest, err := h.guests[0].Manifest()
+	if err != nil {
 		return nil, err
 	}
-	return h, h.startEngine()
+	return h, h.startEngine(manifest)
 }
 
 // services are the service bindings as the bridges take them.
@@ -177,21 +181,10 @@ func (h *Host) services() (map[string]bridge.Service, error) {
 	return out, nil
 }
 
-func (h *Host) readManifest() error {
-	b, err := h.bridges[0].Manifest()
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(b, &h.manifest); err != nil {
-		return fmt.Errorf("the program's manifest: %w", err)
-	}
-	return nil
-}
-
-func (h *Host) startEngine() error {
-	loops, guests := make([]durable.Loop, len(h.bridges)), make([]durable.Guest, len(h.bridges))
-	for i, b := range h.bridges {
-		loops[i], guests[i] = b, b
+func (h *Host) startEngine(manifest []byte) error {
+	loops, guests := make([]durable.Loop, len(h.guests)), make([]durable.Guest, len(h.guests))
+	for i, g := range h.guests {
+		loops[i], guests[i] = g, g
 	}
 	h.engine = durable.New(durable.Options{Store: h.store, Clock: h.o.Clock, Loops: loops, Guest: guests, IdleAfter: h.o.IdleAfter, OpenDatabases: h.o.OpenDatabases,
 		Log: func(o *durable.Object, text string) {
@@ -202,11 +195,7 @@ func (h *Host) startEngine() error {
 			h.o.Log(Line{abi.LogError, o.Namespace().Class, name, "", text})
 		}})
 	for _, c := range h.o.Classes {
-		i := slices.IndexFunc(h.manifest.Classes, func(m abi.ManifestClass) bool { return m.Name == c.Name })
-		if i < 0 {
-			return fmt.Errorf("the configuration declares the class %s, but the program has none of that name: add it to Program.Classes", c.Name)
-		}
-		h.namespaces[c.Name] = h.engine.AddNamespace(c.UniqueKey, c.Name, h.manifest.Classes[i].Alarm)
+		h.namespaces[c.Name] = h.engine.AddNamespace(c.UniqueKey, c.Name, false)
 	}
 	for binding, class := range h.o.Bindings {
 		n := h.namespaces[class]
@@ -215,14 +204,11 @@ func (h *Host) startEngine() error {
 		}
 		h.bindings[binding] = n
 	}
-	for binding, s := range h.o.Services {
-		if s.Entrypoint != "" && !slices.ContainsFunc(h.manifest.Services, func(m abi.ManifestClass) bool { return m.Name == s.Entrypoint }) {
-			return fmt.Errorf("the binding %s names the entrypoint %s, but the program has none of that name: add it to Program.Services", binding, s.Entrypoint)
-		}
-	}
-	if err := h.readRoutes(); err != nil {
+	c, err := h.check(manifest)
+	if err != nil {
 		return err
 	}
+	h.put(c)
 	return h.engine.Start()
 }
 
@@ -254,8 +240,8 @@ func (h *Host) Namespace(binding string) (*durable.Namespace, bool) {
 // Quiet tells whether no loop has work and everything committed is durable: nothing happens until a request or a timer.
 func (h *Host) Quiet() bool {
 	for range 2 { // work may move from one to another while we look
-		for _, b := range h.bridges {
-			if !b.Quiet() {
+		for _, g := range h.guests {
+			if !g.Quiet() {
 				return false
 			}
 		}
@@ -274,19 +260,21 @@ func (h *Host) OpenDatabases() int { return h.store.OpenDatabases() }
 func (h *Host) Failed() <-chan error { return h.store.Failed() }
 
 // Manifest is what the program says about itself.
-func (h *Host) Manifest() abi.Manifest { return h.manifest }
+func (h *Host) Manifest() abi.Manifest { return h.code.Load().manifest }
 
-// Bridges are the isolates, for the harness.
-func (h *Host) Bridges() []*bridge.Bridge { return h.bridges }
+// Guests are the isolates, those of a loop each, for the harness.
+func (h *Host) Guests() []*bridge.Guests { return h.guests }
 
 // Close takes all objects out of memory, waits for the disk, and frees everything. Requests must have ended.
 func (h *Host) Close() error {
+	h.updating.Lock()
+	defer h.updating.Unlock()
 	var failed error
 	if h.engine != nil {
 		failed = errors.Join(failed, h.engine.Close())
 	}
-	for _, b := range h.bridges {
-		b.Close()
+	for _, g := range h.guests {
+		g.Close()
 	}
 	if h.program != nil && h.program != h.o.Program {
 		failed = errors.Join(failed, h.program.Close())

@@ -31,7 +31,7 @@ func Compile(ctx context.Context, wasm []byte, o CompileOptions) (*Program, erro
 	return &Program{m}, nil
 }
 
-// Close frees the compiled code. All hosts that run it must be closed.
+// Close has the compiled code freed, once nothing runs it.
 func (p *Program) Close() error { return p.module.Close(context.Background()) }
 
 // Manifest runs the program once, with an empty environment, and returns what it says about itself.

@@ -20,5 +20,10 @@
 // started it; its platform operations run on that object's behalf, and fail with an error that wraps context.Canceled
 // once the object is gone.
 //
+// # What is missing
+//
+// Facets (ctx.facets), containers and read replication of the platform have nothing here: what a program does not name it cannot
+// use, and a data directory that holds facets is refused.
+//
 // The package compiles natively too, for tests and shared code; Run alone needs the runtime.
 package objects

@@ -33,10 +33,11 @@ func (s *State) BlockConcurrencyWhile(ctx context.Context, f func(ctx context.Co
 	return s.scope.Block(ctx, f)
 }
 
-// WaitUntil runs f on a new goroutine and keeps the object alive until it returns. Its error or panic is logged.
+// WaitUntil runs f on a new goroutine and keeps the object in memory until it returns, for 15 minutes at most. Its error or panic
+// is logged. See https://developers.cloudflare.com/durable-objects/api/state/#waituntil.
 func (s *State) WaitUntil(f func(ctx context.Context) error) { s.scope.WaitUntil(f) }
 
-// Go runs f on a new goroutine of the object, which stays in memory until f returns; nothing waits for it otherwise. A panic in
+// Go runs f on a new goroutine of the object, which stays in memory as for WaitUntil; nothing waits for it otherwise. A panic in
 // f is logged and contained; in a bare go statement it ends the isolate with all its objects.
 func (s *State) Go(f func(ctx context.Context)) { s.scope.Go(f) }
 

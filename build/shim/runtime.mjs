@@ -1,4 +1,5 @@
-// The runtime half of the adapter on Workers: one Go instance per isolate, shared by all objects and requests of it.
+// The runtime half of the adapter on Workers: one Go instance per isolate, shared by all objects and requests of it, or one for
+// each object.
 //
 // Every object and every front request is a Context. Go code runs only inside Context.run, with that context current,
 // and does I/O only for the current one, because Workers binds I/O to the object or request that made it. When Go
@@ -180,7 +181,7 @@ class Instance {
     this.contexts = new Map(); // id → WeakRef of Context
     this.objects = new Map(); // object id → context id
     this.statements = [];
-    this.inits = new Map(); // status and header bytes → ResponseInit
+    this.inits = new Inits();
     this.events = 0;
     this.held = undefined; // an answer that did not fit the inbox
     this.stderr = "";
@@ -429,7 +430,6 @@ class Instance {
     return e;
   }
   rresponse(c) {
-    const from = this.p;
     const status = this.ru16();
     const socket = this.ru32();
     const hs = this.p;
@@ -437,14 +437,13 @@ class Instance {
       this.skip();
       this.skip();
     }
-    const key = latin1(this.u8, from, from + 2) + latin1(this.u8, hs, this.p);
-    let init = this.inits.get(key);
+    let init = this.inits.get(status, this.u8, hs, this.p);
     if (init === undefined) {
       const body = this.p;
       this.p = hs;
       init = { status, headers: new Headers(this.rheaders()) };
       this.p = body;
-      if (this.inits.size < 500) this.inits.set(key, init);
+      this.inits.put(init, this.u8, hs, this.p);
     }
     if (socket !== 0) {
       const webSocket = c.clients.get(socket);
@@ -481,7 +480,32 @@ class Instance {
   }
 }
 
+// Inits are the ResponseInits of responses that came before, by status and the bytes of their headers: few are different, and
+// reading them costs more than comparing.
+class Inits {
+  constructor() {
+    this.entries = new Map(); // hash → {init, bytes}
+  }
+  hash(status, u8, from, to) {
+    let h = status;
+    for (let k = from; k < to; k++) h = (Math.imul(h, 31) + u8[k]) | 0;
+    return h;
+  }
+  get(status, u8, from, to) {
+    const e = this.entries.get(this.hash(status, u8, from, to));
+    if (e === undefined || e.init.status !== status || e.bytes.length !== to - from) return undefined;
+    const { bytes } = e;
+    for (let k = 0; k < bytes.length; k++) if (bytes[k] !== u8[from + k]) return undefined;
+    return e.init;
+  }
+  put(init, u8, from, to) {
+    if (this.entries.size >= 500) this.entries.clear();
+    this.entries.set(this.hash(init.status, u8, from, to), { init, bytes: u8.slice(from, to) });
+  }
+}
+
 let instance; // of this isolate
+let ownInstance = false; // objects have theirs
 let module;
 let contexts = 0;
 
@@ -592,8 +616,7 @@ class Context {
   // attach gives the live instance; after a death it is a new one, and an object is made anew in it.
   attach() {
     if (this.inst !== undefined && !this.inst.dead) return this.inst;
-    instance ??= new Instance(module);
-    const i = instance;
+    const i = this.instance();
     const again = this.inst !== undefined;
     this.inst = i;
     this.id = ++contexts;
@@ -609,6 +632,11 @@ class Context {
       Promise.resolve(this.construct(i)).catch((e) => this.ctx.abort(e));
     }
     return i;
+  }
+
+  instance() {
+    if (ownInstance && this.kind === "object") return new Instance(module);
+    return (instance ??= new Instance(module));
   }
 
   // construct has Go make its half of the object.
@@ -1633,16 +1661,20 @@ function targetClass(methods) {
   return GoTarget;
 }
 
+let count = 0; // of the headers that are being put
+
+function putHeader(value, name) {
+  count++;
+  out.str(name);
+  out.str(value);
+}
+
 function putHeaders(headers) {
   const at = out.n;
   out.u16(0);
-  let n = 0;
-  for (const [k, v] of headers) {
-    n++;
-    out.str(k);
-    out.str(v);
-  }
-  out.dv.setUint16(at, n, true);
+  count = 0;
+  headers.forEach(putHeader);
+  out.dv.setUint16(at, count, true);
 }
 
 function putEntries(entries) {
@@ -1692,9 +1724,10 @@ export function call(object, method, args) {
 }
 
 // start keeps the compiled module and makes the classes of targets. Go itself starts with the first event.
-export function start(wasm, methods = {}) {
+export function start(wasm, options) {
   module = wasm;
-  targets = Object.fromEntries(Object.entries(methods).map(([name, list]) => [name, targetClass(list)]));
+  ownInstance = options.ownInstance;
+  targets = Object.fromEntries(Object.entries(options.targets).map(([name, list]) => [name, targetClass(list)]));
   return { object, service, entrypoint };
 }
 
@@ -1764,8 +1797,11 @@ function entrypoint({ fetch: hasFetch = true, scheduled = false, routes = [] } =
 
 // route finds the object that a request is for, as Route.Match of wasm/abi does.
 export function route(routes, { method, url }) {
-  const from = url.indexOf("/", url.indexOf("://") + 3);
-  const path = url.slice(from + 1).split(/[?#]/, 1)[0].split("/");
+  const from = url.indexOf("/", url.indexOf("://") + 3) + 1;
+  let to = url.indexOf("?", from);
+  if (to < 0) to = url.indexOf("#", from);
+  if (to < 0) to = url.length;
+  const path = url.slice(from, to).split("/");
   for (const [want, segments, rest, binding] of routes) {
     if (want !== "" && want !== method && !(want === "GET" && method === "HEAD")) continue;
     if (rest ? path.length <= segments.length : path.length !== segments.length) continue;

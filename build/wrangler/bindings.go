@@ -3,6 +3,7 @@ package wrangler
 import (
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,15 +18,22 @@ type Binding struct {
 
 // DurableObjects holds the bindings of classes.
 type DurableObjects struct {
-	Bindings []Binding `json:"bindings"`
+	Bindings           []Binding           `json:"bindings"`
+	CodeUpdateStrategy *CodeUpdateStrategy `json:"code_update_strategy,omitempty"` // nil is wrangler's: deferred
+}
+
+// CodeUpdateStrategy says when objects in memory take over new code.
+type CodeUpdateStrategy struct {
+	Mode     string   `json:"mode"`                // immediate or deferred
+	MaxDelay *float64 `json:"max_delay,omitempty"` // seconds, of deferred
 }
 
 func checkDurableObjects(s *scope, n node) {
 	if n = n.named(); !s.object(n) {
 		return
 	}
-	s.unsupported(n, "code_update_strategy")
 	s.only(n, "bindings", "code_update_strategy")
+	checkCodeUpdates(s, n.key("code_update_strategy"))
 	bindings := n.key("bindings")
 	if bindings.set && !bindings.isList() {
 		s.wrong(bindings.at, `The field "%s" should be an array but got %s.`, bindings.name, s.show(bindings))
@@ -38,6 +46,29 @@ func checkDurableObjects(s *scope, n node) {
 	if missing := s.missing(s.above("durable_objects").key("bindings"), bindings, "name"); ok && len(missing) > 0 {
 		s.warn(n.at, "The following bindings are at the top level, but not on \"env.%s\".\nThis is not what you probably want, since \"durable_objects\" configuration is not inherited by environments.\nPlease add a binding for each to \"%s.bindings\":\n- %s",
 			s.env, n.name, strings.Join(missing, "\n- "))
+	}
+}
+
+// maxUpdateDelay is in seconds.
+const maxUpdateDelay = 24 * 60 * 60
+
+func checkCodeUpdates(s *scope, n node) {
+	if !s.object(n) {
+		return
+	}
+	s.only(n, "mode", "max_delay")
+	s.required(n.key("mode"), "string", "immediate", "deferred")
+	delay := n.key("max_delay")
+	if !s.kind(delay, "number") || !delay.set {
+		return
+	}
+	d, _ := delay.value.(float64)
+	if d < 0 || d > maxUpdateDelay {
+		s.wrong(delay.at, `Expected "%s" to be between 0 and %d seconds but got %s.`, delay.name, maxUpdateDelay, s.show(delay))
+		return
+	}
+	if ms := d * 1000; math.Abs(ms-math.Round(ms)) > 1e-6 || d > 0 && math.Round(ms) == 0 {
+		s.wrong(delay.at, `Expected "%s" to use millisecond precision but got %s.`, delay.name, s.show(delay))
 	}
 }
 

@@ -37,6 +37,7 @@ func (b *Bridge) gather(s *scope, kind abi.Event, frame []byte, r *Request, sour
 	e := b.expect(s, kind, r, source.Done)
 	e.source = source
 	b.batch.events = append(b.batch.events, e)
+	b.willRest()
 	_ = b.iso.Notify(kind, s.id, e.id, frame) // a death is told to Died
 	return e
 }
@@ -64,11 +65,23 @@ func (g *batch) drop() {
 	g.events = g.events[:0]
 }
 
-// Pause runs what was gathered: nothing more is at hand.
-func (b *Bridge) Pause() {
+// willRest has rest called when the loop has nothing more at hand.
+func (b *Bridge) willRest() {
+	if !b.paused {
+		b.paused = true
+		b.guests.loop.AtRest(b.pause)
+	}
+}
+
+// rest runs what was gathered, and looks whether the guest is to be replaced or to end.
+func (b *Bridge) rest() {
+	b.paused = false
 	b.flush()
-	if b.o.RecycleAt > 0 {
+	if b.o.RecycleAt > 0 && !b.old {
 		b.recycle()
+	}
+	if b.last && len(b.scopes) == 0 && !b.draining() {
+		b.close()
 	}
 }
 

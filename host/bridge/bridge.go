@@ -1,6 +1,6 @@
-// Package bridge joins an isolate and the engine: it turns events of the engine into frames for the guest, and the
-// guest's operations into calls of the engine. There is one Bridge for each isolate, and everything in it belongs to
-// the isolate's loop.
+// Package bridge joins isolates and the engine: it turns events of the engine into frames for a guest, and the guest's
+// operations into calls of the engine. There is one Bridge for each isolate, and everything in it belongs to the isolate's
+// loop. Guests are those of one loop; each object is in one of them.
 package bridge
 
 import (
@@ -16,17 +16,18 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// Options of a bridge.
+// Options of the guests of a loop.
 type Options struct {
-	Program    Program
-	Clock      clock.Clock
-	CPULimit   isolate.Options               // only CPULimit and Env are taken
-	Namespaces map[string]*durable.Namespace // by binding
-	Services   map[string]Service            // by binding
-	Install    func(*gojs.Realm, *Bridge) error
-	Log        func(level int, class, name, event, text string)
-	HTTP       http.RoundTripper // for outgoing requests
-	RecycleAt  uint64            // bytes of the guest's memory past which it is replaced; 0 never
+	Program     Program
+	OwnInstance bool // each object runs in an isolate of its own
+	Clock       clock.Clock
+	CPULimit    isolate.Options               // only CPULimit and Env are taken
+	Namespaces  map[string]*durable.Namespace // by binding
+	Services    map[string]Service            // by binding
+	Install     func(*gojs.Realm, *Bridge) error
+	Log         func(level int, class, name, event, text string)
+	HTTP        http.RoundTripper // for outgoing requests
+	RecycleAt   uint64            // bytes of the guest's memory past which it is replaced; 0 never
 	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
 	// may have that wait for a response; 0 is any number.
 	Subrequests, Connections int
@@ -34,8 +35,14 @@ type Options struct {
 
 // Bridge is one isolate's.
 type Bridge struct {
-	o   Options
-	iso Isolate
+	o      Options
+	guests *Guests
+	iso    Isolate
+	pause  func()      // made once
+	paused bool        // pause will be called
+	last   bool        // it gets no context any more, and ends with its last one
+	old    bool        // another program has taken its place
+	grace  clock.Timer // how long it may still take
 
 	scopes     map[uint32]*scope
 	events     map[uint32]*event
@@ -52,24 +59,27 @@ type Bridge struct {
 	scratch    []byte // of the value that is on its way to storage
 }
 
-var (
-	_ isolate.Platform = (*Bridge)(nil)
-	_ durable.Guest    = (*Bridge)(nil)
-	_ durable.Loop     = (*Bridge)(nil)
-)
+var _ isolate.Platform = (*Bridge)(nil)
 
-// New starts an isolate.
-func New(ctx context.Context, o Options) (*Bridge, error) {
-	b := &Bridge{o: o}
+// newBridge starts an isolate. Loop only.
+func (g *Guests) newBridge(ctx context.Context, p Program) (*Bridge, error) {
+	b := &Bridge{o: g.o, guests: g}
+	b.pause = b.rest
 	b.clear()
-	io := isolate.Options{Clock: o.Clock, Platform: b, CPULimit: o.CPULimit.CPULimit, Env: o.CPULimit.Env,
+	io := isolate.Options{Loop: g.loop, Clock: b.o.Clock, Platform: b, CPULimit: b.o.CPULimit.CPULimit, Env: b.o.CPULimit.Env,
 		Stdout: func(line string) { b.say(b.current, abi.LogInfo, 0, line) }}
-	if o.Install != nil {
-		io.Install = func(r *gojs.Realm) error { return o.Install(r, b) }
+	if b.o.Install != nil {
+		io.Install = func(r *gojs.Realm) error { return b.o.Install(r, b) }
 	}
 	var err error
-	b.iso, err = o.Program.Start(ctx, io, b)
-	return b, err
+	if b.iso, err = p.Start(ctx, io, b); err != nil {
+		return nil, err
+	}
+	g.bridges[b] = true
+	if s, ok := b.iso.(Still); ok {
+		g.still.Store(b, s)
+	}
+	return b, nil
 }
 
 func (b *Bridge) clear() {
@@ -78,19 +88,17 @@ func (b *Bridge) clear() {
 }
 
 // Do runs f on the loop.
-func (b *Bridge) Do(f func()) error { return b.iso.Do(f) }
+func (b *Bridge) Do(f func()) error { return b.guests.loop.Do(f) }
 
-// Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
-func (b *Bridge) Quiet() bool { return b.iso.Quiet() }
-
-// Close ends the isolate.
-func (b *Bridge) Close() {
+// close frees the isolate.
+func (b *Bridge) close() {
+	delete(b.guests.bridges, b)
+	b.guests.still.Delete(b)
 	b.iso.Close()
-	if b.sweep != nil {
-		b.sweep.Stop()
-	}
-	if b.recycling.limit != nil {
-		b.recycling.limit.Stop()
+	for _, t := range []clock.Timer{b.sweep, b.recycling.limit, b.grace} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 }
 
@@ -125,8 +133,7 @@ type scope struct {
 	holding counted                // keeps the object in memory while it has stubs of what others have lent
 	bodies  map[uint32]Stream
 	streams map[uint32]*pipe
-	work    map[uint32]func()
-	kept    int // of it, that must end before the guest may be replaced
+	work    map[uint32]*work
 	aborts  map[uint32]context.CancelFunc
 	blocks  map[uint32]*block // by event
 	known   known
@@ -136,6 +143,13 @@ type scope struct {
 	subrequests int      // since its last event
 	connections int      // requests that wait for a response
 	waiting     []func() // requests that wait for one of those
+}
+
+// work is what goes on beside events, and keeps its object in memory.
+type work struct {
+	began   time.Time
+	release func() // once
+	kept    bool   // it must end before the guest may be replaced
 }
 
 // event is one that the guest has not answered.
@@ -157,6 +171,9 @@ func (b *Bridge) newScope(o *durable.Object) *scope {
 	b.scopes[s.id] = s
 	return s
 }
+
+// here tells whether the guest still has it.
+func (s *scope) here() bool { return s.b.scopes[s.id] == s }
 
 // revive has a guest in place before an event: a dead one is replaced.
 func (b *Bridge) revive() error {
@@ -190,6 +207,7 @@ func (b *Bridge) post(s *scope, kind abi.Event, ev uint32, frame []byte) {
 	b.current = s
 	_ = b.iso.Event(kind, s.id, ev, frame) // a death is told to Died
 	b.current = nil
+	b.willRest()
 }
 
 // tell tells the guest which contexts have ended.
@@ -211,15 +229,20 @@ func (b *Bridge) soon(f func()) {
 	f()
 }
 
-// Start has the guest make an object.
-func (b *Bridge) Start(o *durable.Object, done func(error)) {
-	b.soon(func() {
+// start has the guest make an object.
+func (b *Bridge) start(o *durable.Object, done func(error)) {
+	if !b.inCall {
 		if err := b.revive(); err != nil {
 			done(err)
 			return
 		}
-		s := b.newScope(o)
-		o.Context = s.id
+	}
+	s := b.newScope(o)
+	o.Context = s
+	b.soon(func() {
+		if !s.here() { // the guest has died since, and the object knows
+			return
+		}
 		name, named := o.Name()
 		f := abi.AppendStr(nil, o.Namespace().Class)
 		f = abi.AppendStr(f, o.ID())
@@ -228,16 +251,16 @@ func (b *Bridge) Start(o *durable.Object, done func(error)) {
 	})
 }
 
-// Deliver gives an event of an object to the guest.
-func (b *Bridge) Deliver(o *durable.Object, e *durable.Event) {
+// deliver gives an event of an object to the guest.
+func (s *scope) deliver(o *durable.Object, e *durable.Event) {
+	b := s.b
 	b.soon(func() {
 		if b.draining() && !e.Nested {
 			b.hold(held{o: o, e: e})
 			return
 		}
-		b.room(o.Context)
-		s := b.scopes[o.Context]
-		if s == nil || b.iso.Dead() != nil { // the isolate has died since: the object is made anew first
+		b.room(s.id)
+		if !s.here() || b.iso.Dead() != nil { // the isolate has died since: the object is made anew first
 			o.Return(e)
 			return
 		}
@@ -279,20 +302,14 @@ func (b *Bridge) cancel(s *scope, ev uint32) {
 	})
 }
 
-// Gone tells the guest that an object has left memory.
-func (b *Bridge) Gone(o *durable.Object) {
-	if s := b.scopes[o.Context]; s != nil && s.object == o {
-		s.end(&durable.Error{Name: "Error", Message: "the object left memory"})
-	}
-}
-
 // end takes a scope away from the guest.
 func (s *scope) end(reason error) {
 	b := s.b
-	if b.scopes[s.id] != s {
+	if !s.here() {
 		return
 	}
 	delete(b.scopes, s.id)
+	b.willRest()
 	if s.object != nil && s.object.Broken() != nil {
 		reason = s.object.Broken()
 	}
@@ -331,8 +348,8 @@ func (s *scope) release(reason error) {
 	for _, p := range s.streams {
 		p.end(reason)
 	}
-	for _, f := range s.work {
-		f()
+	for _, w := range s.work {
+		w.release()
 	}
 	for _, f := range s.aborts {
 		f()
@@ -375,6 +392,7 @@ func (b *Bridge) Idle(ctx uint32) {
 // anew by their next event, or by one that had been given to the guest and had not begun.
 func (b *Bridge) Died(cause error) {
 	failure := &durable.Error{Name: "Error", Message: "the isolate ended: " + cause.Error()}
+	b.willRest()
 	b.log(b.current, abi.LogError, 0, failure.Message)
 	scopes := b.scopes
 	b.scopes = map[uint32]*scope{}

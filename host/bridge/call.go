@@ -156,7 +156,7 @@ func (s *scope) later(token uint32, frame []byte, err error) {
 
 // complete completes an asynchronous operation, on the loop with the guest off the stack.
 func (s *scope) complete(token uint32, frame []byte, err error) {
-	if s.b.scopes[s.id] != s {
+	if !s.here() {
 		return
 	}
 	f := append(make([]byte, 0, len(frame)+1), 1)
@@ -227,25 +227,12 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 			s.object.AbandonAlarm()
 		}
 	case abi.OpWaitUntil:
-		if s.work == nil {
-			s.work = map[uint32]func(){}
-		}
-		s.live++
-		release := func() {}
-		if s.object != nil {
-			release = s.object.Hold()
-		}
-		if len(frame) == 0 {
-			letGo := release
-			s.kept++
-			release = func() { s.kept--; letGo() }
-		}
-		s.work[token] = release
+		s.begin(token, len(frame) == 0)
 	case abi.OpWorkDone:
-		if f := s.work[token]; f != nil {
+		if w := s.work[token]; w != nil {
 			delete(s.work, token)
 			s.live--
-			f()
+			w.release()
 		}
 	}
 	return nil

@@ -6,14 +6,14 @@ import (
 
 // Front sends a request to the worker's own handler. done is called once, on the loop. cancel tells the guest that the
 // client went away; it may be called from any goroutine.
-func (b *Bridge) Front(r *Request, done func(*Response, error)) (cancel func(), err error) {
-	f := &front{b: b, r: r, done: done}
-	return f.leave, b.Do(f.begin)
+func (g *Guests) Front(r *Request, done func(*Response, error)) (cancel func(), err error) {
+	f := &front{g: g, r: r, done: done}
+	return f.leave, g.Do(f.begin)
 }
 
 // front is a request to the worker's own handler.
 type front struct {
-	b    *Bridge
+	g    *Guests
 	r    *Request
 	done func(*Response, error)
 	s    *scope // once it has begun
@@ -21,70 +21,72 @@ type front struct {
 }
 
 func (f *front) begin() {
-	b := f.b
-	switch {
-	case f.gone:
-		return
-	case b.draining():
-		b.hold(held{begin: f.begin})
+	if f.gone {
 		return
 	}
-	if err := b.revive(); err != nil {
-		f.done(nil, err)
-		return
-	}
-	f.s = b.newScope(nil)
-	b.send(f.s, abi.EventFetch, f.s.requestFrame(nil, f.r), f.r, func(v any, err error) {
-		resp, _ := v.(*Response)
-		f.done(resp, err)
+	f.g.open(f.begin, func(s *scope, err error) {
+		if err != nil {
+			f.done(nil, err)
+			return
+		}
+		f.s = s
+		s.b.send(s, abi.EventFetch, s.requestFrame(nil, f.r), f.r, func(v any, err error) {
+			resp, _ := v.(*Response)
+			f.done(resp, err)
+		})
 	})
 }
 
 // leave is called from any goroutine.
 func (f *front) leave() {
-	_ = f.b.Do(func() {
+	_ = f.g.Do(func() {
 		f.gone = true
-		if f.s != nil && f.b.scopes[f.s.id] == f.s {
+		if f.s != nil {
 			f.s.end(errClientGone)
 		}
 	})
 }
 
 // Scheduled runs the worker's cron handler.
-func (b *Bridge) Scheduled(cron string, at float64, done func(error)) error {
-	return b.Do(func() { b.scheduled(cron, at, done) })
+func (g *Guests) Scheduled(cron string, at float64, done func(error)) error {
+	return g.Do(func() { g.scheduled(cron, at, done) })
 }
 
-func (b *Bridge) scheduled(cron string, at float64, done func(error)) {
-	if b.draining() {
-		b.hold(held{begin: func() { b.scheduled(cron, at, done) }})
-		return
-	}
-	if err := b.revive(); err != nil {
-		done(err)
-		return
-	}
-	s := b.newScope(nil)
-	b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
-}
-
-// Manifest asks the program what it is. It may be called from any goroutine but the loop's.
-func (b *Bridge) Manifest() ([]byte, error) {
-	type result struct {
-		m   []byte
-		err error
-	}
-	c := make(chan result, 1)
-	err := b.Do(func() {
-		b.manifest = nil
-		err := b.iso.Event(abi.EventManifest, 0, 0, nil)
-		c <- result{b.manifest, err}
+func (g *Guests) scheduled(cron string, at float64, done func(error)) {
+	g.open(func() { g.scheduled(cron, at, done) }, func(s *scope, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		s.b.send(s, abi.EventScheduled, abi.AppendF64(abi.AppendStr(nil, cron), at), nil, func(_ any, err error) { done(err) })
 	})
-	if err != nil {
+}
+
+// open makes a context for something that comes from outside and is no object's; begin is called again later if that has to
+// wait.
+func (g *Guests) open(begin func(), f func(*scope, error)) {
+	b := g.present
+	if b.draining() {
+		b.hold(held{begin: begin})
+		return
+	}
+	f(g.context())
+}
+
+// context makes a context of the present program that is no object's.
+func (g *Guests) context() (*scope, error) {
+	b := g.present
+	if err := b.revive(); err != nil {
 		return nil, err
 	}
-	r := <-c
-	return r.m, r.err
+	return b.newScope(nil), nil
+}
+
+// readManifest asks the program what it is.
+func (b *Bridge) readManifest() ([]byte, error) {
+	b.manifest = nil
+	err := b.iso.Event(abi.EventManifest, 0, 0, nil)
+	return b.manifest, err
 }
 
 // Settle runs f as a turn of the realm for ctx, from any goroutine: to settle a promise.

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func TestBridge_Call_hostile(t *testing.T) {
 	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", Isolates: 1})
 	rng := rand.New(rand.NewPCG(1, 1))
-	b := h.Bridges()[0]
+	g := h.Guests()[0]
 	ns, ok := h.Namespace("HOME")
 	require.True(t, ok)
 	refused := 0
@@ -36,6 +36,7 @@ func TestBridge_Call_hostile(t *testing.T) {
 		done := make(chan struct{})
 		require.NoError(t, ns.Visit(ns.IDFromName("victim"), nil, func(o *durable.Object) {
 			defer close(done)
+			b, ctx := g.Place(o)
 			for range 100 {
 				op := abi.Op(rng.IntN(96))
 				if op == abi.OpTransactionSync {
@@ -45,7 +46,7 @@ func TestBridge_Call_hostile(t *testing.T) {
 				if op == abi.OpSQLIntern {
 					token += 1000 // not the texts that the guest itself goes by
 				}
-				if _, ok := b.Call(o.Context, op, token, garbage(rng), nil); !ok {
+				if _, ok := b.Call(ctx, op, token, garbage(rng), nil); !ok {
 					refused++
 				}
 			}
@@ -83,10 +84,10 @@ func garbage(rng *rand.Rand) []byte {
 // TestBridge_Call_scopes: an operation for a context that is not there is refused.
 func TestBridge_Call_scopes(t *testing.T) {
 	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", Isolates: 1})
-	b := h.Bridges()[0]
+	g := h.Guests()[0]
 	answers := make(chan string, 1)
-	require.NoError(t, b.Do(func() {
-		answer, ok := b.Call(4711, abi.OpKVGet, 0, []byte("k"), nil)
+	require.NoError(t, g.Do(func() {
+		answer, ok := g.Present().Call(4711, abi.OpKVGet, 0, []byte("k"), nil)
 		if ok {
 			answers <- "it was performed"
 			return

@@ -15,16 +15,14 @@ type Program interface {
 
 // Isolate is what a bridge needs of a guest: package isolate has it for wasm, and its documentation.
 type Isolate interface {
-	Loop
 	Guest
 	Life
 }
 
-// Loop is the isolate's goroutine. Its methods may be called from any other.
-type Loop interface {
-	Do(f func()) error
-	Quiet() bool
-	Close()
+// Still is what an isolate has besides if its guest's goroutines may run while the loop has nothing to do.
+type Still interface {
+	// Still tells whether none does. It may be called from any goroutine.
+	Still() bool
 }
 
 // Guest is the program that runs.
@@ -42,6 +40,7 @@ type Guest interface {
 type Life interface {
 	Dead() error
 	Restart() error
+	Close()
 	Kill(cause error)
 	Memory() uint64
 	Stat(which uint32) uint32

@@ -65,7 +65,7 @@ func (b *Bridge) expire() {
 			e.done(nil, &durable.Error{Name: "Error", Message: "the handler did not finish in time"})
 		}
 	}
-	if len(b.events) > 0 {
+	if b.tire(now) || len(b.events) > 0 {
 		b.watch()
 	}
 }

@@ -63,7 +63,7 @@ func (t *targetStub) drop() {
 	}
 	b := c.owner.b
 	_ = b.Do(func() {
-		if b.scopes[c.owner.id] != c.owner || c.owner.lent[c.id] != c {
+		if !c.owner.here() || c.owner.lent[c.id] != c {
 			return
 		}
 		delete(c.owner.lent, c.id)
@@ -96,7 +96,7 @@ func (t *targetStub) send(s *scope, payload any, done func(any, error)) sent {
 // call runs on the owner's loop.
 func (c *capability) call(p Call, done func(any, error)) {
 	s := c.owner
-	if s.b.scopes[s.id] != s {
+	if !s.here() {
 		done(nil, errHostGone)
 		return
 	}

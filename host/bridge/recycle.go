@@ -72,7 +72,7 @@ func (b *Bridge) idle() bool {
 		return false
 	}
 	for _, s := range b.scopes {
-		if s.object == nil || s.kept+len(s.blocks)+len(s.bodies)+len(s.streams)+len(s.aborts)+len(s.lent)+s.given > 0 ||
+		if s.object == nil || s.kept() || len(s.blocks)+len(s.bodies)+len(s.streams)+len(s.aborts)+len(s.lent)+s.given > 0 ||
 			s.object.Database().Writing() {
 			return false
 		}
@@ -96,6 +96,9 @@ func (b *Bridge) replace() {
 		})
 		s.object.Recycled(again...)
 	}
+	if b.last {
+		return
+	}
 	if err := b.iso.Restart(); err != nil { // the next event tries again
 		b.log(nil, abi.LogError, 0, err.Error())
 	}
@@ -115,7 +118,7 @@ func (b *Bridge) goOn() {
 		if h.begin != nil {
 			h.begin()
 		} else {
-			b.Deliver(h.o, h.e)
+			b.guests.Deliver(h.o, h.e)
 		}
 	}
 }

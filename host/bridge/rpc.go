@@ -106,7 +106,7 @@ func (s *scope) stubCall(t stub, token uint32, method string, args []byte) error
 
 // completeLinked completes a call whose result is more than data.
 func (s *scope) completeLinked(token uint32, l *Linked) {
-	if s.b.scopes[s.id] != s {
+	if !s.here() {
 		l.Drop()
 		return
 	}

@@ -27,7 +27,7 @@ func (s *scope) enter(token uint32, frame []byte, transaction bool) error {
 		return r.Err()
 	}
 	s.object.Enter(outer, transaction, func(section *durable.Section, err error) {
-		if s.b.scopes[s.id] != s {
+		if !s.here() {
 			return
 		}
 		if err != nil {
@@ -50,7 +50,7 @@ func (s *scope) enter(token uint32, frame []byte, transaction bool) error {
 // leave ends the section of an event, after the turn that answered it.
 func (s *scope) leave(e *event, failed error) {
 	bl := s.blocks[e.id]
-	if bl == nil || s.b.scopes[s.id] != s {
+	if bl == nil || !s.here() {
 		return
 	}
 	bl.section.Leave(failed, func(err error) {

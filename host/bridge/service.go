@@ -14,7 +14,7 @@ type Service struct {
 
 // serviceStub calls an entrypoint, on the caller's loop. Each event has a scope of its own.
 type serviceStub struct {
-	b *Bridge
+	g *Guests
 	Service
 }
 
@@ -23,7 +23,7 @@ func (b *Bridge) service(binding string) (stub, error) {
 	if !ok {
 		return nil, fmt.Errorf("no service is bound as %s: add it to services", binding)
 	}
-	return &serviceStub{b, v}, nil
+	return &serviceStub{b.guests, v}, nil
 }
 
 func (t *serviceStub) dup() stub { return t }
@@ -34,14 +34,14 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 	var to *scope
 	s.output(func(err error) {
 		if err == nil {
-			err = t.b.Do(func() { t.begin(&to, payload, done) })
+			err = t.g.Do(func() { t.begin(&to, payload, done) })
 		}
 		if err != nil {
 			done(nil, err)
 		}
 	})
 	return sent{end: func() {
-		_ = t.b.Do(func() {
+		_ = t.g.Do(func() {
 			if to != nil {
 				to.end(errClientGone)
 			}
@@ -51,13 +51,18 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 
 // begin makes the scope that a call is delivered to.
 func (t *serviceStub) begin(to **scope, payload any, done func(any, error)) {
-	*to = t.b.newScope(nil)
-	t.deliver(*to, payload, func(v any, err error) { done(v, remote(err, "")) })
+	s, err := t.g.context()
+	if err != nil {
+		done(nil, err)
+		return
+	}
+	*to = s
+	t.deliver(s, payload, func(v any, err error) { done(v, remote(err, "")) })
 }
 
 // deliver sends the event of a scope that was made for it.
 func (t *serviceStub) deliver(to *scope, payload any, done func(any, error)) {
-	b := t.b
+	b := to.b
 	q, _ := payload.(*Request)
 	call, rpc := payload.(Call)
 	if t.Entrypoint == "" {

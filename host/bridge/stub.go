@@ -142,7 +142,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 				if err == nil && !ok {
 					err = typeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
 				}
-				if err != nil || s.b.scopes[s.id] != s {
+				if err != nil || !s.here() {
 					s.complete(token, nil, err)
 					return
 				}
@@ -169,7 +169,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 		s.abortable(token, t.send(s, q, func(v any, err error) {
 			_ = s.b.Do(func() {
 				delete(s.aborts, token)
-				if err == nil && s.b.scopes[s.id] == s {
+				if err == nil && s.here() {
 					done := e.done
 					e.done = func(any, error) {}
 					s.output(func(err error) { done(v, err) })
@@ -296,7 +296,7 @@ func (s *scope) fetch(token uint32, q *Request) {
 					s.complete(token, nil, &durable.Error{Name: "Error", Message: "Network connection lost.", Retryable: true, Props: nil, Stack: err.Error()})
 					return
 				}
-				if s.b.scopes[s.id] != s {
+				if !s.here() {
 					resp.Body.Cancel()
 					return
 				}

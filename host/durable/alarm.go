@@ -29,7 +29,7 @@ func (a *alarmState) restore(m alarmMark) { a.alarmMark = m }
 // SetAlarm sets the alarm; nil deletes it. A time in the past is now. Setting what is set already writes nothing.
 func (o *Object) SetAlarm(at *time.Time) error {
 	if at != nil {
-		if !o.ns.HasAlarm {
+		if !o.ns.hasAlarm.Load() {
 			return &Error{Name: "TypeError", Message: "Your Durable Object class must have an alarm() handler in order to call setAlarm()"}
 		}
 		if at.UnixMilli() <= 0 {
@@ -149,7 +149,7 @@ func (o *Object) startAlarm(due func() (time.Time, bool), done func(error)) {
 			done(nil)
 			return false
 		}
-		if !o.ns.HasAlarm {
+		if !o.ns.hasAlarm.Load() {
 			o.ns.e.o.Log(o, "Attempted to run a scheduled alarm without a handler, did you remember to export an alarm() function?")
 			o.alarm.active = false
 			o.dropAlarm()

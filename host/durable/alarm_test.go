@@ -82,7 +82,7 @@ func TestObject_SetAlarm(t *testing.T) {
 		zero := time.UnixMilli(0)
 		require.EqualError(t, e.do("a", func(o *durable.Object) error { return o.SetAlarm(&zero) }),
 			"TypeError: setAlarm() cannot be called with an alarm time <= 0")
-		e.ns.HasAlarm = false
+		e.ns.SetHasAlarm(false)
 		require.EqualError(t, e.do("a", setAlarm(e, time.Second)),
 			"TypeError: Your Durable Object class must have an alarm() handler in order to call setAlarm()")
 		require.NoError(t, e.stop())

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"durago.example/host/clock"
@@ -129,6 +130,7 @@ type Engine struct {
 	o          Options
 	databases  []*storage.Cache // of each loop
 	watches    []*watch         // of each loop
+	updates    []updates        // of each loop
 	namespaces map[string]*Namespace
 }
 
@@ -143,6 +145,7 @@ func New(o Options) *Engine {
 	e := &Engine{o: o, namespaces: map[string]*Namespace{}}
 	for _, l := range o.Loops {
 		e.databases = append(e.databases, o.Store.NewCache(max(1, o.OpenDatabases/len(o.Loops))))
+		e.updates = append(e.updates, updates{timers: map[int]clock.Timer{}})
 		e.watches = append(e.watches, &watch{clock: o.Clock, loop: l})
 	}
 	return e
@@ -152,11 +155,11 @@ func New(o Options) *Engine {
 type Namespace struct {
 	UniqueKey string
 	Class     string
-	HasAlarm  bool
 
-	e      *Engine
-	alarms *scheduler
-	shards []shard
+	hasAlarm atomic.Bool
+	e        *Engine
+	alarms   *scheduler
+	shards   []shard
 }
 
 // shard is the part of a namespace that one loop owns.
@@ -165,16 +168,20 @@ type shard struct {
 	closed  bool // no object is started any more
 }
 
-// AddNamespace makes a namespace; call it before events come.
+// AddNamespace makes a namespace; call it before events come. hasAlarm says that the class has an alarm handler.
 func (e *Engine) AddNamespace(uniqueKey, class string, hasAlarm bool) *Namespace {
-	n := &Namespace{UniqueKey: uniqueKey, Class: class, HasAlarm: hasAlarm, e: e, shards: make([]shard, len(e.o.Loops))}
+	n := &Namespace{UniqueKey: uniqueKey, Class: class, e: e, shards: make([]shard, len(e.o.Loops))}
 	for i := range n.shards {
 		n.shards[i].objects = map[string]*Object{}
 	}
+	n.SetHasAlarm(hasAlarm)
 	n.alarms = newScheduler(n)
 	e.namespaces[uniqueKey] = n
 	return n
 }
+
+// SetHasAlarm says whether the class has an alarm handler.
+func (n *Namespace) SetHasAlarm(has bool) { n.hasAlarm.Store(has) }
 
 // Start loads the alarms of all namespaces and lets them fire.
 func (e *Engine) Start() error {
@@ -193,6 +200,7 @@ func (e *Engine) Close() error {
 	var failed error
 	for i := range e.o.Loops {
 		_ = e.o.Loops[i].Do(e.watches[i].stop)
+		_ = e.o.Loops[i].Do(e.updates[i].stop)
 		for _, n := range e.namespaces {
 			wg.Add(1)
 			err := e.o.Loops[i].Do(func() {

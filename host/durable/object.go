@@ -19,10 +19,11 @@ type Object struct {
 	loop int
 	db   *storage.Database
 
-	// Context is the guest's own number for the object while it is started.
-	Context uint32
+	// Context is the guest's own, while the object is started.
+	Context any
 
 	started   bool // the guest has it
+	outdated  int  // the update since which its code is not the present one, or 0
 	broken    *Error
 	fault     bool     // it broke because of its storage, which its code is not to blame for
 	inflight  int      // events that the guest has not answered
@@ -304,6 +305,7 @@ func (o *Object) unload() error {
 	err := o.db.Close()
 	o.reset().Release()
 	o.work, o.inflight = 0, 0
+	o.adopt()
 	if o.Sockets == nil || o.Sockets.Len() == 0 {
 		o.forget()
 	}
@@ -321,6 +323,7 @@ func (o *Object) forget() {
 // made anew for the events that wait, and for those of the guest's that had not begun, which come first.
 func (o *Object) Lost(again ...*Event) {
 	o.started = false
+	o.adopt()
 	l := o.reset()
 	for _, e := range again {
 		o.giveBack(e)
@@ -402,7 +405,7 @@ func (o *Object) Break(reason error) {
 }
 
 func (o *Object) breakFor(reason *Error) {
-	o.broken = reason
+	o.broken, o.outdated = reason, 0
 	if objects := o.ns.shards[o.loop].objects; objects[o.id] == o {
 		delete(objects, o.id)
 	}

@@ -302,7 +302,7 @@ func TestObject_alarm_counts(t *testing.T) {
 		e := newEngine(t, options{})
 		ran := alarmLog(e, nil)
 		require.NoError(t, e.do("a", alarmAt(1)))
-		e.ns.HasAlarm = false
+		e.ns.SetHasAlarm(false)
 		e.advance(time.Hour)
 		require.Empty(t, *ran)
 		require.Equal(t, []string{"Attempted to run a scheduled alarm without a handler, did you remember to export an alarm() function?"}, e.log)

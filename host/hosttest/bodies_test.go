@@ -39,7 +39,7 @@ func TestBodies(t *testing.T) {
 func TestBodies_pressure(t *testing.T) {
 	t.Parallel()
 	const mb, between = 64, 24
-	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
 		resp := h.Do("GET", "/flood/a?mb=64", "")
 		defer resp.Body.Close()
 		_, err := io.ReadFull(resp.Body, make([]byte, 1<<20))
@@ -94,5 +94,5 @@ func TestBodies_pressure(t *testing.T) {
 		<-get(t, h, "/tell/b")
 		require.Equal(t, "67108864 bytes", <-answer)
 		h.Record("up: all %d MiB arrive, no more than %d under way", mb, between)
-	})
+	}, outside)
 }

@@ -47,7 +47,7 @@ func TestFailure(t *testing.T) { fails(t, everyScenario(), false) }
 // TestFailure_ends holds the same of those that end the isolate. Natively they end the process.
 func TestFailure_ends(t *testing.T) {
 	o := everyScenario()
-	o.Native, o.CPULimit = nil, 2*time.Second
+	o.Native, o.CPULimit, o.SharedMemory = nil, 2*time.Second, true
 	fails(t, o, true)
 }
 
@@ -77,6 +77,30 @@ func fails(t *testing.T, o hosttest.Options, ends bool) {
 			require.Equal(t, row.kept, n, row.name)
 			h.Fetch("POST", "/count/neighbour", "")
 		}
+	})
+}
+
+// TestFailure_own holds that an object that has an instance of its own ends nothing but that.
+func TestFailure_own(t *testing.T) {
+	t.Parallel()
+	options := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1, OwnInstance: true}
+	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
+		c := h.Dial("/ws/neighbour")
+		require.Equal(t, "hi seen=1 calls=2", say(t, c, "hi"))
+		waiting := get(t, h, "/sleep/neighbour?ms=1500")
+		for name, path := range map[string]string{"panics": "/barepanic/panics", "exits": "/exit/exits", "recurses": "/recurse/recurses", "parks": "/transaction/parks?mode=park"} {
+			h.Unrecorded(func() {
+				_, n := h.Fetch("POST", "/count/"+name, "")
+				require.Equal(t, "1", n)
+				status, text := h.Fetch("POST", path, "")
+				require.Equal(t, http.StatusBadGateway, status, text)
+				require.Contains(t, text, "the isolate ended: ")
+				_, n = h.Fetch("POST", "/count/"+name, "")
+				require.Equal(t, "2", n, "what was committed is kept, and nothing else")
+			})
+		}
+		h.Record("a neighbour's socket: %s", say(t, c, "still"))
+		h.Record("a neighbour's event: %s", <-waiting)
 	})
 }
 

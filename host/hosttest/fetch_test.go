@@ -30,7 +30,7 @@ func TestFetch(t *testing.T) {
 	t.Cleanup(far.Close)
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
 		big := strings.Repeat("0123456789abcdef", 1<<15)
 		for _, path := range []string{"/out/a", "/fout/a"} {
 			for _, body := range []string{"", "small", big} {
@@ -50,7 +50,7 @@ func TestFetch(t *testing.T) {
 				require.GreaterOrEqual(t, status, 500, answer)
 			})
 		}
-	})
+	}, outside)
 }
 
 // TestObject_direct: the harness reaches an object past the front.

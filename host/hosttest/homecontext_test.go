@@ -73,7 +73,7 @@ func each(width, n int, f func(i int)) {
 // some objects are aborted and evicted.
 func TestHomeContext_storm(t *testing.T) {
 	t.Parallel()
-	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
 		const objects = 20
 		rounds := scale(h, 1000)
 		var mu sync.Mutex
@@ -107,7 +107,7 @@ func TestHomeContext_storm(t *testing.T) {
 		unharmed(t, h)
 		h.Record("a first query after the storm:")
 		h.Fetch("POST", "/count/fresh", "")
-	})
+	}, outside)
 }
 
 // TestHomeContext_wakes: two objects, and two requests, wake each other a hundred thousand times in all, long past the
@@ -115,7 +115,7 @@ func TestHomeContext_storm(t *testing.T) {
 // make.
 func TestHomeContext_wakes(t *testing.T) {
 	t.Parallel()
-	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
 		n := scale(h, 50_000)
 		for _, path := range []string{"/ping/", "/fping/"} {
 			h.Unrecorded(func() {
@@ -128,7 +128,7 @@ func TestHomeContext_wakes(t *testing.T) {
 			h.Record("%s: every wake in its own context", path)
 		}
 		unharmed(t, h)
-	})
+	}, outside, sharedMemory)
 }
 
 // resetting makes connections that end with a reset: workerd takes a mere end of input for a half-closed connection and
@@ -144,7 +144,7 @@ func resetting(ctx context.Context, network, addr string) (net.Conn, error) {
 // TestCancel: a client that goes away cancels the context of the object's handler, through the front.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
 		client := &http.Client{Transport: &http.Transport{DialContext: resetting}}
 		defer client.CloseIdleConnections()
 		for _, path := range []string{"/sleepctx/a?ms=600000", "/ffetch/a?path=/sleepctx/a?ms=600000"} {
@@ -167,13 +167,13 @@ func TestCancel(t *testing.T) {
 			require.Eventually(t, waiting("0"), 5*time.Second, 5*time.Millisecond)
 			h.Record("%s: cancelled", path)
 		}
-	})
+	}, outside)
 }
 
 // TestHomeContext_cancelled: clients go away from requests that sleep; no goroutine stays.
 func TestHomeContext_cancelled(t *testing.T) {
 	t.Parallel()
-	bothConnected(t, func(t *testing.T, h *hosttest.Host) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
 		goroutines := func() int {
 			n, err := strconv.Atoi(<-get(t, h, "/goroutines/a"))
 			require.NoError(t, err)
@@ -204,5 +204,5 @@ func TestHomeContext_cancelled(t *testing.T) {
 		})
 		h.Fetch("GET", "/touch/fresh", "")
 		unharmed(t, h)
-	})
+	}, outside)
 }

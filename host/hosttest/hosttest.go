@@ -45,26 +45,28 @@ import (
 // Options say what to start.
 type Options struct {
 	Config  string // the wrangler configuration
-	Workerd bool   // run under workerd; only the options above Isolates are taken
+	Workerd bool   // run under workerd; only OwnInstance and the options above Isolates are taken
 	// Native runs this program in the test's process: native.Program of package host/hosttest/native makes it. Limits of
 	// memory and CPU time are not kept.
 	Native host.Native
 	// Bubble says that the test runs in a bubble of testing/synctest, natively: time is the bubble's, for the host and the
 	// guest, and goes on when nothing else does. The worker is reached in memory, by the verbs and by Client.
-	Bubble    bool
-	Beside    []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
-	Package   string // as for durago build
-	Dir       string // of the data; default a new one that the test removes
-	Isolates  int    // default 2, of Native 1
-	RealTime  bool   // the machine's clock instead of a virtual one
-	CPULimit  time.Duration
-	IdleAfter time.Duration // default never: tests evict by hand
-	Disk      storage.Disk
-	NoSync    bool // as --durability process
-	Open      int  // how many databases are open at once; default as the host's
-	MaxBody   int64
-	Memory    uint64 // of an isolate, bytes; default 128 MiB
-	RecycleAt uint64 // this and the next two as host.Options has them
+	Bubble       bool
+	Beside       []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
+	Package      string // as for durago build
+	Dir          string // of the data; default a new one that the test removes
+	Isolates     int    // default 2, of Native 1
+	SharedMemory bool   // Each runs it in one isolate only: its objects know each other by more than calls
+	OwnInstance  bool   // as host.Options has it
+	RealTime     bool   // the machine's clock instead of a virtual one
+	CPULimit     time.Duration
+	IdleAfter    time.Duration // default never: tests evict by hand
+	Disk         storage.Disk
+	NoSync       bool // as --durability process
+	Open         int  // how many databases are open at once; default as the host's
+	MaxBody      int64
+	Memory       uint64 // of an isolate, bytes; default 128 MiB
+	RecycleAt    uint64 // this and the next two as host.Options has them
 
 	Subrequests, Connections int
 
@@ -136,7 +138,7 @@ func Start(t testing.TB, o Options) *Host {
 		return h
 	}
 	ho := host.Options{Native: o.Native, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory, RecycleAt: o.RecycleAt,
+		CacheDir: CacheDir(), Isolates: o.Isolates, OwnInstance: o.OwnInstance, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory, RecycleAt: o.RecycleAt,
 		Subrequests: o.Subrequests, Connections: o.Connections,
 		Log: func(l host.Line) {
 			h.mu.Lock()

@@ -38,3 +38,22 @@ func TestIdle(t *testing.T) {
 		<-slow
 	})
 }
+
+// TestIdle_limit: work that does not end keeps its object in memory for 15 minutes.
+func TestIdle_limit(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, func(o *hosttest.Options) { o.IdleAfter = 10 * time.Second })
+	for name, path := range map[string]string{"go": "/work/go", "waituntil": "/work/waituntil?ms=3600000"} {
+		h.Fetch("GET", path, "")
+		require.True(t, h.Object("HOME", name).InMemory())
+	}
+	h.Advance(14 * time.Minute)
+	for _, name := range []string{"go", "waituntil"} {
+		require.True(t, h.Object("HOME", name).InMemory(), name)
+	}
+	h.Advance(2*time.Minute + 10*time.Second)
+	for _, name := range []string{"go", "waituntil"} {
+		require.False(t, h.Object("HOME", name).InMemory(), name)
+	}
+	h.Advance(time.Hour)
+}

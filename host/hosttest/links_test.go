@@ -52,8 +52,9 @@ func count(t *testing.T, h *hosttest.Host, isolate int) links {
 	t.Helper()
 	h.Settle()
 	c := make(chan links, 1)
-	b := h.Bridges()[isolate]
-	require.NoError(t, b.Do(func() {
+	g := h.Guests()[isolate]
+	require.NoError(t, g.Do(func() {
+		b := g.Present()
 		var n links
 		n.lent, n.gotten, n.streams = b.Links()
 		n.inGuest = int(b.Stat(abi.StatLent))

@@ -20,8 +20,8 @@ func recycled(o *hosttest.Options) { o.Isolates, o.RecycleAt = 1, 48<<20 }
 func memory(t *testing.T, h *hosttest.Host) uint64 {
 	t.Helper()
 	c := make(chan uint64, 1)
-	b := h.Bridges()[0]
-	require.NoError(t, b.Do(func() { c <- b.Memory() }))
+	g := h.Guests()[0]
+	require.NoError(t, g.Do(func() { c <- g.Present().Memory() }))
 	return <-c >> 20
 }
 

@@ -24,16 +24,19 @@ func scenario(t *testing.T, change ...func(*hosttest.Options)) *hosttest.Host {
 func realTime(o *hosttest.Options) { o.RealTime = true }
 
 // both runs a portable scenario on the host and on workerd.
-func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
+func both(t *testing.T, f func(t *testing.T, h *hosttest.Host), change ...func(*hosttest.Options)) {
 	t.Helper()
-	hosttest.Each(t, everyScenario(), f)
+	o := everyScenario()
+	for _, f := range change {
+		f(&o)
+	}
+	hosttest.Each(t, o, f)
 }
 
-// bothConnected is both for a scenario with connections of its own.
-func bothConnected(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
-	t.Helper()
-	hosttest.Each(t, connected(everyScenario()), f)
-}
+// outside is for a scenario with connections of its own: it runs in no bubble.
+func outside(o *hosttest.Options) { o.Bubble = false }
+
+func sharedMemory(o *hosttest.Options) { o.SharedMemory = true }
 
 // get fetches a path in the background and returns what its answer will be.
 func get(t *testing.T, h *hosttest.Host, path string) <-chan string {

@@ -92,29 +92,29 @@ func inModule(t testing.TB, path ...string) string {
 // recording tells whether transcripts of workerd are written rather than compared.
 func recording() bool { return os.Getenv("DURAGO_RECORD") != "" }
 
-// Each runs a scenario on the host, natively too if Options have the program and, if WorkerdPath is set, on workerd. What
-// the scenario saw must be equal, and equal to the transcript in testdata/transcripts, which the environment variable
-// DURAGO_RECORD has written anew from workerd. With Bubble the native run is in one.
+// Each runs a scenario on the host, natively too if Options have the program (in a bubble with Bubble) and, if WorkerdPath is
+// set, on workerd; and on host and workerd again with OwnInstance. What the scenario saw must be equal, and equal to the
+// transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from workerd.
 func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	t.Helper()
 	file := inModule(t, "testdata", "transcripts", strings.ReplaceAll(t.Name(), "/", "-")+".txt")
 	var seen []string
 	program := o.Native
-	run := func(name string, native host.Native, workerd bool) bool {
+	run := func(name string, native host.Native, workerd, again bool) bool {
 		once := func(t *testing.T) {
 			o := o
-			o.Native, o.Workerd = native, workerd
+			o.Native, o.Workerd, o.OwnInstance = native, workerd, o.OwnInstance || again
 			o.Bubble = o.Bubble && native != nil
 			h := Start(t, o)
 			scenario(t, h)
 			lines := h.transcript.lines
-			if workerd {
+			if workerd || again {
 				report(t, "the host", seen, lines)
 			} else {
 				seen = lines
 			}
 			switch want, err := os.ReadFile(file); {
-			case recording() && workerd:
+			case recording() && workerd && !again:
 				if err := write(file, lines); err != nil {
 					t.Error(err)
 				}
@@ -130,12 +130,15 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 		}
 		return t.Run(name, once)
 	}
-	same := run("host", nil, false)
-	if same && program != nil {
-		same = run("native", program, false)
+	if !run("host", nil, false, false) || program != nil && !run("native", program, false, false) {
+		return
 	}
-	if same && WorkerdPath() != "" {
-		run("workerd", nil, true)
+	once := o.SharedMemory || o.OwnInstance
+	if !once {
+		run("host, own instances", nil, false, true)
+	}
+	if WorkerdPath() != "" && run("workerd", nil, true, false) && !once {
+		run("workerd, own instances", nil, true, true)
 	}
 }
 

@@ -51,7 +51,7 @@ var driverModule []byte
 func startWorkerd(t testing.TB, c *wrangler.Config, o Options, dir string) *workerd {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	_, err := build.Build(context.Background(), build.Options{Config: c, Out: out, Workerd: true, Wasm: Wasm(t, c, o.Package),
+	_, err := build.Build(context.Background(), build.Options{Config: c, Out: out, Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, o.Package),
 		Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 			return host.ReadManifest(ctx, wasm, CacheDir())
 		}})

@@ -27,14 +27,13 @@ type Platform interface {
 	Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, ok bool)
 	// Idle is told that a run of the guest for ctx has ended.
 	Idle(ctx uint32)
-	// Pause is told that the loop has done what it was given.
-	Pause()
 	// Died is told once that the guest can run no more, and why, in Go's own words.
 	Died(cause error)
 }
 
-// Options of an isolate. Clock, Platform and Stdout must be set.
+// Options of an isolate. Loop, Clock, Platform and Stdout must be set.
 type Options struct {
+	Loop     *Loop
 	Clock    clock.Clock
 	Random   io.Reader // default crypto/rand
 	Platform Platform
@@ -51,9 +50,8 @@ const memoryLimit = "GOMEMLIMIT"
 // DefaultCPULimit is what Cloudflare gives an event.
 const DefaultCPULimit = 30 * time.Second
 
-// Isolate is a running guest. Do, Quiet and Close may be called from any goroutine; everything else on the loop only.
+// Isolate is a running guest. Everything in it is for its loop only.
 type Isolate struct {
-	*Loop
 	m     *Module
 	o     Options
 	base  context.Context
@@ -61,6 +59,8 @@ type Isolate struct {
 	mem   *memory
 	mod   api.Module
 	ctx   context.Context
+
+	entered bool // it counts as one that runs m
 
 	event   api.Function
 	alloc   api.Function
@@ -81,7 +81,7 @@ type Isolate struct {
 
 type isolateKey struct{}
 
-// Start starts the loop and boots the guest: instantiates the module and runs main until it waits.
+// Start boots a guest: instantiates the module and runs main until it waits. Loop only.
 func (m *Module) Start(ctx context.Context, o Options) (*Isolate, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
@@ -96,22 +96,17 @@ func (m *Module) Start(ctx context.Context, o Options) (*Isolate, error) {
 		}
 		o.Env[memoryLimit] = strconv.FormatUint(m.limit/8*5, 10)
 	}
-	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx), Loop: newLoop(o.Platform.Pause)}
+	i := &Isolate{m: m, o: o, base: context.WithoutCancel(ctx)}
 	if err := i.boot(); err != nil {
-		i.release()
+		i.Close()
 		return nil, err
 	}
-	go i.Loop.run()
 	return i, nil
 }
 
 // Restart puts a new guest in the place of a dead one. Loop only, and not while the guest is on the stack.
 func (i *Isolate) Restart() error {
-	if i.timer != nil {
-		i.timer.Stop()
-		i.timer = nil
-	}
-	i.release()
+	i.Close()
 	i.dead, i.killed, i.held, i.stderr.b = nil, nil, nil, nil
 	i.spent = false
 	if err := i.boot(); err != nil {
@@ -128,6 +123,10 @@ func (i *Isolate) Current() uint32 { return i.current }
 func (i *Isolate) Dead() error { return i.dead }
 
 func (i *Isolate) boot() error {
+	if err := i.m.enter(); err != nil {
+		return err
+	}
+	i.entered = true
 	mem, err := newMemory(i.m.limit)
 	if err != nil {
 		return fmt.Errorf("isolate: memory: %w", err)
@@ -173,7 +172,7 @@ func (i *Isolate) boot() error {
 func (i *Isolate) makeRealm() (err error) {
 	out := &lines{f: i.o.Stdout}
 	started := i.o.Clock.Now()
-	i.resumed = func() { _ = i.Do(func() { i.run(0, nil) }) }
+	i.resumed = func() { _ = i.o.Loop.Do(func() { _ = i.run(0, nil) }) }
 	i.realm, err = gojs.New(gojs.Options{
 		Now:       i.o.Clock.Now,
 		Monotonic: func() time.Duration { return i.o.Clock.Now().Sub(started) },
@@ -202,18 +201,13 @@ func (i *Isolate) makeRealm() (err error) {
 	return nil
 }
 
-// Close ends the loop after what it has been given, and frees the guest.
+// Close frees the guest. It may be called again, and Restart after it.
 func (i *Isolate) Close() {
-	if !i.Loop.Close() {
-		return
-	}
 	if i.timer != nil {
 		i.timer.Stop()
+		i.timer = nil
 	}
-	i.release()
-}
-
-func (i *Isolate) release() {
+	i.dead = ErrClosed
 	if i.mod != nil {
 		_ = i.mod.Close(context.Background())
 		i.mod = nil
@@ -221,6 +215,10 @@ func (i *Isolate) release() {
 	if i.mem != nil {
 		i.mem.unmap()
 		i.mem = nil
+	}
+	if i.entered {
+		i.entered = false
+		i.m.leave()
 	}
 }
 

@@ -53,12 +53,12 @@ func (p *platform) Idle(uint32) {
 	default:
 	}
 }
-func (p *platform) Pause()           {}
 func (p *platform) Died(cause error) { p.died <- cause }
 
 // guest is an isolate with the plain program.
 type guest struct {
 	*isolate.Isolate
+	loop  *isolate.Loop
 	t     *testing.T
 	p     *platform
 	clock *clock.Virtual
@@ -84,17 +84,19 @@ func startWith(t *testing.T, wasm []byte, o isolate.Options) *guest {
 	m, err := isolate.Compile(t.Context(), wasm, isolate.CompileOptions{CacheDir: hosttest.CacheDir(), MemoryLimit: 32 << 20})
 	require.NoError(t, err)
 	g := &guest{t: t, p: &platform{died: make(chan error, 1), idle: make(chan struct{}, 1)}, clock: clock.NewVirtual(hosttest.Epoch)}
-	o.Clock, o.Platform = g.clock, g.p
+	g.loop = isolate.NewLoop()
+	o.Loop, o.Clock, o.Platform = g.loop, g.clock, g.p
 	o.Install = func(r *gojs.Realm) error { g.realm = r; return nil }
 	o.Stdout = func(line string) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.lines = append(g.lines, line)
 	}
-	g.Isolate, err = m.Start(t.Context(), o)
+	g.on(func() { g.Isolate, err = m.Start(t.Context(), o) })
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		g.Close()
+		_ = g.loop.Do(g.Close)
+		g.loop.Close()
 		require.NoError(t, m.Close(context.Background()))
 	})
 	return g
@@ -104,7 +106,7 @@ func startWith(t *testing.T, wasm []byte, o isolate.Options) *guest {
 func (g *guest) on(f func()) {
 	g.t.Helper()
 	done := make(chan struct{})
-	require.NoError(g.t, g.Do(func() { defer close(done); f() }))
+	require.NoError(g.t, g.loop.Do(func() { defer close(done); f() }))
 	<-done
 }
 
@@ -185,9 +187,31 @@ func TestIsolate_Died(t *testing.T) {
 
 func TestIsolate_Close(t *testing.T) {
 	g := start(t, time.Second)
-	g.Close()
-	g.Close()
-	require.ErrorIs(t, g.Do(func() {}), isolate.ErrClosed)
+	g.on(func() { g.Close(); g.Close() })
+	require.ErrorIs(t, g.do("nothing"), isolate.ErrClosed)
+	g.on(func() { require.NoError(t, g.Restart()) })
+	require.NoError(t, g.do("again"))
+	g.loop.Close()
+	g.loop.Close()
+	require.ErrorIs(t, g.loop.Do(func() {}), isolate.ErrClosed)
+}
+
+// TestLoop_AtRest: after what is at hand, before what comes meanwhile.
+func TestLoop_AtRest(t *testing.T) {
+	l := isolate.NewLoop()
+	var seen []string
+	done := make(chan struct{})
+	note := func(s string) func() { return func() { seen = append(seen, s) } }
+	require.NoError(t, l.Do(func() {
+		l.AtRest(func() { note("rest")(); l.AtRest(note("rest of that")) })
+		require.NoError(t, l.Do(func() { note("later")(); close(done) }))
+		require.False(t, l.Quiet())
+		note("now")()
+	}))
+	<-done
+	l.Close()
+	require.Equal(t, []string{"now", "rest", "rest of that", "later"}, seen)
+	require.True(t, l.Quiet())
 }
 
 // TestIsolate_realm: what an ordinary Go program does in JavaScript's world.

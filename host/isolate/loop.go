@@ -5,31 +5,27 @@ import (
 	"sync"
 )
 
-// ErrClosed says that the isolate has been closed.
-var ErrClosed = errors.New("isolate: closed")
-
-// Loop runs functions one after another on a goroutine of its own. Its methods may be called from any other.
+// Loop runs functions one after another on a goroutine of its own. Isolates belong to one each. Do, Quiet and Close may be
+// called from any goroutine.
 type Loop struct {
-	pause func()
-
 	mu     sync.Mutex
 	jobs   []func()
 	wake   chan struct{}
 	closed bool
 	busy   bool // it works on what it took
 	done   chan struct{}
+	rest   []func()
 }
 
-// NewLoop starts a loop. pause is called on it when it has done what it was given.
-func NewLoop(pause func()) *Loop {
-	l := newLoop(pause)
+// NewLoop starts a loop.
+func NewLoop() *Loop {
+	l := &Loop{wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.run()
 	return l
 }
 
-func newLoop(pause func()) *Loop {
-	return &Loop{pause: pause, wake: make(chan struct{}, 1), done: make(chan struct{})}
-}
+// ErrClosed says that the loop has been closed.
+var ErrClosed = errors.New("isolate: closed")
 
 // Do has the loop run f. It does not wait; it fails once the loop is closed.
 func (l *Loop) Do(f func()) error {
@@ -50,11 +46,26 @@ func (l *Loop) Do(f func()) error {
 	return nil
 }
 
+// AtRest has the loop run f once it has done what it took, before it looks for more. Loop only.
+func (l *Loop) AtRest(f func()) { l.rest = append(l.rest, f) }
+
 // Quiet tells whether the loop has nothing to do.
 func (l *Loop) Quiet() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.jobs) == 0 && !l.busy
+}
+
+// Close ends the loop after what it has been given.
+func (l *Loop) Close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	<-l.done
 }
 
 func (l *Loop) run() {
@@ -70,8 +81,13 @@ func (l *Loop) run() {
 			f()
 			batch[k] = nil
 		}
+		for k := 0; k < len(l.rest); k++ { // one may ask for another
+			f := l.rest[k]
+			l.rest[k] = nil
+			f()
+		}
+		l.rest = l.rest[:0]
 		if len(batch) > 0 {
-			l.pause()
 			continue
 		}
 		if closed {
@@ -79,20 +95,4 @@ func (l *Loop) run() {
 		}
 		<-l.wake
 	}
-}
-
-// Close returns when the loop has done what it was given. The first call says so.
-func (l *Loop) Close() (first bool) {
-	l.mu.Lock()
-	first = !l.closed
-	l.closed = true
-	l.mu.Unlock()
-	if first {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	}
-	<-l.done
-	return first
 }

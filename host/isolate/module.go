@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -39,6 +40,10 @@ type Module struct {
 	compiled wazero.CompiledModule
 	segments []prepare.Segment
 	limit    uint64
+
+	mu       sync.Mutex
+	isolates int // that run it
+	closed   bool
 }
 
 // Compile checks, prepares and compiles a program. A module that is not ours is refused with a sentence that says why.
@@ -63,7 +68,7 @@ func Compile(ctx context.Context, wasm []byte, o CompileOptions) (*Module, error
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	if err := m.prepareRuntime(ctx, p.Wasm); err != nil {
-		return nil, errors.Join(err, m.Close(ctx))
+		return nil, errors.Join(err, m.free(ctx))
 	}
 	return m, nil
 }
@@ -86,13 +91,45 @@ func (m *Module) prepareRuntime(ctx context.Context, wasm []byte) (err error) {
 // MemoryLimit is that of each isolate, in bytes.
 func (m *Module) MemoryLimit() uint64 { return m.limit }
 
-// Close frees the compiled code. All isolates must have ended.
+// Close has the compiled code freed, when the last isolate that runs it is closed.
 func (m *Module) Close(ctx context.Context) error {
+	m.mu.Lock()
+	free := !m.closed && m.isolates == 0
+	m.closed = true
+	m.mu.Unlock()
+	if !free {
+		return nil
+	}
+	return m.free(ctx)
+}
+
+func (m *Module) free(ctx context.Context) error {
 	err := m.runtime.Close(ctx)
 	if m.cache != nil {
 		err = errors.Join(err, m.cache.Close(ctx))
 	}
 	return err
+}
+
+// enter counts an isolate that begins to run it, leave one that has been closed.
+func (m *Module) enter() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	m.isolates++
+	return nil
+}
+
+func (m *Module) leave() {
+	m.mu.Lock()
+	m.isolates--
+	free := m.closed && m.isolates == 0
+	m.mu.Unlock()
+	if free {
+		_ = m.free(context.Background())
+	}
 }
 
 // Check tells whether a module is a program of ours, before anything of it runs.

@@ -204,6 +204,13 @@ func TestOpen(t *testing.T) {
 			require.NoFileExists(t, filepath.Join(dir, "durago.store"))
 		})
 	}
+	t.Run("one with facets is refused", func(t *testing.T) {
+		id := strings.Repeat("1", 64)
+		dir := workerdDir(t, map[string]string{"key/" + id + ".facets": "index"})
+		_, err := storage.Open(storage.Options{Dir: dir})
+		require.EqualError(t, err, "cannot use the data directory: it holds facets of an object (key/"+id+".facets), which durago does not run yet, and would leave behind: choose another with --persist-to")
+		require.NoFileExists(t, filepath.Join(dir, "durago.store"))
+	})
 	t.Run("one that workerd has open is refused, and stays workerd's", func(t *testing.T) {
 		dir := workerdDir(t, nil)
 		conn, err := sqlite3.Open("file:" + filepath.Join(dir, "key", "metadata.sqlite"))

@@ -12,7 +12,7 @@ import (
 
 // A directory without our marker is taken if it is workerd's: then the databases in it are what our own would be. To be
 // it, it must hold folders of databases and nothing else; one name that is not workerd's, or one file that is no
-// database, and it is somebody else's.
+// database, and it is somebody else's. One with facets is refused: https://developers.cloudflare.com/dynamic-workers/usage/durable-object-facets/.
 
 // objectFile are the names of what workerd keeps in the folder of a namespace: a database for each object and each facet of it,
 // with the logs that a workerd which was killed has left, the index of its facets, and the alarms.
@@ -32,6 +32,9 @@ func ofWorkerd(dir string, entries []os.DirEntry) (bool, error) {
 		for _, f := range files {
 			if !f.Type().IsRegular() || !objectFile.MatchString(f.Name()) {
 				return false, nil
+			}
+			if filepath.Ext(f.Name()) == ".facets" {
+				return false, fmt.Errorf("it holds facets of an object (%s), which durago does not run yet, and would leave behind", filepath.Join(e.Name(), f.Name()))
 			}
 			if filepath.Ext(f.Name()) != ".sqlite" {
 				continue

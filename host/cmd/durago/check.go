@@ -67,7 +67,7 @@ func (k *typesCommand) Run(ctx context.Context) error {
 	if err := build.Check(c, m); err != nil {
 		return err
 	}
-	text := build.Generate(c, m, false)["worker.d.ts"]
+	text := build.Generate(c, m, build.GenerateOptions{})["worker.d.ts"]
 	if k.Out == "" {
 		_, err = os.Stdout.Write(text)
 		return err

@@ -43,6 +43,7 @@ func (l leakFree) Run() int {
 //	finish REST      end that body with REST; the status and the body of the answer are stdout
 //	dial PATH        open a WebSocket and leave it open
 //	signal SIGNAL    send the worker that runs a signal
+//	said REGEXP      wait until the worker that runs has printed a line that matches, once more for each time that it is asked
 //	refused          wait until the worker takes no more connections
 //	exited           wait for the worker's end, with status 0, or with another after !; stdout and stderr are its own
 //	port             set $PORT to the port of the worker that runs
@@ -90,7 +91,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"module": module, "wasm": tinyWasm, "files": files, "status": exitStatus, "port": port,
 			"start": start, "fetch": fetch, "begin": begin, "finish": finish, "dial": dial,
-			"signal": sendSignal, "refused": refused, "exited": exited,
+			"signal": sendSignal, "refused": refused, "said": said, "exited": exited,
 		},
 	})
 }

@@ -32,11 +32,13 @@ type runCommand struct {
 	EnvFile       []string `placeholder:"FILE" help:"Read variables from these files beside the configuration; default .dev.vars, else .env files, as wrangler dev."`
 	PersistTo     string   `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
 	Isolates      int      `placeholder:"N" help:"How many isolates; default one for each processor."`
+	OwnInstance   bool     `help:"Give each object an isolate of its own, of 5 MB: what ends one does not end the others."`
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
 	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
 	Limits        string   `enum:"memory,cloudflare" default:"memory" help:"memory: 128 MiB for each isolate and 30 s of CPU for each run. cloudflare: subrequests, connections and bodies are limited as there, too."`
 	LogLevel      string   `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
 	JSON          bool     `help:"Print the log as JSON."`
+	Watch         bool     `help:"Build again when the program's files change, and replace it under the objects at once. SIGHUP does so too, as durable_objects.code_update_strategy has it."`
 	Wasm          string   `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
 }
 
@@ -70,6 +72,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 		o.Dir = r.PersistTo
 	}
 	o.Isolates, o.NoSync, o.OpenDatabases = r.Isolates, r.Durability == "process", r.OpenDatabases
+	o.OwnInstance = r.OwnInstance
 	o.Log = guestLog(log)
 	if r.Limits == "cloudflare" {
 		o = host.Cloudflare(o)
@@ -82,22 +85,24 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
+	stopUpdates, err := r.startUpdates(ctx, c, h, log)
+	if err != nil {
+		return errors.Join(err, stop(), h.Close())
+	}
 	if r.JSON {
 		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
 	} else {
 		banner(c, local, listener.Addr().String(), o.Dir)
 	}
-	return serve(ctx, h, listener, log, stop)
+	return serve(ctx, h, listener, log, func() error {
+		stopUpdates()
+		return stop()
+	})
 }
 
 // program is what to run, compiled, and checked against the configuration before anything is written.
 func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (_ *host.Program, err error) {
-	var wasm []byte
-	if r.Wasm == "" {
-		wasm, err = build.Compile(ctx, c.Dir, r.Package)
-	} else if wasm, err = os.ReadFile(r.Wasm); err != nil {
-		err = fmt.Errorf("cannot read the program: %w", err)
-	}
+	wasm, err := r.compile(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +118,18 @@ func (r *runCommand) program(ctx context.Context, c *wrangler.Config) (_ *host.P
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// compile is the program as wasm.
+func (r *runCommand) compile(ctx context.Context, c *wrangler.Config) ([]byte, error) {
+	if r.Wasm == "" {
+		return build.Compile(ctx, c.Dir, r.Package)
+	}
+	wasm, err := os.ReadFile(r.Wasm)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the program: %w", err)
+	}
+	return wasm, nil
 }
 
 // logVariables logs the warnings of the configuration, and where variables come from. No value is ever logged.

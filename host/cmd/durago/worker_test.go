@@ -25,6 +25,7 @@ type worker struct {
 	exited         chan error
 	answer         *http.Response // of begin
 	rest           *io.PipeWriter // of its body
+	said           map[string]int // how often was asked for
 	sockets        []*websocket.Conn
 }
 
@@ -208,7 +209,7 @@ func dial(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	s := map[string]os.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[args[0]]
+	s := map[string]os.Signal{"SIGHUP": syscall.SIGHUP, "SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[args[0]]
 	ts.Check(workerOf(ts).cmd.Process.Signal(s))
 }
 
@@ -236,5 +237,19 @@ func exited(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case <-time.After(5 * time.Second):
 		ts.Fatalf("durago run does not end\n%s%s", &w.stdout, &w.stderr)
+	}
+}
+
+func said(ts *testscript.TestScript, neg bool, args []string) {
+	w := workerOf(ts)
+	if w.said == nil {
+		w.said = map[string]int{}
+	}
+	w.said[args[0]]++
+	line := regexp.MustCompile("(?m)" + args[0])
+	for limit := time.Now().Add(time.Minute); len(line.FindAllString(w.stdout.String(), -1)) < w.said[args[0]]; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			ts.Fatalf("durago run does not say %s\n%s%s", args[0], &w.stdout, &w.stderr)
+		}
 	}
 }

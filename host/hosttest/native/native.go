@@ -43,42 +43,54 @@ type program struct{ p driver.Program }
 
 func (p program) Start(_ context.Context, o host.NativeOptions) (bridge.Isolate, error) {
 	i := &native{o: o}
-	i.Loop = isolate.NewLoop(o.Platform.Pause)
 	i.g = guest.New(p.p, i)
 	return i, nil
 }
 
-// native is an isolate. Do, Quiet, Close, Ask and Done may be called from any goroutine; everything else on the loop, or in a
-// turn of the guest.
+// native is an isolate. Still, Ask and Done may be called from any goroutine; everything else on the loop, or in a turn of the
+// guest.
 type native struct {
-	*isolate.Loop
-	o host.NativeOptions
-	g *guest.Guest
+	o    host.NativeOptions
+	g    *guest.Guest
+	dead error
 }
 
 var (
 	_ bridge.Isolate = (*native)(nil)
+	_ bridge.Still   = (*native)(nil)
 	_ guest.Runtime  = (*native)(nil)
 )
 
-func (i *native) Quiet() bool { return i.Loop.Quiet() && i.g.Still() && i.Loop.Quiet() }
+func (i *native) Still() bool { return i.g.Still() }
 
+// Close ends the guest.
 func (i *native) Close() {
-	_ = i.Do(i.g.Close)
-	i.Loop.Close()
+	if i.dead == nil {
+		i.dead = isolate.ErrClosed
+		i.g.Close()
+	}
 }
 
 func (i *native) Event(kind abi.Event, ctx, ev uint32, frame []byte) error {
+	if i.dead != nil {
+		return i.dead
+	}
 	i.g.Event(kind, ctx, ev, frame)
 	return i.Run(ctx)
 }
 
 func (i *native) Notify(kind abi.Event, ctx, ev uint32, frame []byte) error {
+	if i.dead != nil {
+		return i.dead
+	}
 	i.g.Event(kind, ctx, ev, frame)
 	return nil
 }
 
 func (i *native) Run(ctx uint32) error {
+	if i.dead != nil {
+		return i.dead
+	}
 	i.g.Run(ctx)
 	i.o.Platform.Idle(ctx)
 	return nil
@@ -94,10 +106,10 @@ func (i *native) Current() uint32          { return i.g.Current() }
 func (i *native) Begun() uint32            { return i.g.Begun() }
 func (i *native) Stat(which uint32) uint32 { return i.g.Stat(which) }
 
-// It never dies.
+// It dies of nothing but Close.
 
-func (i *native) Dead() error    { return nil }
-func (i *native) Restart() error { return nil }
+func (i *native) Dead() error    { return i.dead }
+func (i *native) Restart() error { return i.dead }
 func (i *native) Kill(error)     {}
 func (i *native) Memory() uint64 { return 0 }
 
@@ -107,14 +119,14 @@ func (i *native) Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) ([
 	return i.o.Platform.Call(ctx, op, token, frame, dst)
 }
 
-func (i *native) Ask() { _ = i.Do(func() { _ = i.Run(0) }) }
+func (i *native) Ask() { _ = i.o.Loop.Do(func() { _ = i.Run(0) }) }
 
 func (i *native) Done(ctx, token uint32, failed []byte) {
 	frame := []byte{1}
 	if failed != nil {
 		frame = append([]byte{0}, failed...)
 	}
-	_ = i.Do(func() { _ = i.Event(abi.EventDone, ctx, token, frame) })
+	_ = i.o.Loop.Do(func() { _ = i.Event(abi.EventDone, ctx, token, frame) })
 }
 
 func (i *native) Output(f func(broken error)) { i.o.Bridge.Output(f) }

@@ -206,7 +206,7 @@ func TestNative_verbs(t *testing.T) {
 	require.True(t, ran)
 
 	fired := make(chan error, 1)
-	require.NoError(t, h.Bridges()[0].Scheduled("a", 0, func(err error) { fired <- err }))
+	require.NoError(t, h.Guests()[0].Scheduled("a", 0, func(err error) { fired <- err }))
 	require.NoError(t, <-fired)
 	n, err := count.Call(ctx, o, 0)
 	require.NoError(t, err)

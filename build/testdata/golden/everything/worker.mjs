@@ -3,7 +3,7 @@ import "./wasm_exec.js";
 import app from "./app.wasm";
 import { call, start } from "./runtime.mjs";
 
-const worker = start(app, { Cursor: ["next", "each"], Empty: [] });
+const worker = start(app, { targets: { Cursor: ["next", "each"], Empty: [] }, ownInstance: true });
 
 export class Room extends worker.object("Room", { alarm: true }) {
   list() { return call(this, "list", arguments); }

@@ -3,6 +3,6 @@ import "./wasm_exec.js";
 import app from "./app.wasm";
 import { call, start } from "./runtime.mjs";
 
-const worker = start(app);
+const worker = start(app, { targets: {}, ownInstance: false });
 
 export default worker.entrypoint({ fetch: true, scheduled: false, routes: [] });

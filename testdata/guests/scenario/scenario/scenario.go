@@ -28,6 +28,9 @@ func Program() objects.Program {
 	}
 }
 
+// version is what a test changes in the compiled program to have another one.
+const version = "version one"
+
 // Home is the object.
 type Home struct {
 	state *objects.State
@@ -202,6 +205,8 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 	switch verb {
 	case "touch":
 		fmt.Fprintf(w, `{"calls":%d}`, h.calls.Load())
+	case "version":
+		fmt.Fprint(w, version)
 	case "count":
 		n, err := h.increment()
 		fmt.Fprintf(w, "%d", n)
