@@ -75,6 +75,8 @@ func (r *runtime) Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (
 		r.said = append(r.said, string(frame[1:]))
 	case abi.OpWake:
 		go func() { r.asked <- struct{}{} }()
+	case abi.OpTransactionSync:
+		r.g.Transaction(token)
 	case abi.OpReturn, abi.OpFail:
 		r.ended = append(r.ended, token)
 	}
@@ -130,4 +132,32 @@ func TestGuest_Close(t *testing.T) {
 	close(open)
 	require.False(t, <-over)
 	require.Empty(t, r.said)
+}
+
+// TestGuest_Run_transaction: the body of a TransactionSync that waits in plain Go is fatal, as in wasm.
+func TestGuest_Run_transaction(t *testing.T) {
+	open := make(chan struct{})
+	defer close(open)
+	r := scheduled(1, func(ctx context.Context, _ func(string)) {
+		_ = ctx.Value(driver.ScopeKey).(driver.Scope).Storage().TransactionSync(func() error {
+			<-open
+			return nil
+		})
+	})
+	require.PanicsWithValue(t, "objects: the body of a TransactionSync waits in plain Go code, which ends the isolate", func() { r.g.Run(1) })
+}
+
+// TestGuest_members: goroutines that have ended are forgotten.
+func TestGuest_members(t *testing.T) {
+	const n = 5000
+	r := scheduled(0, func(ctx context.Context, _ func(string)) {
+		ctx.Value(driver.ScopeKey).(driver.Scope).Go(func(context.Context) {})
+	})
+	for ev := range uint32(n) {
+		r.g.Event(abi.EventScheduled, 1, ev+1, abi.AppendF64(abi.AppendStr(nil, ""), 0))
+		r.g.Run(1)
+	}
+	require.Len(t, r.ended, n)
+	require.Less(t, guest.Members(r.g), n/2)
+	r.g.Close()
 }
