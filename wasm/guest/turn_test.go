@@ -5,6 +5,7 @@ package guest_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // TestLook: the runtime says who waits, for whatever, who runs, and who is no more.
 func TestLook(t *testing.T) {
-	end, mu := make(chan struct{}), sync.Mutex{}
+	end, mu, over := make(chan struct{}), sync.Mutex{}, atomic.Bool{}
 	mu.Lock()
 	var spins sync.WaitGroup
 	for _, row := range []struct {
@@ -36,12 +37,8 @@ func TestLook(t *testing.T) {
 		{"locks", true, func() { mu.Lock(); defer mu.Unlock() }},
 		{"has ended", true, func() {}},
 		{"runs", false, func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
-				}
+			for !over.Load() {
+				continue
 			}
 		}},
 	} {
@@ -54,6 +51,7 @@ func TestLook(t *testing.T) {
 		}
 	}
 	mu.Unlock()
+	over.Store(true)
 	close(end)
 	spins.Wait()
 }
