@@ -127,6 +127,9 @@ func Start(t testing.TB, o Options) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.Bubble && o.Native == nil {
+		t.Fatal("hosttest: Bubble is for Native")
+	}
 	h := &Host{t: t, o: o, Dir: o.Dir, transcript: &transcript{}, client: http.DefaultClient, dialer: websocket.DefaultDialer}
 	if h.Dir == "" {
 		h.Dir = filepath.Join(t.TempDir(), "state")

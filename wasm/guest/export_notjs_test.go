@@ -11,3 +11,6 @@ func Waits(id uint64) bool {
 	l.waits(id, 1)
 	return l.waits(id, 1)
 }
+
+// Members is how many goroutines a guest knows.
+func Members(g *Guest) int { return len(g.members) }

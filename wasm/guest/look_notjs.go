@@ -105,13 +105,11 @@ func adapter(text []byte) bool {
 	return false
 }
 
-// members are the goroutines of a guest that it knows: those that have had a turn, and those that they have started.
+// members are the goroutines of a guest that it knows: those that have had a turn, and those that they have started. The
+// runtime's numbers are not used again; those of goroutines that have ended go with the next look.
 type members map[uint64]struct{}
 
-// add takes one in. The runtime's numbers are not used again, but those that have ended go with the next look.
-func (m members) add(id uint64) { m[id] = struct{}{} }
-
-// still tells whether all members wait.
+// still takes in what the members have started, and tells whether all of them wait.
 func (m members) still(all map[uint64]status) bool {
 	for grown := true; grown; {
 		grown = false

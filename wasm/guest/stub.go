@@ -76,6 +76,7 @@ func (g *Guest) tellDropped() {
 			drop(h)
 		}
 	}
+	g.settle()
 }
 
 func (t *stub) Call(ctx context.Context, method string, args []byte) ([]byte, error) {

@@ -39,6 +39,7 @@ type port struct {
 	asked   bool // and one has been asked for
 	closed  bool
 	members members
+	bound   int // of members, before those that have ended are taken out
 
 	back  chan struct{} // the turn is
 	timer *time.Timer   // of the next look
@@ -170,9 +171,20 @@ func (p *port) take() {
 		p.mu.Unlock()
 		return
 	}
-	p.members.add(id)
+	p.join(id)
 	p.mu.Unlock()
 	p.rejoin(newWaiter(id))
+}
+
+const leastBound = 1024
+
+// join takes a goroutine in among the members.
+func (p *port) join(id uint64) {
+	if p.bound = max(p.bound, leastBound); len(p.members) >= p.bound {
+		p.members.still(p.look.all(0))
+		p.bound = 2 * len(p.members)
+	}
+	p.members[id] = struct{}{}
 }
 
 // push makes w ready, and tells whether the loop has to be asked for a run.
@@ -225,7 +237,7 @@ func (p *port) start(f func()) {
 		id := goroutine()
 		p.mu.Lock()
 		p.holder = id
-		p.members.add(id)
+		p.join(id)
 		p.mu.Unlock()
 		defer p.give(id)
 		f()

@@ -5,6 +5,7 @@ package guest_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // TestLook: the runtime says who waits, for whatever, who runs, and who is no more.
 func TestLook(t *testing.T) {
-	end, mu := make(chan struct{}), sync.Mutex{}
+	end, mu, over := make(chan struct{}), sync.Mutex{}, atomic.Bool{}
 	mu.Lock()
 	var spins sync.WaitGroup
 	for _, row := range []struct {
@@ -36,12 +37,8 @@ func TestLook(t *testing.T) {
 		{"locks", true, func() { mu.Lock(); defer mu.Unlock() }},
 		{"has ended", true, func() {}},
 		{"runs", false, func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
-				}
+			for !over.Load() {
+				continue
 			}
 		}},
 	} {
@@ -54,6 +51,7 @@ func TestLook(t *testing.T) {
 		}
 	}
 	mu.Unlock()
+	over.Store(true)
 	close(end)
 	spins.Wait()
 }
@@ -75,6 +73,8 @@ func (r *runtime) Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (
 		r.said = append(r.said, string(frame[1:]))
 	case abi.OpWake:
 		go func() { r.asked <- struct{}{} }()
+	case abi.OpTransactionSync:
+		r.g.Transaction(token)
 	case abi.OpReturn, abi.OpFail:
 		r.ended = append(r.ended, token)
 	}
@@ -130,4 +130,32 @@ func TestGuest_Close(t *testing.T) {
 	close(open)
 	require.False(t, <-over)
 	require.Empty(t, r.said)
+}
+
+// TestGuest_Run_transaction: the body of a TransactionSync that waits in plain Go is fatal, as in wasm.
+func TestGuest_Run_transaction(t *testing.T) {
+	open := make(chan struct{})
+	defer close(open)
+	r := scheduled(1, func(ctx context.Context, _ func(string)) {
+		_ = ctx.Value(driver.ScopeKey).(driver.Scope).Storage().TransactionSync(func() error {
+			<-open
+			return nil
+		})
+	})
+	require.PanicsWithValue(t, "objects: the body of a TransactionSync waits in plain Go code, which ends the isolate", func() { r.g.Run(1) })
+}
+
+// TestGuest_members: goroutines that have ended are forgotten.
+func TestGuest_members(t *testing.T) {
+	const n = 5000
+	r := scheduled(0, func(ctx context.Context, _ func(string)) {
+		ctx.Value(driver.ScopeKey).(driver.Scope).Go(func(context.Context) {})
+	})
+	for ev := range uint32(n) {
+		r.g.Event(abi.EventScheduled, 1, ev+1, abi.AppendF64(abi.AppendStr(nil, ""), 0))
+		r.g.Run(1)
+	}
+	require.Len(t, r.ended, n)
+	require.Less(t, guest.Members(r.g), n/2)
+	r.g.Close()
 }

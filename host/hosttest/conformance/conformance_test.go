@@ -55,8 +55,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// survives are the answers that tell what the guest remembers in a package-level variable: natively a restart ends no
-// process.
+// survives are the answers that tell what the program remembers: natively a restart ends no process.
 var survives = map[string]bool{"alarms.runs.restart/2": true, "alarms.counters/2": true}
 
 // TestConformance_native plays every row natively, and holds the answers to the host's recorded ones.

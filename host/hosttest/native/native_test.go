@@ -35,7 +35,6 @@ type desk struct {
 	n     int
 	wait  chan struct{}
 	at    time.Time // of the alarm
-	self  *objects.Stub
 }
 
 var (

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"durago.example/objects"
@@ -110,22 +112,23 @@ var (
 	logged     = objects.Method0("logged", (*Peer).logged)
 	resetSelf  = objects.MethodProc0("resetSelf", (*Peer).resetSelf)
 	throughAPI = objects.MethodProc1("throughPeer", (*Peer).throughPeer, "name")
-
-	peer = objects.NewClass("Peer", newPeer, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, giveKept, useKept,
-		useKeptF, dropKept, stream, broken, endless, readAll, readSome, upper, self, callThere, ownName, note, logged, resetSelf, throughAPI)
 )
 
-// born counts how often the constructor of an object has failed that fails the first two times.
-var born = map[string]int{}
+// peerClass remembers in born how often the constructors of objects have failed that fail the first two times.
+func peerClass(born *sync.Map) *objects.Class {
+	return objects.NewClass("Peer", func(s *objects.State) (*Peer, error) { return newPeer(s, born) }, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, giveKept, useKept,
+		useKeptF, dropKept, stream, broken, endless, readAll, readSome, upper, self, callThere, ownName, note, logged, resetSelf, throughAPI)
+}
 
-func newPeer(state *objects.State) (*Peer, error) {
+func newPeer(state *objects.State, born *sync.Map) (*Peer, error) {
 	name, _ := state.ID().Name()
 	switch {
 	case strings.HasSuffix(name, "/unborn"):
 		return nil, &objects.Error{Name: "RangeError", Message: "the constructor said no"}
 	case strings.HasSuffix(name, "/late"):
-		if born[name]++; born[name] <= 2 {
-			return nil, fmt.Errorf("not yet: %d", born[name])
+		n, _ := born.LoadOrStore(name, &atomic.Int32{})
+		if times := n.(*atomic.Int32).Add(1); times <= 2 {
+			return nil, fmt.Errorf("not yet: %d", times)
 		}
 	}
 	return &Peer{state: state}, nil

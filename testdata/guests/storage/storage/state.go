@@ -36,7 +36,7 @@ var stateVerbs = map[string]func(r *runner, ctx context.Context, rest string) (s
 		return "", nil
 	},
 	"marks": func(r *runner, _ context.Context, _ string) (string, error) {
-		return strings.Join(r.kept.marks, ", "), nil
+		return r.kept.String(), nil
 	},
 	"sleep": func(_ *runner, _ context.Context, rest string) (string, error) {
 		d, err := time.ParseDuration(rest)

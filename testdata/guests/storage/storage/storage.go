@@ -14,9 +14,16 @@ import (
 	"durago.example/objects"
 )
 
-// Program is what the guest exports.
+// Program is what the guest exports. Its objects remember something past their own end: natively as long as there is the
+// program, whose isolates share it.
 func Program() objects.Program {
-	return objects.Program{Classes: []*objects.Class{store, plain, peer}, Services: []*objects.Service{entry}, Fetch: http.HandlerFunc(front)}
+	memories := &sync.Map{} // *memory by the objects' ids
+	store := objects.NewClass("Store", func(s *objects.State) (*Store, error) { return newStore(s, memories) }, objects.Impl1(run, (*Store).run))
+	plain := objects.NewClass("Plain", func(s *objects.State) (*Plain, error) {
+		o, err := newStore(s, memories)
+		return &Plain{o}, err
+	}, objects.Impl1(run, (*Plain).run))
+	return objects.Program{Classes: []*objects.Class{store, plain, peerClass(&sync.Map{})}, Services: []*objects.Service{entry}, Fetch: http.HandlerFunc(front)}
 }
 
 // Store is an object with an alarm.
@@ -31,33 +38,36 @@ type Store struct {
 type Plain struct{ store *Store }
 
 var (
-	run      = objects.Declare1[[]string, []string]("run", "lines")
-	store    = objects.NewClass("Store", newStore, objects.Impl1(run, (*Store).run))
-	plain    = objects.NewClass("Plain", newPlain, objects.Impl1(run, (*Plain).run))
-	_        = objects.AlarmHandler((*Store)(nil))
-	memories sync.Map // *memory by the objects' ids; they outlive an eviction. Natively isolates share them
+	run = objects.Declare1[[]string, []string]("run", "lines")
+	_   = objects.AlarmHandler((*Store)(nil))
 )
 
 // memory is what an object tells of itself, past its own end.
 type memory struct {
+	mu      sync.Mutex // natively goroutines that have slept run beside each other
 	marks   []string
 	onAlarm *script
 	alarmed alarmed
 }
 
-func newStore(state *objects.State) (*Store, error) {
+func newStore(state *objects.State, memories *sync.Map) (*Store, error) {
 	kept, _ := memories.LoadOrStore(state.ID().String(), &memory{})
 	s := &Store{state: state, kept: kept.(*memory), cursors: map[string]*cursor{}}
 	s.kept.mark("constructed")
 	return s, nil
 }
 
-func newPlain(state *objects.State) (*Plain, error) {
-	s, err := newStore(state)
-	return &Plain{s}, err
+func (m *memory) mark(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.marks = append(m.marks, text)
 }
 
-func (m *memory) mark(text string) { m.marks = append(m.marks, text) }
+func (m *memory) String() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.marks, ", ")
+}
 
 // run runs the lines of one event.
 func (s *Store) run(ctx context.Context, lines []string) ([]string, error) {
