@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,64 +14,20 @@ import (
 )
 
 // Backup writes what an object has stored to a new file: one plain SQLite database, as it is at some moment of the call,
-// whole and durable when Backup returns nil. class may also be a binding's name, and object is a name or an id. The object's
-// events wait for a checkpoint of its database, as they do now and then in any case; no other object's do.
-func (h *Host) Backup(ctx context.Context, class, object, file string) error {
-	return h.data().backup(ctx, class, object, file)
+// whole and durable when Backup returns nil. The object's events wait for a checkpoint of its database, as they do now and
+// then in any case; no other object's do.
+func (p *Operator) Backup(ctx context.Context, class, object, file string) error {
+	_, err := visit(ctx, p, class, object, func(o *durable.Object, done func(struct{}, error)) {
+		o.Backup(ctx, file, func(err error) { done(struct{}{}, err) })
+	})
+	return noData("back up", class, object, err)
 }
 
 // Restore replaces all that an object has stored, its alarm included, by what a file of Backup has. The object is reset,
 // as by Abort, and its next event finds the other state. When Restore returns an error, or the process dies meanwhile,
 // the object has what it had before.
-func (h *Host) Restore(ctx context.Context, class, object, file string) error {
-	return h.data().restore(ctx, class, object, file)
-}
-
-func (h *Host) data() namespaces { return namespaces{h.namespaces, h.bindings} }
-
-// namespaces are those of a worker, by class and by binding.
-type namespaces struct{ byClass, byBinding map[string]*durable.Namespace }
-
-func (d namespaces) find(name string) (*durable.Namespace, error) {
-	for _, m := range []map[string]*durable.Namespace{d.byBinding, d.byClass} {
-		if n := m[name]; n != nil {
-			return n, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no class or binding %s: the configuration has %s", name, strings.Join(slices.Sorted(maps.Keys(d.byClass)), ", "))
-}
-
-// object is an object by its id, or else by its name.
-func object(n *durable.Namespace, nameOrID string) (id string, name *string) {
-	if id, err := n.ParseID(nameOrID); err == nil {
-		return id, nil
-	}
-	return n.IDFromName(nameOrID), &nameOrID
-}
-
-func (d namespaces) backup(ctx context.Context, class, nameOrID, file string) error {
-	n, err := d.find(class)
-	if err != nil {
-		return err
-	}
-	id, name := object(n, nameOrID)
-	done := make(chan error, 1)
-	if err := n.Visit(id, name, func(o *durable.Object) { o.Backup(ctx, file, func(err error) { done <- err }) }); err != nil {
-		return err
-	}
-	select {
-	case err := <-done:
-		if errors.Is(err, durable.ErrNoData) {
-			err = fmt.Errorf("cannot back up %s of %s: %w", nameOrID, class, err)
-		}
-		return err
-	case <-ctx.Done(): // an event with a cursor may keep the database for long
-		return ctx.Err()
-	}
-}
-
-func (d namespaces) restore(ctx context.Context, class, nameOrID, file string) error {
-	n, err := d.find(class)
+func (p *Operator) Restore(ctx context.Context, class, object, file string) error {
+	t, err := p.find(class, object)
 	if err != nil {
 		return err
 	}
@@ -85,9 +38,8 @@ func (d namespaces) restore(ctx context.Context, class, nameOrID, file string) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	id, name := object(n, nameOrID)
 	done := make(chan error, 1)
-	if err := n.Restore(id, name, b, func(err error) { done <- err }); err != nil {
+	if err := t.ns.Restore(t.id, t.name, b, func(err error) { done <- err }); err != nil {
 		return err
 	}
 	return <-done
@@ -95,47 +47,37 @@ func (d namespaces) restore(ctx context.Context, class, nameOrID, file string) e
 
 // Data is the data directory of a worker that does not run, without its program: no event is delivered and no alarm fires.
 type Data struct {
-	namespaces
+	Operator
 	store  *storage.Store
 	engine *durable.Engine
 	loop   *loop
 }
 
-// OpenData takes the data directory of Options; of the others only Classes and Bindings count. It fails with
+// OpenData takes the data directory of Options; of the others only Classes, Bindings and CPULimit count. It fails with
 // storage.ErrInUse while a host has the directory.
 func OpenData(o Options) (_ *Data, err error) {
 	if _, err := os.Stat(o.Dir); err != nil {
 		return nil, fmt.Errorf("there is no data directory: %w: name it with --persist-to", err)
 	}
-	d := &Data{namespaces: namespaces{map[string]*durable.Namespace{}, map[string]*durable.Namespace{}}, loop: newLoop()}
+	d := &Data{Operator: newOperator(), loop: newLoop()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	if d.store, err = storage.Open(storage.Options{Dir: o.Dir, Disk: o.Disk}); err != nil {
+	if d.store, err = storage.Open(storage.Options{Dir: o.Dir, Disk: o.Disk, CPULimit: o.CPULimit}); err != nil {
 		return nil, err
 	}
 	still := clock.NewVirtual(time.Now())
 	d.engine = durable.New(durable.Options{Store: d.store, Clock: still, Loops: []durable.Loop{d.loop}, Guest: []durable.Guest{nobody{}}, IdleAfter: -1,
 		Log: func(*durable.Object, string) {}})
 	for _, c := range o.Classes {
-		d.byClass[c.Name] = d.engine.AddNamespace(c.UniqueKey, c.Name, true)
+		d.namespaces[c.Name] = d.engine.AddNamespace(c.UniqueKey, c.Name, true)
 	}
 	for binding, class := range o.Bindings {
-		d.byBinding[binding] = d.byClass[class]
+		d.bindings[binding] = d.namespaces[class]
 	}
 	return d, d.engine.Start() // what a host that was killed has left is put right first
-}
-
-// Backup is Host.Backup.
-func (d *Data) Backup(ctx context.Context, class, object, file string) error {
-	return d.backup(ctx, class, object, file)
-}
-
-// Restore is Host.Restore.
-func (d *Data) Restore(ctx context.Context, class, object, file string) error {
-	return d.restore(ctx, class, object, file)
 }
 
 // Close lets the directory go.

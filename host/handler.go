@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"durago.example/host/bridge"
 	"durago.example/host/durable"
 	"durago.example/host/ws"
+	"durago.example/wasm/abi"
 )
 
 // next spreads requests over the isolates.
@@ -35,6 +37,9 @@ type send func(q *bridge.Request, done func(*bridge.Response, error)) (cancel fu
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, observePrefix) && h.observe(w, r, path) {
+		return
+	}
 	routes := h.code.Load().routes
 	for i := range routes {
 		if name, ok := routes[i].Match(r.Method, path); ok {
@@ -158,7 +163,7 @@ func (h *Host) refuseBody(w http.ResponseWriter) {
 
 func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel func()) {
 	if a.err != nil {
-		h.o.Log(Line{3, "front", "", "fetch", "uncaught: " + a.err.Error()})
+		h.log(Line{Level: abi.LogError, Class: "front", Event: "fetch", Trace: TraceID(r.Header), Text: "uncaught: " + a.err.Error()})
 		status := http.StatusInternalServerError
 		var e *durable.Error
 		if errors.As(a.err, &e) && e.Overloaded {
@@ -181,6 +186,10 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 		_, _ = w.Write(a.resp.Inline)
 		return
 	}
+	defer context.AfterFunc(r.Context(), func() { // also while there is nothing to write
+		a.resp.Body.Cancel()
+		cancel()
+	})()
 	stream := bridge.NewReader(a.resp.Body)
 	buf := make([]byte, 64<<10)
 	for {

@@ -70,28 +70,27 @@ type Options struct {
 	Clock clock.Clock // default the machine's
 	Log   func(Line)  // default none
 	HTTP  http.RoundTripper
+	// Observer says who may read HealthPath and MetricsPath; default Loopback.
+	Observer func(*http.Request) bool
 }
 
-// Line is one line of the guest's log.
-type Line struct {
-	Level              int // of wasm/abi: 0 debug to 3 error
-	Class, Name, Event string
-	Text               string
-}
+// Line is one line of the log.
+type Line = bridge.Line
 
 // Host is a running worker.
 type Host struct {
-	o          Options
-	store      *storage.Store
-	program    *Program
-	guests     []*bridge.Guests
-	engine     *durable.Engine
-	namespaces map[string]*durable.Namespace // by class
-	bindings   map[string]*durable.Namespace
-	kv         *kv.Store
-	code       atomic.Pointer[code]
-	updating   sync.Mutex
-	next       next
+	Operator
+	o        Options
+	store    *storage.Store
+	program  *Program
+	guests   []*bridge.Guests
+	engine   *durable.Engine
+	kv       *kv.Store
+	code     atomic.Pointer[code]
+	updating sync.Mutex
+	next     next
+	lines    lines
+	closing  atomic.Bool
 }
 
 // New starts a worker: takes the data directory, compiles, starts the isolates, checks the classes, loads the alarms.
@@ -112,13 +111,10 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}
-	if o.Log == nil {
-		o.Log = func(Line) {}
-	}
 	if o.HTTP == nil {
 		o.HTTP = http.DefaultTransport
 	}
-	h := &Host{o: o, namespaces: map[string]*durable.Namespace{}, bindings: map[string]*durable.Namespace{}}
+	h := &Host{Operator: newOperator(), o: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -146,13 +142,11 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for range o.Isolates {
+	for i := range o.Isolates {
 		b, err := bridge.New(ctx, bridge.Options{Program: program, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
 			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
-			Log: func(level int, class, name, event, text string) {
-				o.Log(Line{level, class, name, event, text})
-			}})
+			Log:      h.log, Loop: i})
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +186,7 @@ func (h *Host) startEngine(manifest []byte) error {
 			if !ok {
 				name = o.ID()
 			}
-			h.o.Log(Line{abi.LogError, o.Namespace().Class, name, "", text})
+			h.log(Line{Level: abi.LogError, Class: o.Namespace().Class, Name: name, Text: text})
 		}})
 	for _, c := range h.o.Classes {
 		h.namespaces[c.Name] = h.engine.AddNamespace(c.UniqueKey, c.Name, false)
@@ -267,6 +261,7 @@ func (h *Host) Guests() []*bridge.Guests { return h.guests }
 
 // Close takes all objects out of memory, waits for the disk, and frees everything. Requests must have ended.
 func (h *Host) Close() error {
+	h.Drain()
 	h.updating.Lock()
 	defer h.updating.Unlock()
 	var failed error

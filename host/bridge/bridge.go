@@ -25,7 +25,8 @@ type Options struct {
 	Namespaces  map[string]*durable.Namespace // by binding
 	Services    map[string]Service            // by binding
 	Install     func(*gojs.Realm, *Bridge) error
-	Log         func(level int, class, name, event, text string)
+	Log         func(Line)
+	Loop        int               // a number of its own, for the ids of events
 	HTTP        http.RoundTripper // for outgoing requests
 	RecycleAt   uint64            // bytes of the guest's memory past which it is replaced; 0 never
 	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
@@ -57,13 +58,15 @@ type Bridge struct {
 	batch      batch
 	recycling  recycling
 	scratch    []byte // of the value that is on its way to storage
+	number     int    // among those of its loop
 }
 
 var _ isolate.Platform = (*Bridge)(nil)
 
 // newBridge starts an isolate. Loop only.
 func (g *Guests) newBridge(ctx context.Context, p Program) (*Bridge, error) {
-	b := &Bridge{o: g.o, guests: g}
+	g.made++
+	b := &Bridge{o: g.o, guests: g, number: g.made}
 	b.pause = b.rest
 	b.clear()
 	io := isolate.Options{Loop: g.loop, Clock: b.o.Clock, Platform: b, CPULimit: b.o.CPULimit.CPULimit, Env: b.o.CPULimit.Env,
@@ -143,6 +146,8 @@ type scope struct {
 	subrequests int      // since its last event
 	connections int      // requests that wait for a response
 	waiting     []func() // requests that wait for one of those
+
+	counts *EventCounts
 }
 
 // work is what goes on beside events, and keeps its object in memory.
@@ -161,13 +166,19 @@ type event struct {
 	request *Request
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
+	hold    func()         // keeps the object in memory until the body has ended; nil for a request
 	source  *durable.Event // what may be delivered again if its handler never began
 	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
+	counted bool
 }
 
 func (b *Bridge) newScope(o *durable.Object) *scope {
 	b.lastCtx++
-	s := &scope{id: b.lastCtx, b: b, object: o}
+	var n *durable.Namespace
+	if o != nil {
+		n = o.Namespace()
+	}
+	s := &scope{id: b.lastCtx, b: b, object: o, counts: b.guests.counts.of(n)}
 	b.scopes[s.id] = s
 	return s
 }
@@ -181,6 +192,7 @@ func (b *Bridge) revive() error {
 		return nil
 	}
 	b.clear()
+	b.guests.counts.Restarts.Add(1)
 	return b.iso.Restart()
 }
 
@@ -316,8 +328,10 @@ func (s *scope) end(reason error) {
 	for id, e := range b.events {
 		if e.s == s {
 			delete(b.events, id)
+			b.count(e, true)
 			e.done(nil, reason)
 			if e.pipe != nil {
+				e.streamed()
 				e.pipe.end(reason)
 			}
 		}
@@ -399,8 +413,10 @@ func (b *Bridge) Died(cause error) {
 	again := b.unbegun()
 	for id, e := range b.events {
 		delete(b.events, id)
+		b.count(e, true)
 		e.done(nil, failure)
 		if e.pipe != nil {
+			e.streamed()
 			e.pipe.end(failure)
 		}
 	}
@@ -425,50 +441,3 @@ func (b *Bridge) Died(cause error) {
 		}
 	}
 }
-
-// say logs a line of the guest's once what the object wrote before is durable. If it never will be the line says so: for
-// whoever looks for the reason it is worth more than nothing.
-func (b *Bridge) say(s *scope, level int, ev uint32, text string) {
-	if b.o.Log == nil {
-		return
-	}
-	if s == nil {
-		b.log(s, level, ev, text)
-		return
-	}
-	kind := b.events[ev]
-	s.output(func(err error) {
-		if err != nil {
-			text = "undone: " + text
-		}
-		b.write(s, level, kind, text)
-	})
-}
-
-func (b *Bridge) log(s *scope, level int, ev uint32, text string) {
-	b.write(s, level, b.events[ev], text)
-}
-
-// write is given the event, or nil.
-func (b *Bridge) write(s *scope, level int, e *event, text string) {
-	if b.o.Log == nil {
-		return
-	}
-	class, name, kind := "front", "", ""
-	if s != nil && s.object != nil {
-		class = s.object.Namespace().Class
-		if n, ok := s.object.Name(); ok {
-			name = n
-		} else {
-			name = s.object.ID()
-		}
-	}
-	if e != nil {
-		kind = eventNames[e.kind]
-	}
-	b.o.Log(level, class, name, kind, text)
-}
-
-var eventNames = map[abi.Event]string{abi.EventConstruct: "constructor", abi.EventFetch: "fetch", abi.EventRPC: "rpc", abi.EventAlarm: "alarm",
-	abi.EventSocketMessage: "message", abi.EventSocketClose: "close", abi.EventSocketError: "error", abi.EventScheduled: "scheduled",
-	abi.EventTarget: "target", abi.EventService: "service"}

@@ -102,6 +102,7 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		err.Stack = ""
 		failed = err
 	}
+	b.count(e, failed != nil)
 	switch e.kind {
 	case abi.EventBlock:
 		if bl := s.blocks[token]; failed != nil && bl != nil && bl.section.Transaction() == nil {
@@ -123,6 +124,10 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 	}
 	done := e.done
 	e.done = func(any, error) {}
+	if e.pipe != nil && s.object != nil {
+		e.hold = s.object.Hold()
+		e.pipe.watch(func() { _ = b.Do(func() { b.cancel(s, token) }) })
+	}
 	if e.pipe == nil {
 		delete(b.events, token)
 		s.live--
@@ -210,6 +215,7 @@ func (s *scope) bodyOp(op abi.Op, token uint32, frame []byte) error {
 		}
 		s.output(func(err error) { p.end(errors.Join(failed, err)) })
 		if e := s.b.events[token]; e != nil && e.pipe == p {
+			e.streamed()
 			delete(s.b.events, token)
 			s.live--
 		}

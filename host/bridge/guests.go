@@ -18,7 +18,9 @@ type Guests struct {
 	program Program
 	present *Bridge
 	bridges map[*Bridge]bool // all of them
-	still   sync.Map         // *Bridge → Still, of those that have it
+	made    int              // ever
+	counts  Counts
+	still   sync.Map // *Bridge → Still, of those that have it
 }
 
 var (

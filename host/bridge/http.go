@@ -48,6 +48,7 @@ type pipe struct {
 	ended  bool
 	err    error
 	closed bool
+	gone   func() // its reader has; nil if nobody is to be told
 }
 
 var errReaderGone = errors.New("the reader of the body went away")
@@ -75,11 +76,14 @@ func (p *pipe) Pull(f func([]byte, error)) {
 func (p *pipe) Cancel() {
 	p.mu.Lock()
 	p.closed = true
-	taken := p.taken
-	p.chunk, p.taken = nil, nil
+	taken, gone := p.taken, p.gone
+	p.chunk, p.taken, p.gone = nil, nil, nil
 	p.mu.Unlock()
 	if taken != nil {
 		taken(errReaderGone)
+	}
+	if gone != nil {
+		gone()
 	}
 }
 
@@ -109,6 +113,26 @@ func (p *pipe) end(err error) {
 	p.mu.Unlock()
 	if f != nil {
 		f(nil, err)
+	}
+}
+
+// watch has f called when the reader goes away, or has done so.
+func (p *pipe) watch(f func()) {
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.gone = f
+	}
+	p.mu.Unlock()
+	if closed {
+		f()
+	}
+}
+
+// streamed lets the object go whose response's body has ended.
+func (e *event) streamed() {
+	if e.hold != nil {
+		e.hold()
 	}
 }
 

@@ -62,6 +62,7 @@ func (b *Bridge) expire() {
 		if b.events[id] == e { // it could not even do that
 			delete(b.events, id)
 			e.s.live--
+			b.count(e, true)
 			e.done(nil, &durable.Error{Name: "Error", Message: "the handler did not finish in time"})
 		}
 	}

@@ -99,6 +99,7 @@ func (b *Bridge) replace() {
 	if b.last {
 		return
 	}
+	b.guests.counts.Recycles.Add(1)
 	if err := b.iso.Restart(); err != nil { // the next event tries again
 		b.log(nil, abi.LogError, 0, err.Error())
 	}

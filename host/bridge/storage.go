@@ -279,7 +279,7 @@ func (s *scope) put(r *abi.Reader) ([]byte, error) {
 	if n == 1 {
 		return nil, write()
 	}
-	return nil, s.together(write)
+	return nil, s.object.Together(write)
 }
 
 // delete removes keys and answers how many there were.
@@ -295,18 +295,6 @@ func (s *scope) delete(r *abi.Reader) ([]byte, error) {
 		}
 	}
 	return abi.AppendU32(nil, deleted), r.Err()
-}
-
-// together undoes what f wrote if it fails.
-func (s *scope) together(f func() error) error {
-	t, err := s.object.Begin()
-	if err != nil {
-		return err
-	}
-	if err := f(); err != nil {
-		return errors.Join(err, t.End(true))
-	}
-	return t.End(false)
 }
 
 func readListOptions(r *abi.Reader) (o storage.ListOptions, err error) {

@@ -76,7 +76,7 @@ func (e *Event) Cancel() {
 	if e.waiter != nil {
 		e.waiter.Cancel()
 		e.waiter = nil
-		e.at.queued -= e.Size
+		e.at.wait(e, -1)
 		e.leave()
 		e.Done(nil, errCancelled)
 		return
@@ -160,6 +160,7 @@ type Namespace struct {
 	e        *Engine
 	alarms   *scheduler
 	shards   []shard
+	counts   Counts
 }
 
 // shard is the part of a namespace that one loop owns.

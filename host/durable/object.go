@@ -31,6 +31,7 @@ type Object struct {
 	again     []*Event // that were given back, in the order in which they were delivered
 	work      int      // other work that keeps it in memory
 	idle      clock.Timer
+	used      time.Time // when it last came to rest
 
 	input    *gate.Input
 	queued   int         // bytes of the events that wait at it
@@ -136,10 +137,10 @@ func (o *Object) Deliver(e *Event) {
 		return
 	}
 	e.at, e.asked = o, o.ns.e.o.Clock.Now().UnixNano()
-	o.queued += e.Size
+	o.wait(e, 1)
 	e.waiter = o.input.Wait(func(l *gate.Lock, broken error) {
 		e.waiter = nil
-		o.queued -= e.Size
+		o.wait(e, -1)
 		if broken != nil {
 			e.leave()
 			e.Done(nil, o.broken)
@@ -166,7 +167,7 @@ func (o *Object) start() {
 	if o.started || o.late != nil || o.ns.shards[o.loop].closed || !o.free() {
 		return
 	}
-	o.started = true
+	o.setStarted(true)
 	if o.Sockets == nil {
 		o.Sockets = newSockets(o)
 	}
@@ -263,6 +264,7 @@ func (o *Object) settle() {
 		}
 		return
 	}
+	o.used = o.ns.e.o.Clock.Now()
 	if o.ns.e.o.IdleAfter < 0 {
 		return
 	}
@@ -299,7 +301,7 @@ func (o *Object) unload() error {
 		o.idle = nil
 	}
 	if o.started {
-		o.started = false
+		o.setStarted(false)
 		o.guest().Gone(o)
 	}
 	err := o.db.Close()
@@ -322,7 +324,7 @@ func (o *Object) forget() {
 // Lost is told that the guest has died: the object is not in memory any more, and nothing of it was lost but that. It is
 // made anew for the events that wait, and for those of the guest's that had not begun, which come first.
 func (o *Object) Lost(again ...*Event) {
-	o.started = false
+	o.setStarted(false)
 	o.adopt()
 	l := o.reset()
 	for _, e := range again {
@@ -415,7 +417,7 @@ func (o *Object) breakFor(reason *Error) {
 	}
 	_ = o.db.Rollback()
 	if o.started {
-		o.started = false
+		o.setStarted(false)
 		o.guest().Gone(o)
 	}
 	if o.Sockets != nil {

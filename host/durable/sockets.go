@@ -74,6 +74,7 @@ func (k *Sockets) Accept(tags []string) (*Socket, error) {
 	k.last++
 	s := &Socket{ID: k.last, Tags: own, state: Open}
 	k.list = append(k.list, s)
+	k.o.ns.counts.Sockets.Add(1)
 	k.byID[s.ID] = s
 	return s, nil
 }
@@ -202,6 +203,7 @@ func (k *Sockets) Remove(s *Socket) {
 		return
 	}
 	delete(k.byID, s.ID)
+	k.o.ns.counts.Sockets.Add(-1)
 	k.list = slices.DeleteFunc(k.list, func(x *Socket) bool { return x == s })
 	s.state = Closed
 	if len(k.list) == 0 && !k.o.started {
@@ -215,6 +217,7 @@ func (k *Sockets) drop() {
 		s.state = Closed
 		s.with(func(c Conn) { c.Drop() })
 	}
+	k.o.ns.counts.Sockets.Add(-int64(len(k.list)))
 	k.list, k.byID = nil, map[uint32]*Socket{}
 }
 

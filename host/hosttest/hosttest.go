@@ -27,6 +27,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ import (
 	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/host/clock"
+	"durago.example/host/local"
 	"durago.example/host/storage"
 )
 
@@ -52,14 +54,14 @@ type Options struct {
 	// Bubble says that the test runs in a bubble of testing/synctest, natively: time is the bubble's, for the host and the
 	// guest, and goes on when nothing else does. The worker is reached in memory, by the verbs and by Client.
 	Bubble       bool
-	Beside       []byte // an ES module that workerd serves at BesideURL, with the worker's own bindings
-	Package      string // as for durago build
-	Dir          string // of the data; default a new one that the test removes
-	Isolates     int    // default 2, of Native 1
-	SharedMemory bool   // Each runs it in one isolate only: its objects know each other by more than calls
-	OwnInstance  bool   // as host.Options has it
-	RealTime     bool   // the machine's clock instead of a virtual one
-	CPULimit     time.Duration
+	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
+	Package      string        // as for durago build
+	Dir          string        // of the data; default a new one that the test removes
+	Isolates     int           // default 2, of Native 1
+	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
+	OwnInstance  bool          // as host.Options has it
+	RealTime     bool          // the machine's clock instead of a virtual one
+	CPULimit     time.Duration // default the configuration's
 	IdleAfter    time.Duration // default never: tests evict by hand
 	Disk         storage.Disk
 	NoSync       bool // as --durability process
@@ -140,16 +142,21 @@ func Start(t testing.TB, o Options) *Host {
 		t.Cleanup(h.Stop)
 		return h
 	}
-	ho := host.Options{Native: o.Native, Bindings: map[string]string{}, Vars: c.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: h.Dir,
-		CacheDir: CacheDir(), Isolates: o.Isolates, OwnInstance: o.OwnInstance, CPULimit: o.CPULimit, IdleAfter: o.IdleAfter, Disk: o.Disk, NoSync: o.NoSync, MaxBody: o.MaxBody, OpenDatabases: o.Open, MemoryLimit: o.Memory, RecycleAt: o.RecycleAt,
-		Subrequests: o.Subrequests, Connections: o.Connections,
-		Log: func(l host.Line) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.lines = append(h.lines, l)
-		}}
+	ho := local.Of(c, c.Vars)
+	ho.Native, ho.Dir, ho.CacheDir = o.Native, h.Dir, CacheDir()
+	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
+	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
+	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
+	ho.Log = func(l host.Line) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.lines = append(h.lines, l)
+	}
 	if o.Native == nil {
 		ho.Wasm = Wasm(t, c, o.Package)
+	}
+	if o.CPULimit != 0 {
+		ho.CPULimit = o.CPULimit
 	}
 	if ho.Isolates == 0 {
 		ho.Isolates = min(2, runtime.GOMAXPROCS(0))
@@ -170,18 +177,6 @@ func Start(t testing.TB, o Options) *Host {
 		}
 		h.clock = clock.NewVirtual(o.start)
 		ho.Clock = h.clock
-	}
-	for _, k := range c.Classes() {
-		ho.Classes = append(ho.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
-	}
-	for _, b := range c.DurableObjects.Bindings {
-		ho.Bindings[b.Name] = b.ClassName
-	}
-	for _, x := range c.Services {
-		ho.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
-	}
-	for _, k := range c.KVNamespaces {
-		ho.KV[k.Binding] = k.ID
 	}
 	if h.Host, err = host.New(context.Background(), ho); err != nil {
 		t.Fatal(err)
@@ -327,6 +322,13 @@ func (h *Host) Log() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// Lines are what the host has logged.
+func (h *Host) Lines() []host.Line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lines)
 }
 
 // Fetch sends a request to the worker over HTTP. path begins with a slash.

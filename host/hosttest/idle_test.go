@@ -1,12 +1,15 @@
 package hosttest_test
 
 import (
+	"context"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"durago.example/host/durable"
 	"durago.example/host/hosttest"
 	scenarioguest "durago.example/testdata/guests/scenario/scenario"
 )
@@ -19,6 +22,7 @@ func TestIdle(t *testing.T) {
 		h.Fetch("GET", "/touch/nothing", "")
 		h.Fetch("GET", "/work/waituntil?ms=12500", "")
 		slow := get(t, h, "/sleep/request?ms=12500")
+		streamed := get(t, h, "/stream/streamed?n=13&ms=1000")
 		var sockets [3]*websocket.Conn
 		for i, name := range []string{"socket", "pinged", "told"} {
 			if name == "pinged" {
@@ -31,11 +35,12 @@ func TestIdle(t *testing.T) {
 		require.Equal(t, "pong", say(t, sockets[1], "ping"))
 		require.Contains(t, say(t, sockets[2], "again"), "again seen=2 ")
 		h.Wait(2500 * time.Millisecond)
-		for _, name := range []string{"nothing", "waituntil", "request", "socket", "pinged", "told"} {
+		for _, name := range []string{"nothing", "waituntil", "request", "streamed", "socket", "pinged", "told"} {
 			h.Fetch("GET", "/stay/"+name, "")
 		}
 		h.Wait(1500 * time.Millisecond)
 		<-slow
+		require.Contains(t, <-streamed, "chunk 12")
 	})
 }
 
@@ -56,4 +61,25 @@ func TestIdle_limit(t *testing.T) {
 		require.False(t, h.Object("HOME", name).InMemory(), name)
 	}
 	h.Advance(time.Hour)
+}
+
+// TestIdle_stream: a response that streams keeps its object in memory as long as its client stays.
+func TestIdle_stream(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, func(o *hosttest.Options) { o.IdleAfter = 10 * time.Second })
+	ctx, leave := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "GET", h.URL+"/hush/a", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	h.Advance(time.Minute)
+	o := h.Object("HOME", "a")
+	require.True(t, o.InMemory())
+	require.ErrorIs(t, o.Evict(), durable.ErrBusy)
+	leave()
+	require.Eventually(t, func() bool {
+		h.Advance(10 * time.Second)
+		return !o.InMemory()
+	}, 10*time.Second, time.Millisecond)
 }

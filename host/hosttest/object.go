@@ -161,7 +161,7 @@ func (o *Object) Evict() error {
 		return err
 	}
 	o.h.Settle()
-	_, err := visit(o, func(d *durable.Object, done func(struct{}, error)) { done(struct{}{}, d.Evict()) })
+	_, err := o.h.Host.Evict(o.h.t.Context(), o.binding, o.name)
 	return err
 }
 
@@ -170,17 +170,9 @@ func (o *Object) Hibernate() error {
 	if o.h.workerd != nil {
 		return o.Evict()
 	}
-	n, _ := visit(o, func(d *durable.Object, done func(int, error)) {
-		if d.Sockets == nil {
-			done(0, nil)
-			return
-		}
-		done(d.Sockets.Len(), nil)
-	})
-	if n == 0 {
-		return fmt.Errorf("hosttest: the object has no sockets to hibernate under")
-	}
-	return o.Evict()
+	o.h.Settle()
+	_, err := o.h.Host.Hibernate(o.h.t.Context(), o.binding, o.name)
+	return err
 }
 
 // InMemory tells whether the object is started.

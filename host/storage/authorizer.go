@@ -90,6 +90,9 @@ func (d *Database) allows(action sqlite3.AuthorizerActionCode, a, b, schema stri
 		return !reserved(a) && modules[strings.ToLower(b)]
 	case sqlite3.AUTH_PRAGMA:
 		name := strings.ToLower(a)
+		if d.readOnly && !seen(name, b) {
+			return false
+		}
 		d.session = d.session || b != "" && settings[name]
 		return pragmas[name] && !reserved(b) || name == "page_size" && b == ""
 	case sqlite3.AUTH_FUNCTION:

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/ext/fts5"
@@ -38,6 +39,7 @@ type Database struct {
 	missing    bool // the authorizer refused a function that the platform does not have
 	altering   bool // the statement that is being prepared alters a table
 	looking    bool // it looks into a table
+	readOnly   bool // for as long as Look runs
 	broken     error
 	limit      *workLimit
 	ruined     bool        // the connection must not be called
@@ -277,7 +279,9 @@ func (d *Database) Commit(report func(error)) (committed bool, err error) {
 	}
 	d.writing, d.confirmed = false, false
 	d.store.unreported.Add(1)
+	began := time.Now()
 	d.store.durable.committed(d.path, func(err error) {
+		d.store.counts.Commits.Observe(time.Since(began))
 		report(err)
 		d.store.unreported.Add(-1)
 	})

@@ -66,6 +66,9 @@ func (d *Database) wrap(err error, prepared string) error {
 	if code == sqlite3.TOOBIG && prepared != "" {
 		text = "statement too long"
 	}
+	if code == sqlite3.INTERRUPT && d.readOnly {
+		return d.outOfTime()
+	}
 	if code == sqlite3.INTERRUPT {
 		text = fmt.Sprintf("the statement exceeded its CPU limit of %v", d.limit.most)
 	}

@@ -17,13 +17,32 @@ type workLimit struct {
 	asked int  // in this step
 	began time.Time
 	spent time.Duration // in steps that were long enough to be measured
+	steps int           // of any length
+	since time.Time     // when there had been many
+	over  bool          // they have taken too long together
 }
 
 func newWorkLimit(most time.Duration) *workLimit {
 	return &workLimit{Context: context.Background(), most: most}
 }
 
-func (l *workLimit) begin() { l.on, l.asked = true, 0 }
+// renew begins a time in which nothing but steps runs.
+func (l *workLimit) renew() { l.spent, l.steps, l.over = 0, 0, false }
+
+// manySteps is after how many somebody looks at the clock: short ones are not measured, and there may be no end of them.
+const manySteps = 1000
+
+func (l *workLimit) begin() {
+	l.on, l.asked = true, 0
+	if l.steps++; l.steps%manySteps != 0 {
+		return
+	}
+	if now := time.Now(); l.steps == manySteps {
+		l.since = now
+	} else {
+		l.over = now.Sub(l.since) > l.most
+	}
+}
 
 func (l *workLimit) end() {
 	if l.on = false; l.asked > 1 {
@@ -38,6 +57,8 @@ func (l *workLimit) Err() error {
 	}
 	l.asked++
 	switch {
+	case l.over:
+		return context.DeadlineExceeded
 	case l.asked < 2:
 	case l.asked == 2:
 		l.began = time.Now()

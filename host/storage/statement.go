@@ -63,7 +63,7 @@ type Cursor struct {
 
 // Exec runs one or more statements; args belong to the last, whose result is returned.
 func (d *Database) Exec(query string, args []Arg) (*Cursor, error) {
-	d.limit.spent = 0
+	d.limit.renew()
 	return d.query(query, args, false)
 }
 
@@ -71,7 +71,7 @@ func (d *Database) query(query string, args []Arg, trusted bool) (*Cursor, error
 	if err := d.connect(); err != nil {
 		return nil, err
 	}
-	if s := d.cache[cacheKey{query, trusted}]; s != nil && !s.busy {
+	if s := d.cache[cacheKey{query, trusted}]; s != nil && !s.busy && (trusted || !d.readOnly) {
 		return d.start(s, args)
 	}
 	return d.queryAll(query, args, trusted)
@@ -89,7 +89,7 @@ func (d *Database) queryAll(query string, args []Arg, trusted bool) (*Cursor, er
 			return nil, &Error{Message: "SQL code did not contain a statement."}
 		}
 		if tail = strings.TrimLeft(tail, " \t\n\v\f\r"); tail == "" {
-			if key := (cacheKey{query, trusted}); single && d.cache[key] == nil {
+			if key := (cacheKey{query, trusted}); single && d.cache[key] == nil && (trusted || !d.readOnly) {
 				if len(d.cache) >= maxCached {
 					d.dropCache()
 				}
@@ -148,6 +148,10 @@ func (d *Database) start(s *statement, args []Arg) (*Cursor, error) {
 	if len(args) != s.params {
 		c.finish()
 		return nil, &Error{Message: "Wrong number of parameter bindings for SQL query."}
+	}
+	if d.readOnly && !s.reads && !s.trusted {
+		c.finish()
+		return nil, ErrLook
 	}
 	for i, a := range args {
 		var err error
@@ -222,7 +226,7 @@ func (c *Cursor) step() {
 }
 
 // Renew gives the rows to come a limit of their own: the object's code has run in between, which has one too.
-func (c *Cursor) Renew() { c.d.limit.spent = 0 }
+func (c *Cursor) Renew() { c.d.limit.renew() }
 
 // Next moves to the next row and tells whether there is one.
 func (c *Cursor) Next() bool {
@@ -274,6 +278,9 @@ func (c *Cursor) Err() error { return c.err }
 
 // Done tells whether all rows have been read.
 func (c *Cursor) Done() bool { return c.done }
+
+// ReadOnly tells whether the statement writes nothing.
+func (c *Cursor) ReadOnly() bool { return c.s.reads }
 
 // Width is the number of columns.
 func (c *Cursor) Width() int { return c.s.width }

@@ -62,8 +62,10 @@ type Store struct {
 	durable     durability
 	checkpoints *checkpointer
 	opened      atomic.Int64
+	counts      Counts
 	unreported  atomic.Int64 // commits
 	failed      chan error
+	failure     atomic.Pointer[error]
 
 	mu   sync.Mutex
 	made map[string]bool // directories that are durable
@@ -122,7 +124,9 @@ func Open(o Options) (*Store, error) {
 			return nil, errors.Join(fmt.Errorf("cannot make the data directory durable: %w", err), lock.Close())
 		}
 	}
-	s := &Store{disk: o.Disk, lock: lock, noSync: o.NoSync, logPages: o.LogPages, cpuLimit: o.CPULimit, failed: make(chan error, 1), made: map[string]bool{}, logs: map[string]bool{}}
+	s := &Store{lock: lock, noSync: o.NoSync, logPages: o.LogPages, cpuLimit: o.CPULimit, failed: make(chan error, 1), made: map[string]bool{}, logs: map[string]bool{}}
+	o.Disk = timed{o.Disk, &s.counts.Syncs}
+	s.disk = o.Disk
 	s.checkpoints = newCheckpointer(s)
 	if s.dir, err = resolve(o.Dir); err == nil {
 		s.durable, err = s.recover(o)
@@ -223,7 +227,16 @@ func letGo(lock *os.File) error {
 // Failed says, once, that the disk has failed: nothing will be durable any more.
 func (s *Store) Failed() <-chan error { return s.failed }
 
+// Failure is what Failed says, or nil as long as it has said nothing.
+func (s *Store) Failure() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 func (s *Store) failWith(err error) {
+	s.failure.CompareAndSwap(nil, &err)
 	select {
 	case s.failed <- err:
 	default:

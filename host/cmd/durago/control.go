@@ -2,22 +2,22 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"durago.example/host"
 )
 
-// A worker that runs is asked by other commands over a socket in its data directory: HTTP, one path for each command, and
-// the answer is a status and a sentence. Whoever may open the socket may read the data as well.
+// A worker that runs is asked by other commands over a socket in its data directory: HTTP, a POST to the verb's path with the
+// verb as JSON, and the answer is a line of JSON for each thing that it gives, and one for its end. Whoever may open the
+// socket may read the data as well.
 
 // socketFile is the socket's name. A longer path than socketPath has no room in an address.
 const (
@@ -25,20 +25,18 @@ const (
 	socketPath = 100
 )
 
-// archive does what backup and restore ask for: a worker that runs, or its data when none does.
-type archive interface {
-	Backup(ctx context.Context, class, object, file string) error
-	Restore(ctx context.Context, class, object, file string) error
+// answer is a line of an answer. The last one has End, and Failed if the verb did.
+type answer struct {
+	Value  json.RawMessage `json:"value,omitempty"`
+	End    bool            `json:"end,omitempty"`
+	Failed string          `json:"failed,omitempty"`
 }
 
-var (
-	_ archive = (*host.Host)(nil)
-	_ archive = (*host.Data)(nil)
-	_ archive = running("")
-)
+// maxVerb bounds a verb on its way, in bytes: a value has up to 2 MB.
+const maxVerb = 16 << 20
 
 // serveControl answers commands until stop is called.
-func serveControl(h archive, dir string) (stop func() error, err error) {
+func serveControl(p *host.Operator, dir string) (stop func() error, err error) {
 	path := filepath.Join(dir, socketFile)
 	if len(path) > socketPath {
 		return func() error { return nil }, nil
@@ -54,14 +52,8 @@ func serveControl(h archive, dir string) (stop func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("cannot serve commands: %w", err), l.Close())
 	}
 	mux := http.NewServeMux()
-	for name, f := range map[string]func(ctx context.Context, class, object, file string) error{"backup": h.Backup, "restore": h.Restore} {
-		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
-			q := r.URL.Query()
-			if err := f(r.Context(), q.Get("class"), q.Get("object"), q.Get("file")); err != nil {
-				w.WriteHeader(http.StatusConflict)
-				_, _ = io.WriteString(w, err.Error())
-			}
-		})
+	for name, empty := range verbs() {
+		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) { control(w, r, p, empty()) })
 	}
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
@@ -79,45 +71,73 @@ func serveControl(h archive, dir string) (stop func() error, err error) {
 	}, nil
 }
 
-// running is a worker that runs, by its data directory.
-type running string
+// control does what a command asks for.
+func control(w http.ResponseWriter, r *http.Request, p *host.Operator, v verb) {
+	out := json.NewEncoder(w)
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxVerb)).Decode(v)
+	if err == nil {
+		err = v.do(r.Context(), p, func(x any) error {
+			b, err := json.Marshal(x)
+			if err != nil {
+				return err
+			}
+			return out.Encode(answer{Value: b})
+		})
+	}
+	last := answer{End: true}
+	if err != nil {
+		last.Failed = err.Error()
+	}
+	_ = out.Encode(last) // else the client has gone
+}
 
 // errNoAnswer says that whoever has the directory takes no commands.
 var errNoAnswer = errors.New("nobody answers")
 
-func (dir running) Backup(ctx context.Context, class, object, file string) error {
-	return dir.ask(ctx, "backup", class, object, file)
-}
+// errEnded says that a worker's answer has no end.
+var errEnded = errors.New("the worker ended before it answered")
 
-func (dir running) Restore(ctx context.Context, class, object, file string) error {
-	return dir.ask(ctx, "restore", class, object, file)
-}
-
-func (dir running) ask(ctx context.Context, command, class, object, file string) error {
-	path := filepath.Join(string(dir), socketFile)
+// askWorker has the worker that runs on a directory do a verb.
+func askWorker(ctx context.Context, dir, name string, v verb, show func(json.RawMessage) error) error {
+	path := filepath.Join(dir, socketFile)
 	if len(path) > socketPath {
 		return errNoAnswer
 	}
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}}
-	q := url.Values{"class": {class}, "object": {object}, "file": {file}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/"+command+"?"+q.Encode(), nil)
+	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	resp, err := c.Do(r)
+	resp, err := c.Do(request(ctx, name, body))
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return errNoAnswer
 	case err != nil:
-		return fmt.Errorf("the worker ended before it answered: %w", err)
+		return fmt.Errorf("%w: %w", errEnded, err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(strings.TrimSpace(string(text)))
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the worker that runs does not know the command %s: its durago is another version", name)
 	}
-	return err
+	return readAnswer(resp.Body, show)
+}
+
+func readAnswer(r io.Reader, show func(json.RawMessage) error) error {
+	for d := json.NewDecoder(r); ; {
+		var a answer
+		switch err := d.Decode(&a); {
+		case err != nil:
+			return fmt.Errorf("%w: %w", errEnded, err)
+		case a.Failed != "":
+			return errors.New(a.Failed)
+		case a.End:
+			return nil
+		}
+		if err := show(a.Value); err != nil {
+			return err
+		}
+	}
 }

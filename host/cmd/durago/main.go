@@ -6,6 +6,12 @@
 //	durago run      compile the program and serve it on this machine
 //	durago backup   write what one object has stored to a file, a plain SQLite database
 //	durago restore  replace what one object has stored by such a file
+//	durago objects  list the objects
+//	durago sql      run SQL in the database of one object
+//	durago kv       get, put, delete or list keys of one object
+//	durago alarm    show, set, clear or run the alarm of one object
+//	durago evict    take one idle object out of memory; hibernate does so only if it has sockets, abort resets it
+//	durago delete   remove all that one object has stored
 //	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
@@ -30,8 +36,8 @@
 //
 // build and types write to --out alone, init into its folder. run writes data to --persist-to (default .durago/state beside the configuration), logs
 // to standard output, and compiled code, which all projects share, to durago/ in the user's cache directory. run does
-// not execute the [build] command of the configuration: it compiles the program itself. backup and restore ask
-// the worker that runs on the data directory, over the socket durago.sock in there, or take the directory themselves.
+// not execute the [build] command of the configuration: it compiles the program itself. What is about objects asks
+// the worker that runs on the data directory, over the socket durago.sock in there, or takes the directory itself.
 package main
 
 import (
@@ -73,14 +79,22 @@ func untilSignal() (ctx context.Context, stop func()) {
 }
 
 type cli struct {
-	Build   buildCommand   `cmd:"" help:"Compile the program and write the worker into build/dist/NAME."`
-	Run     runCommand     `cmd:"" help:"Build the worker and serve it on this machine."`
-	Backup  backupCommand  `cmd:"" help:"Write what one object has stored to a file."`
-	Restore restoreCommand `cmd:"" help:"Replace what one object has stored by a file of backup."`
-	Check   checkCommand   `cmd:"" help:"Say everything that is wrong with the configuration and the program; write nothing."`
-	Types   typesCommand   `cmd:"" help:"Print the TypeScript declarations of the classes, for workers in JavaScript that call them."`
-	Init    initCommand    `cmd:"" help:"Write a new project that builds, runs and passes its test."`
-	Version versionCommand `cmd:"" help:"Print the versions of durago, its ABI and Go."`
+	Build     buildCommand     `cmd:"" help:"Compile the program and write the worker into build/dist/NAME."`
+	Run       runCommand       `cmd:"" help:"Build the worker and serve it on this machine."`
+	Backup    backupCommand    `cmd:"" help:"Write what one object has stored to a file."`
+	Restore   restoreCommand   `cmd:"" help:"Replace what one object has stored by a file of backup."`
+	Objects   objectsCommand   `cmd:"" help:"List the objects."`
+	SQL       sqlCommand       `cmd:"" name:"sql" help:"Run SQL in the database of one object."`
+	KV        kvCommands       `cmd:"" name:"kv" help:"Read and write the key-value storage of one object."`
+	Alarm     alarmCommand     `cmd:"" help:"Show, set, clear or run the alarm of one object."`
+	Evict     evictCommand     `cmd:"" help:"Take one idle object out of memory; its sockets stay."`
+	Hibernate hibernateCommand `cmd:"" help:"Evict one object that has sockets."`
+	Abort     abortCommand     `cmd:"" help:"Reset one object: its events fail, its sockets are dropped."`
+	Delete    deleteCommand    `cmd:"" help:"Remove all that one object has stored, and its alarm."`
+	Check     checkCommand     `cmd:"" help:"Say everything that is wrong with the configuration and the program; write nothing."`
+	Types     typesCommand     `cmd:"" help:"Print the TypeScript declarations of the classes, for workers in JavaScript that call them."`
+	Init      initCommand      `cmd:"" help:"Write a new project that builds, runs and passes its test."`
+	Version   versionCommand   `cmd:"" help:"Print the versions of durago, its ABI and Go."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func (l leakFree) Run() int {
 //	module           make the folder a module that requires this one
 //	wasm FILE ITEM…  write a tiny module; an ITEM is import=MODULE.NAME or export=NAME, each a function
 //	start [FLAG…]    start durago run on a free port and wait until it is ready; sets $URL
-//	fetch METHOD PATH [BODY | header=BYTES | length=BYTES]
+//	fetch METHOD PATH [BODY | header=BYTES | length=BYTES | traceparent=VALUE]
 //	                 ask the worker that runs; the status and the body are stdout
 //	begin PATH       POST to the worker that runs, with a body that goes on
 //	finish REST      end that body with REST; the status and the body of the answer are stdout
@@ -47,6 +48,8 @@ func (l leakFree) Run() int {
 //	refused          wait until the worker takes no more connections
 //	exited           wait for the worker's end, with status 0, or with another after !; stdout and stderr are its own
 //	port             set $PORT to the port of the worker that runs
+//	eventually REGEXP COMMAND
+//	                 run a command until it succeeds and its stdout matches
 //	status N COMMAND run a command, which must exit with status N
 //	files DIR        print the files under DIR, one a line
 //
@@ -89,7 +92,7 @@ func TestScripts(t *testing.T) {
 			return os.Getenv("DURAGO_WRANGLER") != "" && os.Getenv("DURAGO_NODE") != "", nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"module": module, "wasm": tinyWasm, "files": files, "status": exitStatus, "port": port,
+			"module": module, "wasm": tinyWasm, "files": files, "status": exitStatus, "port": port, "eventually": eventually,
 			"start": start, "fetch": fetch, "begin": begin, "finish": finish, "dial": dial,
 			"signal": sendSignal, "refused": refused, "said": said, "exited": exited,
 		},
@@ -164,6 +167,18 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit status %d, want %s", got, args[0])
 	}
+}
+
+// eventually is for what another process is about to do.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); {
+		if ts.Exec(args[1], args[2:]...) == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%s never printed %s", strings.Join(args[1:], " "), args[0])
 }
 
 // files lists a folder, a file a line; what is inside a data directory is not listed.

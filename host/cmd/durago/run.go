@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"durago.example/build"
 	"durago.example/build/wrangler"
 	"durago.example/host"
+	"durago.example/host/local"
 )
 
 type runCommand struct {
@@ -36,6 +36,7 @@ type runCommand struct {
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
 	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
 	Limits        string   `enum:"memory,cloudflare" default:"memory" help:"memory: 128 MiB for each isolate and 30 s of CPU for each run. cloudflare: subrequests, connections and bodies are limited as there, too."`
+	Observers     string   `enum:"loopback,all,none" default:"loopback" help:"Whose requests may read /cdn-cgi/durago/health and /cdn-cgi/durago/metrics: those of this machine, all or none."`
 	LogLevel      string   `enum:"debug,info,warn,error" default:"info" help:"The least level to print."`
 	JSON          bool     `help:"Print the log as JSON."`
 	Watch         bool     `help:"Build again when the program's files change, and replace it under the objects at once. SIGHUP does so too, as durable_objects.code_update_strategy has it."`
@@ -47,7 +48,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	local, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
+	vars, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
 	if err != nil {
 		return usageError{err}
 	}
@@ -66,14 +67,18 @@ func (r *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.Close()
-	logVariables(c, local, log)
-	o := hostOptions(c, local, program)
+	logVariables(c, vars, log)
+	o := local.Of(c, vars.Vars)
+	o.Program = program
 	if r.PersistTo != "" {
 		o.Dir = r.PersistTo
 	}
 	o.Isolates, o.NoSync, o.OpenDatabases = r.Isolates, r.Durability == "process", r.OpenDatabases
 	o.OwnInstance = r.OwnInstance
 	o.Log = guestLog(log)
+	if r.Observers != "loopback" {
+		o.Observer = func(*http.Request) bool { return r.Observers == "all" }
+	}
 	if r.Limits == "cloudflare" {
 		o = host.Cloudflare(o)
 	}
@@ -81,7 +86,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stop, err := serveControl(h, o.Dir)
+	stop, err := serveControl(&h.Operator, o.Dir)
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
@@ -92,7 +97,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	if r.JSON {
 		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
 	} else {
-		banner(c, local, listener.Addr().String(), o.Dir)
+		banner(c, vars, listener.Addr().String(), o.Dir)
 	}
 	return serve(ctx, h, listener, log, func() error {
 		stopUpdates()
@@ -148,27 +153,6 @@ func logVariables(c *wrangler.Config, local *wrangler.Local, log *slog.Logger) {
 	}
 }
 
-// hostOptions is what a configuration says about running, with the variables of a local run.
-func hostOptions(c *wrangler.Config, local *wrangler.Local, p *host.Program) host.Options {
-	o := host.Options{Program: p, Bindings: map[string]string{}, Vars: local.Vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
-	for _, k := range c.Classes() {
-		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
-	}
-	for _, b := range c.DurableObjects.Bindings {
-		o.Bindings[b.Name] = b.ClassName
-	}
-	for _, x := range c.Services {
-		o.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
-	}
-	for _, k := range c.KVNamespaces {
-		o.KV[k.Binding] = k.ID
-	}
-	if ms := c.Limits.CPUMS; ms > 0 {
-		o.CPULimit = time.Duration(ms) * time.Millisecond
-	}
-	return o
-}
-
 func (r *runCommand) listen(c *wrangler.Config) (net.Listener, error) {
 	ip, port := r.IP, r.Port
 	if ip == "" {
@@ -211,8 +195,10 @@ func guestLog(log *slog.Logger) func(host.Line) {
 		if l.Name != "" {
 			args = append(args, "name", l.Name)
 		}
-		if l.Event != "" {
-			args = append(args, "event", l.Event)
+		for _, x := range [...]struct{ key, value string }{{"event", l.Event}, {"id", l.ID}, {"trace", l.Trace}} {
+			if x.value != "" {
+				args = append(args, x.key, x.value)
+			}
 		}
 		log.Log(context.Background(), levels[min(max(l.Level, 0), 3)], l.Text, args...)
 	}
@@ -252,6 +238,7 @@ func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger, 
 		_ = h.Close() // says the same
 		return err
 	case <-ctx.Done():
+		h.Drain()
 		stop, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 		defer cancel()
 		if s.Shutdown(stop) != nil {
@@ -274,8 +261,12 @@ func logged(next http.Handler, log *slog.Logger) http.Handler {
 		began := time.Now()
 		s := &status{ResponseWriter: w}
 		next.ServeHTTP(s, r)
-		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", s.code.Load(),
-			"ms", float64(time.Since(began).Microseconds())/1000)
+		args := []any{"method", r.Method, "path", r.URL.Path, "status", s.code.Load(),
+			"ms", float64(time.Since(began).Microseconds()) / 1000}
+		if trace := host.TraceID(r.Header); trace != "" {
+			args = append(args, "trace", trace)
+		}
+		log.Info("request", args...)
 	})
 }
 

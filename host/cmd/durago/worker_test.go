@@ -124,6 +124,8 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		switch {
 		case strings.HasPrefix(a, "header="): // a header of so many bytes
 			header.Set("X-Long", strings.Repeat("x", number(ts, a)))
+		case strings.HasPrefix(a, "traceparent="):
+			header.Set("Traceparent", strings.TrimPrefix(a, "traceparent="))
 		case strings.HasPrefix(a, "length="): // a body that claims so many bytes and never comes
 			length = int64(number(ts, a))
 		default:

@@ -344,6 +344,10 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 			w.(http.Flusher).Flush()
 			pause(number(r, "ms"))
 		}
+	case "hush": // a stream that says nothing more
+		fmt.Fprint(w, "hush")
+		w.(http.Flusher).Flush()
+		<-ctx.Done()
 	case "flood": // the object writes as fast as the client reads
 		block := make([]byte, 64<<10)
 		for h.flooded.Store(0); int(h.flooded.Load()) < number(r, "mb")<<20; h.flooded.Add(int32(len(block))) {
@@ -362,6 +366,9 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		hub <- "read"
 	case "out":
 		return out(ctx, w, r)
+	case "traced":
+		h.state.Logf(ctx, "traced")
+		traced(w, r)
 	case "echo":
 		_, err := io.Copy(w, r.Body)
 		return err
@@ -388,6 +395,11 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		http.NotFound(w, r)
 	}
 	return nil
+}
+
+// traced answers with the headers of a trace, as they came.
+func traced(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "%q %q", r.Header["Traceparent"], r.Header["Tracestate"])
 }
 
 // out sends a request to the network and passes the answer on.
@@ -573,6 +585,8 @@ func front(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%d wakes", n)
 	case "fout":
 		err = out(ctx, w, r)
+	case "ftraced":
+		traced(w, r)
 	case "fmix":
 		err = frontMix(w, r, stub)
 	case "goroutines":

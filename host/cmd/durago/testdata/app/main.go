@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"durago.example/objects"
 )
@@ -31,13 +32,33 @@ func main() {
 	objects.Run(objects.Program{Classes: []*objects.Class{class}, Fetch: mux})
 }
 
-// Room counts its visits, and logs each.
+// Room counts its visits, and logs each. It has an alarm.
 type Room struct{ state *objects.State }
 
 var class = objects.NewClass("Room", func(s *objects.State) (*Room, error) { return &Room{s}, nil },
 	objects.Method1("greet", (*Room).greet, "name"))
 
-var visits = objects.NewKey[int]("visits")
+var (
+	visits = objects.NewKey[int]("visits")
+	rung   = objects.NewKey[time.Time]("rung")
+	hold   = objects.NewKey[bool]("hold")
+)
+
+// Alarm keeps when it rang, once nobody holds it up.
+func (r *Room) Alarm(ctx context.Context, _ objects.AlarmInfo) error {
+	r.state.Logf(ctx, "ringing")
+	kv := r.state.Storage().KV()
+	for {
+		held, _, err := hold.Get(kv)
+		if err != nil {
+			return err
+		}
+		if !held {
+			return rung.Put(kv, time.Now())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
 
 func (r *Room) greet(_ context.Context, name string) (string, error) { return "hello, " + name, nil }
 

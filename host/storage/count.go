@@ -1,0 +1,33 @@
+package storage
+
+import (
+	"time"
+
+	"durago.example/host/metrics"
+)
+
+// Counts are what a store has done. They may be read from any goroutine.
+type Counts struct {
+	Commits metrics.Histogram // from the commit until it was reported as durable
+	Syncs   metrics.Histogram // of files, directories, and the whole file system
+}
+
+// Counts are what the store has done.
+func (s *Store) Counts() *Counts { return &s.counts }
+
+// timed is a disk whose syncs are counted.
+type timed struct {
+	Disk
+	syncs *metrics.Histogram
+}
+
+func (t timed) SyncFile(path string) error { return t.time(t.Disk.SyncFile, path) }
+func (t timed) SyncDir(path string) error  { return t.time(t.Disk.SyncDir, path) }
+func (t timed) SyncAll(dir string) error   { return t.time(t.Disk.SyncAll, dir) }
+
+func (t timed) time(sync func(string) error, path string) error {
+	began := time.Now()
+	err := sync(path)
+	t.syncs.Observe(time.Since(began))
+	return err
+}
