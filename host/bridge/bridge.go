@@ -18,7 +18,7 @@ import (
 
 // Options of the guests of a loop.
 type Options struct {
-	Module      *isolate.Module
+	Program     Program
 	OwnInstance bool // each object runs in an isolate of its own
 	Clock       clock.Clock
 	CPULimit    isolate.Options               // only CPULimit and Env are taken
@@ -39,7 +39,7 @@ type Options struct {
 type Bridge struct {
 	o      Options
 	guests *Guests
-	iso    *isolate.Isolate
+	iso    Isolate
 	pause  func()      // made once
 	paused bool        // pause will be called
 	last   bool        // it gets no context any more, and ends with its last one
@@ -65,7 +65,7 @@ type Bridge struct {
 var _ isolate.Platform = (*Bridge)(nil)
 
 // newBridge starts an isolate. Loop only.
-func (g *Guests) newBridge(ctx context.Context, m *isolate.Module) (*Bridge, error) {
+func (g *Guests) newBridge(ctx context.Context, p Program) (*Bridge, error) {
 	g.made++
 	b := &Bridge{o: g.o, guests: g, number: g.made}
 	b.pause = b.rest
@@ -76,10 +76,13 @@ func (g *Guests) newBridge(ctx context.Context, m *isolate.Module) (*Bridge, err
 		io.Install = func(r *gojs.Realm) error { return b.o.Install(r, b) }
 	}
 	var err error
-	if b.iso, err = m.Start(ctx, io); err != nil {
+	if b.iso, err = p.Start(ctx, io, b); err != nil {
 		return nil, err
 	}
 	g.bridges[b] = true
+	if s, ok := b.iso.(Still); ok {
+		g.still.Store(b, s)
+	}
 	return b, nil
 }
 
@@ -98,6 +101,7 @@ func (b *Bridge) close() {
 		s.dropConns()
 	}
 	b.scopes = map[uint32]*scope{} // what was under way finds nobody
+	b.guests.still.Delete(b)
 	b.iso.Close()
 	for _, t := range []clock.Timer{b.sweep, b.recycling.limit, b.grace} {
 		if t != nil {

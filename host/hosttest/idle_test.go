@@ -11,12 +11,13 @@ import (
 
 	"durago.example/host/durable"
 	"durago.example/host/hosttest"
+	scenarioguest "durago.example/testdata/guests/scenario/scenario"
 )
 
 // TestIdle is what keeps an object in memory past ten seconds, and what does not.
 func TestIdle(t *testing.T) {
 	t.Parallel()
-	options := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: hosttest.WorkerdPath() != "", Isolates: 1, IdleAfter: 10 * time.Second}
+	options := natively(hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: hosttest.WorkerdPath() != "", Isolates: 1, IdleAfter: 10 * time.Second}, scenarioguest.Program())
 	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
 		h.Fetch("GET", "/touch/nothing", "")
 		h.Fetch("GET", "/work/waituntil?ms=12500", "")

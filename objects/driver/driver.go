@@ -1,5 +1,5 @@
 // Package driver is what a runtime supplies to package objects: interfaces and plain data only, as database/sql/driver
-// is to database/sql. Package wasm/guest implements it over frames; tests and the harness may implement it natively.
+// is to database/sql. Package wasm/guest implements it over frames, in wasm and natively; tests may have their own.
 // Authors of objects never import it.
 //
 // Synchronous methods return at once. Methods that take a context may park the goroutine; when the context ends they
