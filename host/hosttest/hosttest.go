@@ -56,6 +56,7 @@ type Options struct {
 	Bubble       bool
 	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package      string        // as for durago build
+	Machine      *host.Machine // that the worker shares with others; default one of its own
 	Dir          string        // of the data; default a new one that the test removes
 	Isolates     int           // default 2, of Native 1
 	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
@@ -80,10 +81,11 @@ var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Host is a running worker.
 type Host struct {
-	*host.Host        // nil under workerd
-	URL        string // of its HTTP server
-	BesideURL  string // of Options.Beside, under workerd
-	Dir        string // of its data
+	*host.Host               // nil under workerd
+	URL        string        // of its HTTP server
+	BesideURL  string        // of Options.Beside, under workerd
+	Machine    *host.Machine // that the worker shares with others; default one of its own
+	Dir        string        // of its data
 	o          Options
 	t          testing.TB
 	clock      *clock.Virtual // nil if time is the machine's
@@ -143,7 +145,7 @@ func Start(t testing.TB, o Options) *Host {
 		return h
 	}
 	ho := local.Of(c, c.Vars)
-	ho.Native, ho.Dir, ho.CacheDir = o.Native, h.Dir, CacheDir()
+	ho.Machine, ho.Native, ho.Dir, ho.CacheDir = o.Machine, o.Native, h.Dir, CacheDir()
 	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
 	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections

@@ -50,7 +50,7 @@ func TestOptions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, host.Options{
 		Classes:  []host.Class{{Name: "Home", UniqueKey: "demo-Home"}},
-		Bindings: map[string]string{"HOME": "Home"},
+		Bindings: map[string]host.Binding{"HOME": {Class: "Home"}},
 		Vars:     map[string]any{"COLOR": "green"},
 		KV:       map[string]string{"CACHE": "abc"},
 		Services: map[string]host.Service{},
