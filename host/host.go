@@ -124,6 +124,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		o.HTTP = http.DefaultTransport
 	}
 	h := &Host{Operator: newOperator(), o: o}
+	h.elsewhere = h.namespaceOf
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())

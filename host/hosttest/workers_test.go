@@ -19,10 +19,10 @@ func TestWorkers(t *testing.T) {
 	m, err := host.OpenMachine(host.MachineOptions{Dir: filepath.Join(t.TempDir(), "state"), Clock: clock.NewVirtual(hosttest.Epoch)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	start := func(guest string) *hosttest.Host {
-		return hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/" + guest + "/wrangler.toml", Machine: m})
+	start := func(file string) *hosttest.Host {
+		return hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/" + file, Machine: m})
 	}
-	visitor := start("visitor")
+	visitor := start("visitor/mistaken.toml")
 	get := func(path string, want int) string {
 		status, text := visitor.Fetch("POST", path, "")
 		require.Equal(t, want, status, text)
@@ -34,7 +34,7 @@ func TestWorkers(t *testing.T) {
 	require.Equal(t, away, get("/back/count/a", http.StatusBadGateway))
 	require.Equal(t, away, get("/count/a", http.StatusServiceUnavailable))
 
-	back, storage := start("scenario"), start("storage")
+	back, storage := start("scenario/wrangler.toml"), start("storage/wrangler.toml")
 	require.Equal(t, "1", get("/home/a/count", http.StatusOK))
 	require.Equal(t, "2", get("/count/a", http.StatusOK), "a route")
 	require.Equal(t, "3", get("/back/count/a", http.StatusOK), "through the other's front")
@@ -56,7 +56,7 @@ func TestWorkers(t *testing.T) {
 	back.Stop()
 	require.Equal(t, away, get("/home/a/count", http.StatusBadGateway))
 	require.Equal(t, away, get("/count/a", http.StatusServiceUnavailable))
-	again := start("scenario")
+	again := start("scenario/wrangler.toml")
 	require.Equal(t, "5", get("/home/a/count", http.StatusOK))
 	again.Stop()
 	storage.Stop()
@@ -67,4 +67,22 @@ func scenarioConfig(t *testing.T) *wrangler.Config {
 	c, err := wrangler.Load("../../testdata/guests/scenario/wrangler.toml")
 	require.NoError(t, err)
 	return c
+}
+
+// TestWorkers_calls: what crosses between workers, on either runtime.
+func TestWorkers_calls(t *testing.T) {
+	t.Parallel()
+	o := hosttest.Options{Config: "../../testdata/guests/visitor/wrangler.toml", RealTime: true, Isolates: 1,
+		With: []string{"../../testdata/guests/scenario/wrangler.toml", "../../testdata/guests/storage/wrangler.toml"}}
+	hosttest.Each(t, o, func(t *testing.T, h *hosttest.Host) {
+		for _, path := range []string{"/home/a/count", "/count/a", "/back/count/a", "/add/a", "/home/a/error", "/entry/role", "/entry/refused", "/lend", "/back/nothing/a"} {
+			h.Fetch("POST", path, "")
+		}
+		c := h.Dial("/ws/a")
+		h.Record("a socket: %s", say(t, c, "hi"))
+		require.NoError(t, h.Object("HOME", "a").Hibernate())
+		h.Record("after hibernation: %s", say(t, c, "again"))
+		_, err := h.Object("HOME", "a").CallRPC(t.Context(), "add", arguments(t, 1, 2))
+		require.NoError(t, err)
+	})
 }
