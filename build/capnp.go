@@ -23,9 +23,9 @@ func capnp(c *wrangler.Config) []byte {
 	line(`using Workerd = import "/workerd/workerd.capnp";`)
 	line("const config :Workerd.Config = (")
 	line("  services = [")
-	b.WriteString(Services(c, ""))
+	b.WriteString(Services([]*wrangler.Config{c}, []string{""}))
 	line("  ],")
-	line(`  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "main") ],`)
+	line(`  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = %s) ],`, quote(c.Name))
 	line(");")
 	line("const main :Workerd.Worker = (")
 	line("  modules = [")
@@ -48,13 +48,13 @@ func capnp(c *wrangler.Config) []byte {
 	line(`  durableObjectStorage = (localDisk = "do"),`)
 	line("  bindings = [")
 	for _, x := range c.DurableObjects.Bindings {
-		line("    (name = %s, durableObjectNamespace = %s),", quote(x.Name), quote(x.ClassName))
+		line("    (name = %s, durableObjectNamespace = %s),", quote(x.Name), designator(c, x))
 	}
 	for _, k := range c.KVNamespaces {
-		line("    (name = %s, kvNamespace = %s),", quote(k.Binding), quote("kv:"+k.Binding))
+		line("    (name = %s, kvNamespace = %s),", quote(k.Binding), quote("kv:"+k.ID))
 	}
 	for _, x := range c.Services {
-		designator := "name = \"main\""
+		designator := "name = " + quote(x.Service)
 		if x.Entrypoint != "" {
 			designator += ", entrypoint = " + quote(x.Entrypoint)
 		}
@@ -89,14 +89,30 @@ func capnp(c *wrangler.Config) []byte {
 	return []byte(b.String())
 }
 
-// Services are the entries of workerd.capnp's list of services, for a configuration that has others beside them; scope
-// is what workerd.capnp was imported as.
-func Services(c *wrangler.Config, scope string) string {
+// designator says which class a binding names.
+func designator(c *wrangler.Config, b wrangler.Binding) string {
+	if b.ScriptName == "" || b.ScriptName == c.Name {
+		return quote(b.ClassName)
+	}
+	return fmt.Sprintf("(className = %s, serviceName = %s)", quote(b.ClassName), quote(b.ScriptName))
+}
+
+// Services are the entries of a list of services for workers, which are called by their names. scopes are what the
+// workerd.capnp of each was imported as. KV namespaces of the same id are one.
+func Services(workers []*wrangler.Config, scopes []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "    (name = \"main\", worker = %s.main),\n", scope)
+	for i, c := range workers {
+		fmt.Fprintf(&b, "    (name = %s, worker = %s.main),\n", quote(c.Name), scopes[i])
+	}
 	b.WriteString("    (name = \"do\", disk = (path = \"/give-the-directory-with--ddo\", writable = true)),\n")
-	for i, k := range c.KVNamespaces {
-		fmt.Fprintf(&b, "    (name = %s, worker = %s.kv%d),\n", quote("kv:"+k.Binding), scope, i)
+	seen := map[string]bool{}
+	for i, c := range workers {
+		for k, n := range c.KVNamespaces {
+			if !seen[n.ID] {
+				seen[n.ID] = true
+				fmt.Fprintf(&b, "    (name = %s, worker = %s.kv%d),\n", quote("kv:"+n.ID), scopes[i], k)
+			}
+		}
 	}
 	return b.String()
 }

@@ -68,7 +68,7 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 		list = append(list, checkNames(k)...)
 	}
 	for _, x := range c.Services {
-		if x.Entrypoint != "" && !slices.ContainsFunc(m.Services, func(k abi.ManifestClass) bool { return k.Name == x.Entrypoint }) {
+		if x.Service == c.Name && x.Entrypoint != "" && !slices.ContainsFunc(m.Services, func(k abi.ManifestClass) bool { return k.Name == x.Entrypoint }) {
 			add("the binding %s of %s names the entrypoint %s, but the program does not export it: add it to Program.Services", x.Binding, c.File, x.Entrypoint)
 		}
 	}

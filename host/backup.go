@@ -74,8 +74,10 @@ func OpenData(o Options) (_ *Data, err error) {
 	for _, c := range o.Classes {
 		d.namespaces[c.Name] = d.engine.AddNamespace(c.UniqueKey, c.Name, true)
 	}
-	for binding, class := range o.Bindings {
-		d.bindings[binding] = d.namespaces[class]
+	for binding, b := range o.Bindings {
+		if b.Worker == "" {
+			d.bindings[binding] = d.namespaces[b.Class]
+		}
 	}
 	return d, d.engine.Start() // what a host that was killed has left is put right first
 }

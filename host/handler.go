@@ -42,19 +42,30 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	routes := h.code.Load().routes
 	for i := range routes {
 		if name, ok := routes[i].Match(r.Method, path); ok {
-			h.serveObject(w, r, routes[i].ns, name)
+			h.serveRoute(w, r, routes[i].binding, name)
 			return
 		}
 	}
-	g := h.guests[h.next.n.Add(1)%uint32(len(h.guests))]
+	g := h.nextGuests()
 	h.serveVia(w, r, g.Front)
+}
+
+// serveRoute serves an object that a route names.
+func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request, binding, name string) {
+	ns, err := h.namespaceOf(binding)
+	if err != nil { // of another worker, which does not run
+		h.log(Line{Level: abi.LogError, Class: "front", Event: "fetch", Text: err.Error()})
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	h.serveObject(w, r, ns, name)
 }
 
 // ObjectHandler serves one object's own fetch handler, past the worker's: for tests and operators, not for strangers.
 func (h *Host) ObjectHandler(binding, name string) (http.Handler, error) {
-	ns := h.bindings[binding]
-	if ns == nil {
-		return nil, fmt.Errorf("no Durable Object namespace is bound as %s", binding)
+	ns, err := h.namespaceOf(binding)
+	if err != nil {
+		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.serveObject(w, r, ns, name) }), nil
 }

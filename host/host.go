@@ -17,7 +17,6 @@ import (
 	"durago.example/host/durable"
 	"durago.example/host/gojs"
 	"durago.example/host/isolate"
-	"durago.example/host/kv"
 	"durago.example/host/storage"
 	"durago.example/host/workersapi"
 	"durago.example/host/ws"
@@ -31,24 +30,34 @@ type Class struct {
 	UniqueKey string // ids and the data directory depend on it
 }
 
-// Service is what a service binding names: an entrypoint of the worker itself.
+// Binding is what a binding of a Durable Object class names.
+type Binding struct {
+	Class  string
+	Worker string // that has the class; empty is this one
+}
+
+// Service is what a service binding names: an entrypoint.
 type Service struct {
+	Worker     string         // that has it; empty is this one
 	Entrypoint string         // empty for the worker's own handlers
 	Props      map[string]any // JSON that the entrypoint is told; nil is none
 }
 
-// Options say what to run. Dir and one of Program, Wasm and Native must be set.
+// Options say what to run. One of Program, Wasm and Native must be set, and Dir or Machine.
 type Options struct {
+	Name    string   // of the worker, by which others on its Machine know it
+	Machine *Machine // default one of its own, in Dir
+
 	Program  *Program // the caller closes it, after the host
 	Wasm     []byte
 	Native   Native // limits of memory and CPU time are not kept
 	Classes  []Class
-	Bindings map[string]string // binding → class
+	Bindings map[string]Binding
 	Vars     map[string]any    // strings and JSON values
 	KV       map[string]string // binding → namespace id
 	Services map[string]Service
 
-	Dir      string // of the data
+	Dir      string // of the data; this, NoSync and Disk are the machine's if there is one
 	CacheDir string // of code compiled from Wasm
 	Isolates int    // default GOMAXPROCS
 	NoSync   bool   // acknowledged writes survive the process, not the machine
@@ -82,11 +91,10 @@ type Line = bridge.Line
 type Host struct {
 	Operator
 	o        Options
-	store    *storage.Store
+	machine  *Machine
 	program  *Program
 	guests   []*bridge.Guests
 	engine   *durable.Engine
-	kv       *kv.Store
 	code     atomic.Pointer[code]
 	updating sync.Mutex
 	next     next
@@ -116,6 +124,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		o.HTTP = http.DefaultTransport
 	}
 	h := &Host{Operator: newOperator(), o: o}
+	h.elsewhere = h.namespaceOf
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -126,15 +135,16 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			return nil, err
 		}
 	}
-	if h.store, err = storage.Open(storage.Options{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk, CPULimit: o.CPULimit}); err != nil {
-		return nil, err
-	}
-	if len(o.KV) > 0 {
-		if err := h.store.MakeNamespace("kv"); err != nil {
+	if h.machine = o.Machine; h.machine == nil {
+		if h.machine, err = OpenMachine(MachineOptions{Dir: o.Dir, NoSync: o.NoSync, Disk: o.Disk, Clock: o.Clock, CPULimit: o.CPULimit}); err != nil {
 			return nil, err
 		}
 	}
-	h.kv = kv.New(h.store.Private("kv", "namespaces"), o.Clock)
+	if len(o.KV) > 0 {
+		if err := h.machine.store.MakeNamespace("kv"); err != nil {
+			return nil, err
+		}
+	}
 	program, err := h.takeProgram(ctx)
 	if err != nil {
 		return nil, err
@@ -144,7 +154,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	for i := range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Program: program, Clock: o.Clock, HTTP: o.HTTP, Dial: dial, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
+		b, err := bridge.New(ctx, bridge.Options{Program: program, Clock: o.Clock, HTTP: o.HTTP, Dial: dial, Namespace: h.namespaceOf, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
 			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log:      h.log, Loop: i})
@@ -174,6 +184,9 @@ func (h *Host) services() (map[string]bridge.Service, error) {
 	out := map[string]bridge.Service{}
 	for binding, s := range h.o.Services {
 		b := bridge.Service{Entrypoint: s.Entrypoint}
+		if s.Worker != "" {
+			b.Guests = func() (*bridge.Guests, error) { return h.guestsOf(binding, s) }
+		}
 		if s.Props != nil {
 			var err error
 			if b.Props, err = value.Marshal(nil, s.Props); err != nil {
@@ -190,7 +203,7 @@ func (h *Host) startEngine(manifest []byte) error {
 	for i, g := range h.guests {
 		loops[i], guests[i] = g, g
 	}
-	h.engine = durable.New(durable.Options{Store: h.store, Clock: h.o.Clock, Loops: loops, Guest: guests, IdleAfter: h.o.IdleAfter, OpenDatabases: h.o.OpenDatabases,
+	h.engine = durable.New(durable.Options{Store: h.machine.store, Clock: h.o.Clock, Loops: loops, Guest: guests, IdleAfter: h.o.IdleAfter, OpenDatabases: h.o.OpenDatabases,
 		Log: func(o *durable.Object, text string) {
 			name, ok := o.Name()
 			if !ok {
@@ -201,10 +214,13 @@ func (h *Host) startEngine(manifest []byte) error {
 	for _, c := range h.o.Classes {
 		h.namespaces[c.Name] = h.engine.AddNamespace(c.UniqueKey, c.Name, false)
 	}
-	for binding, class := range h.o.Bindings {
-		n := h.namespaces[class]
+	for binding, b := range h.o.Bindings {
+		if b.Worker != "" {
+			continue // it may start later
+		}
+		n := h.namespaces[b.Class]
 		if n == nil {
-			return fmt.Errorf("the binding %s names the class %s, which is not declared: add it to new_sqlite_classes of a migration", binding, class)
+			return fmt.Errorf("the binding %s names the class %s, which is not declared: add it to new_sqlite_classes of a migration", binding, b.Class)
 		}
 		h.bindings[binding] = n
 	}
@@ -213,7 +229,10 @@ func (h *Host) startEngine(manifest []byte) error {
 		return err
 	}
 	h.put(c)
-	return h.engine.Start()
+	if err := h.engine.Start(); err != nil {
+		return err
+	}
+	return h.machine.add(h)
 }
 
 // install gives a realm what syumai/workers looks for: the runtime context with env and its bindings.
@@ -226,7 +245,7 @@ func (h *Host) install(r *gojs.Realm, b *bridge.Bridge) error {
 		}
 	}
 	for binding, id := range h.o.KV {
-		if err := env.Set(binding, workersapi.NewKVNamespace(r, h.kv.Namespace(id), b)); err != nil {
+		if err := env.Set(binding, workersapi.NewKVNamespace(r, h.machine.kv.Namespace(id), b)); err != nil {
 			return err
 		}
 	}
@@ -237,8 +256,8 @@ func (h *Host) install(r *gojs.Realm, b *bridge.Bridge) error {
 
 // Namespace is the namespace of a binding, for the harness.
 func (h *Host) Namespace(binding string) (*durable.Namespace, bool) {
-	n, ok := h.bindings[binding]
-	return n, ok
+	n, err := h.namespaceOf(binding)
+	return n, err == nil
 }
 
 // Quiet tells whether no loop has work and everything committed is durable: nothing happens until a request or a timer.
@@ -249,7 +268,7 @@ func (h *Host) Quiet() bool {
 				return false
 			}
 		}
-		if !h.store.Quiet() {
+		if !h.machine.store.Quiet() {
 			return false
 		}
 	}
@@ -257,11 +276,11 @@ func (h *Host) Quiet() bool {
 }
 
 // OpenDatabases is how many databases are open now, the host's own included: one for each class, and that of KV.
-func (h *Host) OpenDatabases() int { return h.store.OpenDatabases() }
+func (h *Host) OpenDatabases() int { return h.machine.store.OpenDatabases() }
 
 // Failed says, once, that the disk has failed: nothing will be durable any more. End the process; the next one begins
 // with what is known to be on the disk.
-func (h *Host) Failed() <-chan error { return h.store.Failed() }
+func (h *Host) Failed() <-chan error { return h.machine.store.Failed() }
 
 // Manifest is what the program says about itself.
 func (h *Host) Manifest() abi.Manifest { return h.code.Load().manifest }
@@ -275,6 +294,9 @@ func (h *Host) Close() error {
 	h.updating.Lock()
 	defer h.updating.Unlock()
 	var failed error
+	if h.machine != nil {
+		h.machine.remove(h)
+	}
 	if h.engine != nil {
 		failed = errors.Join(failed, h.engine.Close())
 	}
@@ -284,11 +306,8 @@ func (h *Host) Close() error {
 	if h.program != nil && h.program != h.o.Program {
 		failed = errors.Join(failed, h.program.Close())
 	}
-	if h.kv != nil {
-		failed = errors.Join(failed, h.kv.Close())
-	}
-	if h.store != nil {
-		failed = errors.Join(failed, h.store.Close())
+	if h.machine != nil && h.machine != h.o.Machine {
+		failed = errors.Join(failed, h.machine.Close())
 	}
 	return failed
 }

@@ -39,7 +39,7 @@ func (h *Host) takeProgram(ctx context.Context) (_ bridge.Program, err error) {
 	if h.o.Native != nil {
 		o := NativeOptions{Vars: h.o.Vars, KV: map[string]*kv.Namespace{}}
 		for binding, id := range h.o.KV {
-			o.KV[binding] = h.kv.Namespace(id)
+			o.KV[binding] = h.machine.kv.Namespace(id)
 		}
 		return native{h.o.Native, o}, nil
 	}

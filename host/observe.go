@@ -66,7 +66,7 @@ var errClosing = errors.New("the worker is shutting down")
 
 // Health is nil while the worker serves, and else says why it does not: the disk has failed, or the host is about to close.
 func (h *Host) Health() error {
-	if err := h.store.Failure(); err != nil {
+	if err := h.machine.store.Failure(); err != nil {
 		return err
 	}
 	if h.closing.Load() {
@@ -119,11 +119,11 @@ func (h *Host) Metrics() []byte {
 		}
 	}
 	t.Gauge("durago_open_databases", "Databases that are open, the host's own included.")
-	t.Value(int64(h.store.OpenDatabases()))
+	t.Value(int64(h.machine.store.OpenDatabases()))
 	t.Histograms("durago_commit_duration_seconds", "From a commit until it was durable.")
-	t.Histogram(&h.store.Counts().Commits)
+	t.Histogram(&h.machine.store.Counts().Commits)
 	t.Histograms("durago_sync_duration_seconds", "Syncs of files and directories.")
-	t.Histogram(&h.store.Counts().Syncs)
+	t.Histogram(&h.machine.store.Counts().Syncs)
 	h.writeIsolates(&t)
 	t.Counter("durago_log_lines_total", "Lines of the log, of any level.")
 	for i := range h.lines {

@@ -18,10 +18,11 @@ import (
 type Operator struct {
 	namespaces map[string]*durable.Namespace // by class
 	bindings   map[string]*durable.Namespace
+	elsewhere  func(binding string) (*durable.Namespace, error) // of another worker; nil if there is none
 }
 
 func newOperator() Operator {
-	return Operator{map[string]*durable.Namespace{}, map[string]*durable.Namespace{}}
+	return Operator{namespaces: map[string]*durable.Namespace{}, bindings: map[string]*durable.Namespace{}}
 }
 
 // target is one object.
@@ -34,6 +35,11 @@ type target struct {
 func (p *Operator) namespace(name string) (*durable.Namespace, error) {
 	for _, m := range []map[string]*durable.Namespace{p.bindings, p.namespaces} {
 		if n := m[name]; n != nil {
+			return n, nil
+		}
+	}
+	if p.elsewhere != nil {
+		if n, err := p.elsewhere(name); err == nil {
 			return n, nil
 		}
 	}

@@ -22,7 +22,7 @@ type code struct {
 // route is one of the program's routes.
 type route struct {
 	abi.Route
-	ns *durable.Namespace
+	binding string
 }
 
 // check reads a program's manifest and compares it with the configuration.
@@ -37,7 +37,7 @@ func (h *Host) check(manifest []byte) (*code, error) {
 		}
 	}
 	for binding, s := range h.o.Services {
-		if s.Entrypoint != "" && !slices.ContainsFunc(c.manifest.Services, func(m abi.ManifestClass) bool { return m.Name == s.Entrypoint }) {
+		if s.Worker == "" && s.Entrypoint != "" && !c.hasEntrypoint(s.Entrypoint) {
 			return nil, fmt.Errorf("the binding %s names the entrypoint %s, but the program has none of that name: add it to Program.Services", binding, s.Entrypoint)
 		}
 	}
@@ -46,13 +46,16 @@ func (h *Host) check(manifest []byte) (*code, error) {
 		if err != nil {
 			return nil, err
 		}
-		ns := h.bindings[x.Binding]
-		if ns == nil {
+		if _, ok := h.o.Bindings[x.Binding]; !ok {
 			return nil, fmt.Errorf("the route %q goes to the binding %s, which is not declared: add it to durable_objects.bindings", x.Pattern, x.Binding)
 		}
-		c.routes = append(c.routes, route{r, ns})
+		c.routes = append(c.routes, route{r, x.Binding})
 	}
 	return c, nil
+}
+
+func (c *code) hasEntrypoint(name string) bool {
+	return slices.ContainsFunc(c.manifest.Services, func(m abi.ManifestClass) bool { return m.Name == name })
 }
 
 func (c *code) class(name string) *abi.ManifestClass {

@@ -18,7 +18,7 @@ import (
 	"durago.example/wasm/value"
 )
 
-var oneClass = host.Options{Classes: []host.Class{{Name: "Room", UniqueKey: "demo-Room"}}, Bindings: map[string]string{"ROOM": "Room"}}
+var oneClass = host.Options{Classes: []host.Class{{Name: "Room", UniqueKey: "demo-Room"}}, Bindings: map[string]host.Binding{"ROOM": {Class: "Room"}}}
 
 // stored makes a directory in which the object a has stored these bytes.
 func stored(t *testing.T, entries map[string][]byte) *host.Data {

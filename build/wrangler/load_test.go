@@ -203,8 +203,6 @@ type = "worker"
 	require.NoError(t, err)
 	_, err = wrangler.Load(file)
 	require.EqualError(t, err, file+":3:1: assets: durago does not serve static files yet: remove this key from the configuration that durago reads\n"+
-		file+":4:67: durable_objects.bindings[0].script_name: durago runs one worker so far: declare the class Room here, or remove the binding\n"+
-		file+":7:1: services[0].service: durago runs one worker so far: bind an entrypoint of w itself, or remove the binding\n"+
 		file+":11:10: exports.Admin: entrypoints are the program's Services: remove the entry from the configuration that durago reads")
 }
 

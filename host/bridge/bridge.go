@@ -21,9 +21,9 @@ type Options struct {
 	Program     Program
 	OwnInstance bool // each object runs in an isolate of its own
 	Clock       clock.Clock
-	CPULimit    isolate.Options               // only CPULimit and Env are taken
-	Namespaces  map[string]*durable.Namespace // by binding
-	Services    map[string]Service            // by binding
+	CPULimit    isolate.Options // only CPULimit and Env are taken
+	Namespace   func(binding string) (*durable.Namespace, error)
+	Services    map[string]Service // by binding
 	Install     func(*gojs.Realm, *Bridge) error
 	Log         func(Line)
 	Loop        int               // a number of its own, for the ids of events

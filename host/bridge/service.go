@@ -6,13 +6,14 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// Service is what a service binding names: an entrypoint of this worker.
+// Service is what a service binding names: an entrypoint.
 type Service struct {
-	Entrypoint string // empty for the default one, which answers requests only
-	Props      []byte // a value, or empty
+	Guests     func() (*Guests, error) // of another worker, at the time; nil is this one
+	Entrypoint string                  // empty for the default one, which answers requests only
+	Props      []byte                  // a value, or empty
 }
 
-// serviceStub calls an entrypoint, on the caller's loop. Each event has a scope of its own.
+// serviceStub calls an entrypoint, on the caller's loop or on one of another worker. Each event has a scope of its own.
 type serviceStub struct {
 	g *Guests
 	Service
@@ -26,22 +27,34 @@ func (b *Bridge) service(binding string) (stub, error) {
 	return &serviceStub{b.guests, v}, nil
 }
 
+func (t *serviceStub) guests() (*Guests, error) {
+	if t.Guests != nil {
+		return t.Guests()
+	}
+	return t.g, nil
+}
+
 func (t *serviceStub) dup() stub { return t }
 
 func (t *serviceStub) drop() {}
 
 func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
+	g, err := t.guests()
+	if err != nil {
+		done(nil, err)
+		return sent{}
+	}
 	var to *scope
 	s.output(func(err error) {
 		if err == nil {
-			err = t.g.Do(func() { t.begin(&to, payload, done) })
+			err = g.Do(func() { t.begin(g, &to, payload, done) })
 		}
 		if err != nil {
 			done(nil, err)
 		}
 	})
 	return sent{end: func() {
-		_ = t.g.Do(func() {
+		_ = g.Do(func() {
 			if to != nil {
 				to.end(errClientGone)
 			}
@@ -50,8 +63,8 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 }
 
 // begin makes the scope that a call is delivered to.
-func (t *serviceStub) begin(to **scope, payload any, done func(any, error)) {
-	s, err := t.g.context()
+func (t *serviceStub) begin(g *Guests, to **scope, payload any, done func(any, error)) {
+	s, err := g.context()
 	if err != nil {
 		done(nil, err)
 		return

@@ -3,7 +3,6 @@ package bridge
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -67,13 +66,11 @@ func (t *objectStub) drop() {}
 
 func (s *scope) namespace(binding string) (*durable.Namespace, error) {
 	binding, jurisdiction, _ := strings.Cut(binding, "\x00")
-	if n := s.b.o.Namespaces[binding]; n != nil {
-		if jurisdiction != "" {
-			return nil, errJurisdiction
-		}
-		return n, nil
+	n, err := s.b.o.Namespace(binding)
+	if err == nil && jurisdiction != "" {
+		err = errJurisdiction
 	}
-	return nil, fmt.Errorf("no Durable Object namespace is bound as %s: add it to durable_objects.bindings", binding)
+	return n, err
 }
 
 func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {

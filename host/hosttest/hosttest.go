@@ -22,6 +22,7 @@ package hosttest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,6 +57,8 @@ type Options struct {
 	Bubble       bool
 	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package      string        // as for durago build
+	With         []string      // the configurations of other workers beside it, which have no server of their own
+	Machine      *host.Machine // that the worker shares with others; default one of its own
 	Dir          string        // of the data; default a new one that the test removes
 	Isolates     int           // default 2, of Native 1
 	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
@@ -80,10 +83,12 @@ var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Host is a running worker.
 type Host struct {
-	*host.Host        // nil under workerd
-	URL        string // of its HTTP server
-	BesideURL  string // of Options.Beside, under workerd
-	Dir        string // of its data
+	*host.Host               // nil under workerd
+	URL        string        // of its HTTP server
+	BesideURL  string        // of Options.Beside, under workerd
+	Dir        string        // of its data
+	machine    *host.Machine // that it shares with others
+	others     []*host.Host
 	o          Options
 	t          testing.TB
 	clock      *clock.Virtual // nil if time is the machine's
@@ -136,14 +141,61 @@ func Start(t testing.TB, o Options) *Host {
 	if h.Dir == "" {
 		h.Dir = filepath.Join(t.TempDir(), "state")
 	}
+	all := []*wrangler.Config{c}
+	for _, file := range o.With {
+		other, err := wrangler.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, other)
+	}
 	if o.Workerd {
-		h.workerd = startWorkerd(t, c, o, h.Dir)
+		h.workerd = startWorkerd(t, all, o, h.Dir)
 		h.URL, h.BesideURL = h.workerd.main, h.workerd.beside
 		t.Cleanup(h.Stop)
 		return h
 	}
+	if !o.RealTime && !o.Bubble {
+		switch {
+		case !o.start.IsZero():
+		case o.Native != nil: // the guest sees the machine's
+			o.start = time.Now()
+		default:
+			o.start = Epoch
+		}
+		h.clock = clock.NewVirtual(o.start)
+	}
+	if len(all) > 1 {
+		m := host.MachineOptions{Dir: h.Dir, NoSync: o.NoSync, Disk: o.Disk, CPULimit: o.CPULimit}
+		if h.clock != nil {
+			m.Clock = h.clock
+		}
+		if h.machine, err = host.OpenMachine(m); err != nil {
+			t.Fatal(err)
+		}
+		o.Machine = h.machine
+		for _, c := range all[1:] {
+			beside := o
+			beside.Package = ""
+			other, err := host.New(context.Background(), h.options(c, beside))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.others = append(h.others, other)
+		}
+	}
+	if h.Host, err = host.New(context.Background(), h.options(c, o)); err != nil {
+		t.Fatal(err)
+	}
+	h.serve(h.objects(h.Handler()))
+	t.Cleanup(h.Stop)
+	return h
+}
+
+// options are those of one worker.
+func (h *Host) options(c *wrangler.Config, o Options) host.Options {
 	ho := local.Of(c, c.Vars)
-	ho.Native, ho.Dir, ho.CacheDir = o.Native, h.Dir, CacheDir()
+	ho.Machine, ho.Native, ho.Dir, ho.CacheDir = o.Machine, o.Native, h.Dir, CacheDir()
 	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
 	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
@@ -153,7 +205,7 @@ func Start(t testing.TB, o Options) *Host {
 		h.lines = append(h.lines, l)
 	}
 	if o.Native == nil {
-		ho.Wasm = Wasm(t, c, o.Package)
+		ho.Wasm = Wasm(h.t, c, o.Package)
 	}
 	if o.CPULimit != 0 {
 		ho.CPULimit = o.CPULimit
@@ -167,26 +219,13 @@ func Start(t testing.TB, o Options) *Host {
 	if ho.IdleAfter == 0 {
 		ho.IdleAfter = -1
 	}
-	if !o.RealTime && !o.Bubble {
-		switch {
-		case !o.start.IsZero():
-		case o.Native != nil: // the guest sees the machine's
-			o.start = time.Now()
-		default:
-			o.start = Epoch
-		}
-		h.clock = clock.NewVirtual(o.start)
+	if h.clock != nil {
 		ho.Clock = h.clock
 	}
 	if o.Bubble { // a connection that is kept would be found from outside
 		ho.HTTP = &http.Transport{DisableKeepAlives: true}
 	}
-	if h.Host, err = host.New(context.Background(), ho); err != nil {
-		t.Fatal(err)
-	}
-	h.serve(h.objects(h.Handler()))
-	t.Cleanup(h.Stop)
-	return h
+	return ho
 }
 
 // serve serves the worker and says how to reach it.
@@ -244,6 +283,12 @@ func (h *Host) Fail() (err error) {
 		}
 		h.stop()
 		err = h.Host.Close()
+		for _, other := range h.others {
+			err = errors.Join(err, other.Close())
+		}
+		if h.machine != nil {
+			err = errors.Join(err, h.machine.Close())
+		}
 	})
 	return err
 }
@@ -304,12 +349,21 @@ func (h *Host) Settle() {
 		return
 	}
 	limit := time.Now().Add(30 * time.Second)
-	for !h.Quiet() {
+	for !h.quiet() {
 		if time.Now().After(limit) {
 			h.t.Fatal("hosttest: the worker does not come to rest")
 		}
 		time.Sleep(50 * time.Microsecond)
 	}
+}
+
+func (h *Host) quiet() bool {
+	for _, other := range h.others {
+		if !other.Quiet() {
+			return false
+		}
+	}
+	return h.Quiet()
 }
 
 // Log is what the guest has logged, a line each.

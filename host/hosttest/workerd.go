@@ -3,6 +3,7 @@ package hosttest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -47,22 +48,28 @@ type workerd struct {
 //go:embed driver.mjs
 var driverModule []byte
 
-// startWorkerd builds c's program into a directory of the test's and serves it with data in dir.
-func startWorkerd(t testing.TB, c *wrangler.Config, o Options, dir string) *workerd {
+// startWorkerd builds the programs of workers, of which the first is the test's, into a directory and serves them with data in dir.
+func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *workerd {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	_, err := build.Build(context.Background(), build.Options{Config: c, Out: out, Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, o.Package),
-		Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
-			return host.ReadManifest(ctx, wasm, CacheDir())
-		}})
-	if err != nil {
-		t.Fatal(err)
+	for _, c := range all {
+		_, err := build.Build(context.Background(), build.Options{Config: c, Out: filepath.Join(out, c.Name), Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, o.Package),
+			Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
+				return host.ReadManifest(ctx, wasm, CacheDir())
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	beside := o.Beside
 	if beside == nil {
 		beside = []byte("export default {};\n")
 	}
-	files := map[string][]byte{"driver.mjs": driverModule, "beside.mjs": beside, "driver.capnp": driverConfig(c)}
+	values, err := os.ReadFile(filepath.Join(out, all[0].Name, "value.mjs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{"driver.mjs": driverModule, "value.mjs": values, "beside.mjs": beside, "driver.capnp": driverConfig(all)}
 	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(out, name), b, 0o644); err != nil {
 			t.Fatal(err)
@@ -74,31 +81,36 @@ func startWorkerd(t testing.TB, c *wrangler.Config, o Options, dir string) *work
 	return runWorkerd(t, filepath.Join(out, "driver.capnp"), dir)
 }
 
-// driverConfig is workerd.capnp with the driver and another module beside it.
-func driverConfig(c *wrangler.Config) []byte {
-	var bindings strings.Builder
+// driverConfig is the workers' workerd.capnp with the driver and another module beside them, which have the first one's bindings.
+func driverConfig(all []*wrangler.Config) []byte {
+	c := all[0]
+	var bindings, imports strings.Builder
 	for _, x := range c.DurableObjects.Bindings {
-		fmt.Fprintf(&bindings, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = \"main\")),\n", x.Name, x.ClassName)
+		fmt.Fprintf(&bindings, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = %q)),\n", x.Name, x.ClassName, cmp.Or(x.ScriptName, c.Name))
 	}
 	for _, x := range c.Services {
 		entrypoint := ""
 		if x.Entrypoint != "" {
 			entrypoint = fmt.Sprintf(", entrypoint = %q", x.Entrypoint)
 		}
-		fmt.Fprintf(&bindings, "    (name = %q, service = (name = \"main\"%s)),\n", x.Binding, entrypoint)
+		fmt.Fprintf(&bindings, "    (name = %q, service = (name = %q%s)),\n", x.Binding, x.Service, entrypoint)
+	}
+	var scopes []string
+	for i, c := range all {
+		scopes = append(scopes, fmt.Sprintf("Dist%d", i))
+		fmt.Fprintf(&imports, "using Dist%d = import %q;\n", i, c.Name+"/workerd.capnp")
 	}
 	return fmt.Appendf(nil, `using Workerd = import "/workerd/workerd.capnp";
-using Dist = import "workerd.capnp";
-const config :Workerd.Config = (
+%[4]sconst config :Workerd.Config = (
   services = [
-    (name = "driver", worker = .driver),
-    (name = "beside", worker = .beside),
+    (name = "hosttest-driver", worker = .driver),
+    (name = "hosttest-beside", worker = .beside),
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
-%s  ],
+%[1]s  ],
   sockets = [
-    (name = "http", address = "127.0.0.1:0", http = (), service = "main"),
-    (name = "driver", address = "127.0.0.1:0", http = (), service = "driver"),
-    (name = "beside", address = "127.0.0.1:0", http = (), service = "beside"),
+    (name = "http", address = "127.0.0.1:0", http = (), service = %[3]q),
+    (name = "driver", address = "127.0.0.1:0", http = (), service = "hosttest-driver"),
+    (name = "beside", address = "127.0.0.1:0", http = (), service = "hosttest-beside"),
   ],
 );
 const driver :Workerd.Worker = (
@@ -114,7 +126,7 @@ const beside :Workerd.Worker = (
   bindings = [
 %[2]s  ],
 );
-`, build.Services(c, "Dist"), bindings.String())
+`, build.Services(all, scopes), bindings.String(), c.Name, imports.String())
 }
 
 func runWorkerd(t testing.TB, config, dir string) *workerd {

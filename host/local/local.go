@@ -52,15 +52,15 @@ func Options(s Settings) (host.Options, error) {
 
 // Of is Options of a configuration that has been read.
 func Of(c *wrangler.Config, vars map[string]any) host.Options {
-	o := host.Options{Bindings: map[string]string{}, Vars: vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
+	o := host.Options{Name: c.Name, Bindings: map[string]host.Binding{}, Vars: vars, KV: map[string]string{}, Services: map[string]host.Service{}, Dir: filepath.Join(c.Dir, ".durago", "state")}
 	for _, k := range c.Classes() {
 		o.Classes = append(o.Classes, host.Class{Name: k.Name, UniqueKey: k.UniqueKey})
 	}
 	for _, b := range c.DurableObjects.Bindings {
-		o.Bindings[b.Name] = b.ClassName
+		o.Bindings[b.Name] = host.Binding{Class: b.ClassName, Worker: other(c, b.ScriptName)}
 	}
 	for _, x := range c.Services {
-		o.Services[x.Binding] = host.Service{Entrypoint: x.Entrypoint, Props: x.Props}
+		o.Services[x.Binding] = host.Service{Worker: other(c, x.Service), Entrypoint: x.Entrypoint, Props: x.Props}
 	}
 	for _, k := range c.KVNamespaces {
 		o.KV[k.Binding] = k.ID
@@ -69,4 +69,12 @@ func Of(c *wrangler.Config, vars map[string]any) host.Options {
 		o.CPULimit = time.Duration(ms) * time.Millisecond
 	}
 	return o
+}
+
+// other is the worker of a name if that is not c itself.
+func other(c *wrangler.Config, name string) string {
+	if name == c.Name {
+		return ""
+	}
+	return name
 }

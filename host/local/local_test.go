@@ -49,8 +49,9 @@ func TestOptions(t *testing.T) {
 	o, err := local.Options(local.Settings{File: filepath.Join(dir, "wrangler.toml")})
 	require.NoError(t, err)
 	require.Equal(t, host.Options{
+		Name:     "demo",
 		Classes:  []host.Class{{Name: "Home", UniqueKey: "demo-Home"}},
-		Bindings: map[string]string{"HOME": "Home"},
+		Bindings: map[string]host.Binding{"HOME": {Class: "Home"}},
 		Vars:     map[string]any{"COLOR": "green"},
 		KV:       map[string]string{"CACHE": "abc"},
 		Services: map[string]host.Service{},

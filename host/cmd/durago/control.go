@@ -11,12 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"durago.example/host"
 )
 
 // A worker that runs is asked by other commands over a socket in its data directory: HTTP, a POST to the verb's path with the
-// verb as JSON, and the answer is a line of JSON for each thing that it gives, and one for its end. Whoever may open the
+// verb as JSON and the worker's name in the query, and the answer is a line of JSON for each thing that it gives, and one for its end. Whoever may open the
 // socket may read the data as well.
 
 // socketFile is the socket's name. A longer path than socketPath has no room in an address.
@@ -36,7 +34,7 @@ type answer struct {
 const maxVerb = 16 << 20
 
 // serveControl answers commands until stop is called.
-func serveControl(p *host.Operator, dir string) (stop func() error, err error) {
+func serveControl(list workers, dir string) (stop func() error, err error) {
 	path := filepath.Join(dir, socketFile)
 	if len(path) > socketPath {
 		return func() error { return nil }, nil
@@ -53,7 +51,7 @@ func serveControl(p *host.Operator, dir string) (stop func() error, err error) {
 	}
 	mux := http.NewServeMux()
 	for name, empty := range verbs() {
-		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) { control(w, r, p, empty()) })
+		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) { control(w, r, list, empty()) })
 	}
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
@@ -72,9 +70,12 @@ func serveControl(p *host.Operator, dir string) (stop func() error, err error) {
 }
 
 // control does what a command asks for.
-func control(w http.ResponseWriter, r *http.Request, p *host.Operator, v verb) {
+func control(w http.ResponseWriter, r *http.Request, list workers, v verb) {
 	out := json.NewEncoder(w)
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxVerb)).Decode(v)
+	p, err := list.operator(r.URL.Query().Get("worker"))
+	if err == nil {
+		err = json.NewDecoder(http.MaxBytesReader(w, r.Body, maxVerb)).Decode(v)
+	}
 	if err == nil {
 		err = v.do(r.Context(), p, func(x any) error {
 			b, err := json.Marshal(x)
@@ -98,7 +99,7 @@ var errNoAnswer = errors.New("nobody answers")
 var errEnded = errors.New("the worker ended before it answered")
 
 // askWorker has the worker that runs on a directory do a verb.
-func askWorker(ctx context.Context, dir, name string, v verb, show func(json.RawMessage) error) error {
+func askWorker(ctx context.Context, dir, worker, name string, v verb, show func(json.RawMessage) error) error {
 	path := filepath.Join(dir, socketFile)
 	if len(path) > socketPath {
 		return errNoAnswer
@@ -110,7 +111,7 @@ func askWorker(ctx context.Context, dir, name string, v verb, show func(json.Raw
 	if err != nil {
 		return err
 	}
-	resp, err := c.Do(request(ctx, name, body))
+	resp, err := c.Do(request(ctx, worker, name, body))
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":

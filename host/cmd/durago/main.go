@@ -15,6 +15,8 @@
 //	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
+// run takes several configurations, a worker each: they share one data directory and reach each other by their names.
+//
 // run replaces the program of a worker that runs on SIGHUP, and with --watch when a file of it changes.
 //
 // Each command searches for the wrangler configuration as wrangler does, from the current folder upwards; -c names one.

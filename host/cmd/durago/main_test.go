@@ -80,8 +80,8 @@ func TestScripts(t *testing.T) {
 			for k, v := range settings {
 				e.Setenv(k, v)
 			}
-			w := &worker{}
-			e.Values[workerKey{}] = w
+			w := &process{}
+			e.Values[processKey{}] = w
 			e.Defer(w.kill)
 			return nil
 		},

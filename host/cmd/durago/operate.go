@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 
 	"durago.example/host"
@@ -72,7 +73,7 @@ func ask[T any](ctx context.Context, d *dataFlags, name string, v verb, text fun
 	}
 	data, err := host.OpenData(o)
 	if errors.Is(err, storage.ErrInUse) {
-		if err := askWorker(ctx, o.Dir, name, v, show); !errors.Is(err, errNoAnswer) {
+		if err := askWorker(ctx, o.Dir, c.Name, name, v, show); !errors.Is(err, errNoAnswer) {
 			return err
 		}
 		return fmt.Errorf("%s is in use by a process that takes no commands: stop it first; a program that runs the host itself calls the methods of its Operator", o.Dir)
@@ -93,8 +94,8 @@ func ask[T any](ctx context.Context, d *dataFlags, name string, v verb, text fun
 	return errors.Join(err, data.Close())
 }
 
-func request(ctx context.Context, name string, body []byte) *http.Request {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/"+name, bytes.NewReader(body))
+func request(ctx context.Context, worker, name string, body []byte) *http.Request {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/"+name+"?worker="+url.QueryEscape(worker), bytes.NewReader(body))
 	if err != nil {
 		panic(err) // the names are ours
 	}

@@ -22,15 +22,16 @@ import (
 	"durago.example/build"
 	"durago.example/build/wrangler"
 	"durago.example/host"
-	"durago.example/host/local"
 )
 
 type runCommand struct {
-	configFlag
-	Port          int      `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one."`
+	Config        []string `short:"c" type:"path" placeholder:"FILE" help:"A wrangler configuration; default: searched for as wrangler does. Of several each is a worker, and they reach each other by their names."`
+	Env           *string  `short:"e" env:"CLOUDFLARE_ENV" placeholder:"NAME" help:"The environment of the configuration; default, and if empty, its top level."`
+	Package       string   `placeholder:"PKG" help:"The Go package of the program; default ./worker beside the configuration, else its folder."`
+	Port          int      `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one. Of several workers it is the first one's; the others take dev.port or a free one."`
 	IP            string   `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
 	EnvFile       []string `placeholder:"FILE" help:"Read variables from these files beside the configuration; default .dev.vars, else .env files, as wrangler dev."`
-	PersistTo     string   `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the configuration."`
+	PersistTo     string   `type:"path" placeholder:"DIR" help:"Where data is kept; default .durago/state beside the first configuration."`
 	Isolates      int      `placeholder:"N" help:"How many isolates; default one for each processor."`
 	OwnInstance   bool     `help:"Give each object an isolate of its own, of 5 MB: what ends one does not end the others."`
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
@@ -43,66 +44,56 @@ type runCommand struct {
 	Wasm          string   `type:"path" placeholder:"FILE" help:"Run this app.wasm instead of building."`
 }
 
-func (r *runCommand) Run(ctx context.Context) error {
-	c, err := r.load("")
-	if err != nil {
-		return err
-	}
-	vars, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
-	if err != nil {
-		return usageError{err}
-	}
+func (r *runCommand) Run(ctx context.Context) (err error) {
 	log := r.logger()
 	if err := r.checkOpenDatabases(raiseFileLimit()); err != nil {
 		return err
 	}
-	// Take the port first: it is the quickest thing to fail.
-	listener, err := r.listen(c)
+	var workers workers
+	var m *host.Machine
+	defer func() {
+		failed := workers.close()
+		if m != nil {
+			failed = errors.Join(failed, m.Close())
+		}
+		if err == nil { // a disk that has failed says so only once
+			err = failed
+		}
+	}()
+	// Take the ports first: they are the quickest thing to fail.
+	if workers, err = r.workers(log); err != nil {
+		return err
+	}
+	for _, w := range workers {
+		if w.program, err = r.program(ctx, w.c); err != nil {
+			return err
+		}
+	}
+	for _, w := range workers {
+		logVariables(w.c, w.vars, w.log)
+	}
+	if m, err = r.machine(workers); err != nil {
+		return err
+	}
+	for _, w := range workers {
+		if err := w.start(ctx, r, m, len(workers)); err != nil {
+			return err
+		}
+	}
+	stop, err := serveControl(workers, r.dir(workers))
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	program, err := r.program(ctx, c)
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, stop()) }()
+	for _, w := range workers {
+		if w.stopUpdates, err = r.startUpdates(ctx, w.c, w.h, w.log); err != nil {
+			return err
+		}
 	}
-	defer program.Close()
-	logVariables(c, vars, log)
-	o := local.Of(c, vars.Vars)
-	o.Program = program
-	if r.PersistTo != "" {
-		o.Dir = r.PersistTo
+	for _, w := range workers {
+		w.ready(r, r.dir(workers))
 	}
-	o.Isolates, o.NoSync, o.OpenDatabases = r.Isolates, r.Durability == "process", r.OpenDatabases
-	o.OwnInstance = r.OwnInstance
-	o.Log = guestLog(log)
-	if r.Observers != "loopback" {
-		o.Observer = func(*http.Request) bool { return r.Observers == "all" }
-	}
-	if r.Limits == "cloudflare" {
-		o = host.Cloudflare(o)
-	}
-	h, err := host.New(ctx, o)
-	if err != nil {
-		return err
-	}
-	stop, err := serveControl(&h.Operator, o.Dir)
-	if err != nil {
-		return errors.Join(err, h.Close())
-	}
-	stopUpdates, err := r.startUpdates(ctx, c, h, log)
-	if err != nil {
-		return errors.Join(err, stop(), h.Close())
-	}
-	if r.JSON {
-		log.Info("ready", "url", "http://"+listener.Addr().String(), "data", o.Dir)
-	} else {
-		banner(c, vars, listener.Addr().String(), o.Dir)
-	}
-	return serve(ctx, h, listener, log, func() error {
-		stopUpdates()
-		return stop()
-	})
+	return serve(ctx, m, workers)
 }
 
 // program is what to run, compiled, and checked against the configuration before anything is written.
@@ -153,17 +144,19 @@ func logVariables(c *wrangler.Config, local *wrangler.Local, log *slog.Logger) {
 	}
 }
 
-func (r *runCommand) listen(c *wrangler.Config) (net.Listener, error) {
-	ip, port := r.IP, r.Port
+// listen takes a worker's port. Those of a command's later workers may be any.
+func (r *runCommand) listen(c *wrangler.Config, first bool) (net.Listener, error) {
+	ip, port := r.IP, int(c.Dev.Port)
 	if ip == "" {
 		if ip = c.Dev.IP; ip == "" {
 			ip = "127.0.0.1"
 		}
 	}
-	if port < 0 {
-		if port = int(c.Dev.Port); port == 0 {
-			port = 8787
-		}
+	switch {
+	case first && r.Port >= 0:
+		port = r.Port
+	case first && port == 0:
+		port = 8787
 	}
 	if port > 65535 {
 		return nil, usageError{fmt.Errorf("there is no port %d: choose one of 1 to 65535 with --port, or 0 for a free one", port)}
@@ -220,35 +213,6 @@ func banner(c *wrangler.Config, local *wrangler.Local, addr, dir string) {
 		fmt.Printf("  env.%-14s %s\n", name, kind)
 	}
 	fmt.Printf("\n  data in %s\n  ready on http://%s\n\n", dir, addr)
-}
-
-// shutdownLimit is how long requests may take to end when the process is told to.
-const shutdownLimit = 10 * time.Second
-
-func serve(ctx context.Context, h *host.Host, l net.Listener, log *slog.Logger, stopControl func() error) error {
-	s := &http.Server{Handler: logged(h.Handler(), log), MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(l) }()
-	var err error
-	select {
-	case err = <-failed:
-	case err = <-h.Failed():
-		_ = s.Close()
-		_ = stopControl()
-		_ = h.Close() // says the same
-		return err
-	case <-ctx.Done():
-		h.Drain()
-		stop, cancel := context.WithTimeout(context.Background(), shutdownLimit)
-		defer cancel()
-		if s.Shutdown(stop) != nil {
-			_ = s.Close()
-		}
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
-	return errors.Join(err, stopControl(), h.Close())
 }
 
 // logged writes one line for each request.

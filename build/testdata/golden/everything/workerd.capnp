@@ -2,13 +2,13 @@
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = .main),
+    (name = "every-thing", worker = .main),
     (name = "do", disk = (path = "/give-the-directory-with--ddo", writable = true)),
-    (name = "kv:A_1", worker = .kv0),
+    (name = "kv:first", worker = .kv0),
     (name = "kv:A1", worker = .kv1),
-    (name = "kv:a_1", worker = .kv2),
+    (name = "kv:sec\"ond", worker = .kv2),
   ],
-  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "main") ],
+  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "every-thing") ],
 );
 const main :Workerd.Worker = (
   modules = [
@@ -30,11 +30,11 @@ const main :Workerd.Worker = (
     (name = "ROOM", durableObjectNamespace = "Room"),
     (name = "OTHER_ROOM", durableObjectNamespace = "Room"),
     (name = "QUIET", durableObjectNamespace = "$Quiet1"),
-    (name = "A_1", kvNamespace = "kv:A_1"),
+    (name = "A_1", kvNamespace = "kv:first"),
     (name = "A1", kvNamespace = "kv:A1"),
-    (name = "a_1", kvNamespace = "kv:a_1"),
-    (name = "SELF", service = (name = "main")),
-    (name = "ADMIN", service = (name = "main", entrypoint = "Admin", props = (json = "{\"may\":[\"read\",\"\\\"w\\\"\"]}"))),
+    (name = "a_1", kvNamespace = "kv:sec\"ond"),
+    (name = "SELF", service = (name = "every-thing")),
+    (name = "ADMIN", service = (name = "every-thing", entrypoint = "Admin", props = (json = "{\"may\":[\"read\",\"\\\"w\\\"\"]}"))),
     (name = "LIST", json = "[\"\\u003c\",{\"deep\":null}]"),
     (name = "NUMBER", json = "3.5"),
     (name = "WORD", text = "<b>\"q\" & \\ back\x0aline\x01 é</b>"),

@@ -2,10 +2,10 @@
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = .main),
+    (name = "nothing", worker = .main),
     (name = "do", disk = (path = "/give-the-directory-with--ddo", writable = true)),
   ],
-  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "main") ],
+  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "nothing") ],
 );
 const main :Workerd.Worker = (
   modules = [

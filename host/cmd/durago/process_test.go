@@ -18,8 +18,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// worker is the durago run of a script.
-type worker struct {
+// process is the durago run of a script.
+type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr output
 	exited         chan error
@@ -29,17 +29,17 @@ type worker struct {
 	sockets        []*websocket.Conn
 }
 
-type workerKey struct{}
+type processKey struct{}
 
-func workerOf(ts *testscript.TestScript) *worker {
-	w, ok := ts.Value(workerKey{}).(*worker)
+func processOf(ts *testscript.TestScript) *process {
+	w, ok := ts.Value(processKey{}).(*process)
 	if !ok || w.cmd == nil {
 		ts.Fatalf("nothing runs: start first")
 	}
 	return w
 }
 
-func (w *worker) kill() {
+func (w *process) kill() {
 	for _, c := range w.sockets {
 		_ = c.Close()
 	}
@@ -80,8 +80,8 @@ func (o *output) String() string {
 var readyLine = regexp.MustCompile(`(?:ready on |"msg":"ready","url":")(http://[^\s"]+)`)
 
 func start(ts *testscript.TestScript, neg bool, args []string) {
-	w := ts.Value(workerKey{}).(*worker)
-	*w = worker{exited: make(chan error, 1)}
+	w := ts.Value(processKey{}).(*process)
+	*w = process{exited: make(chan error, 1)}
 	w.stdout.match, w.stdout.found = readyLine, make(chan string, 1)
 	path, err := exec.LookPath("durago")
 	ts.Check(err)
@@ -116,7 +116,7 @@ func environ(ts *testscript.TestScript) []string {
 }
 
 func fetch(ts *testscript.TestScript, neg bool, args []string) {
-	workerOf(ts)
+	processOf(ts)
 	var body io.Reader
 	header := http.Header{}
 	length := int64(-1)
@@ -155,7 +155,7 @@ func number(ts *testscript.TestScript, arg string) (n int) {
 }
 
 func port(ts *testscript.TestScript, neg bool, args []string) {
-	workerOf(ts)
+	processOf(ts)
 	_, p, err := net.SplitHostPort(strings.TrimPrefix(ts.Getenv("URL"), "http://"))
 	ts.Check(err)
 	ts.Setenv("PORT", p)
@@ -179,7 +179,7 @@ func claim(ts *testscript.TestScript, method, path string, length int64) string 
 
 // begin sends a request whose body does not end, and waits for the head of the answer.
 func begin(ts *testscript.TestScript, neg bool, args []string) {
-	w := workerOf(ts)
+	w := processOf(ts)
 	body, rest := io.Pipe()
 	r, err := http.NewRequest(http.MethodPost, ts.Getenv("URL")+args[0], body)
 	ts.Check(err)
@@ -192,7 +192,7 @@ func begin(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func finish(ts *testscript.TestScript, neg bool, args []string) {
-	w := workerOf(ts)
+	w := processOf(ts)
 	_, err := io.WriteString(w.rest, args[0])
 	ts.Check(err)
 	ts.Check(w.rest.Close())
@@ -203,7 +203,7 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func dial(ts *testscript.TestScript, neg bool, args []string) {
-	w := workerOf(ts)
+	w := processOf(ts)
 	c, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(ts.Getenv("URL"), "http")+args[0], nil)
 	ts.Check(err)
 	ts.Check(resp.Body.Close())
@@ -212,12 +212,12 @@ func dial(ts *testscript.TestScript, neg bool, args []string) {
 
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	s := map[string]os.Signal{"SIGHUP": syscall.SIGHUP, "SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[args[0]]
-	ts.Check(workerOf(ts).cmd.Process.Signal(s))
+	ts.Check(processOf(ts).cmd.Process.Signal(s))
 }
 
 // refused waits until the worker takes no more connections.
 func refused(ts *testscript.TestScript, neg bool, args []string) {
-	workerOf(ts)
+	processOf(ts)
 	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); {
 		c, err := net.Dial("tcp", strings.TrimPrefix(ts.Getenv("URL"), "http://"))
 		if err != nil {
@@ -229,7 +229,7 @@ func refused(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func exited(ts *testscript.TestScript, neg bool, args []string) {
-	w := workerOf(ts)
+	w := processOf(ts)
 	select {
 	case err := <-w.exited:
 		fmt.Fprint(ts.Stdout(), w.stdout.String())
@@ -243,7 +243,7 @@ func exited(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func said(ts *testscript.TestScript, neg bool, args []string) {
-	w := workerOf(ts)
+	w := processOf(ts)
 	if w.said == nil {
 		w.said = map[string]int{}
 	}

@@ -1,0 +1,88 @@
+package hosttest_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"durago.example/build/wrangler"
+	"durago.example/host"
+	"durago.example/host/clock"
+	"durago.example/host/hosttest"
+)
+
+// TestWorkers: a worker without classes reaches the objects and entrypoints of others, which start after it and end before.
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	m, err := host.OpenMachine(host.MachineOptions{Dir: filepath.Join(t.TempDir(), "state"), Clock: clock.NewVirtual(hosttest.Epoch)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	start := func(file string) *hosttest.Host {
+		return hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/" + file, Machine: m})
+	}
+	visitor := start("visitor/mistaken.toml")
+	get := func(path string, want int) string {
+		status, text := visitor.Fetch("POST", path, "")
+		require.Equal(t, want, status, text)
+		return text
+	}
+	const away = "the worker scenario does not run: start it beside this one\n"
+	require.Equal(t, away, get("/home/a/count", http.StatusBadGateway))
+	require.Equal(t, away, get("/add/a", http.StatusBadGateway))
+	require.Equal(t, away, get("/back/count/a", http.StatusBadGateway))
+	require.Equal(t, away, get("/count/a", http.StatusServiceUnavailable))
+
+	back, storage := start("scenario/wrangler.toml"), start("storage/wrangler.toml")
+	require.Equal(t, "1", get("/home/a/count", http.StatusOK))
+	require.Equal(t, "2", get("/count/a", http.StatusOK), "a route")
+	require.Equal(t, "3", get("/back/count/a", http.StatusOK), "through the other's front")
+	require.Equal(t, "5", get("/add/a", http.StatusOK))
+	_, n := back.Fetch("POST", "/count/a", "")
+	require.Equal(t, "4", n, "it is one object")
+	require.Contains(t, get("/add/a?binding=NOWHERE", http.StatusBadGateway), "the binding NOWHERE names the class Missing of the worker scenario, which has none of that name")
+	require.Equal(t, "\"true visitor\"\n", get("/entry/role", http.StatusOK), "with the props of the visitor's binding")
+	require.Contains(t, get("/entry/refused", http.StatusBadGateway), "the entrypoint refused")
+	require.Contains(t, get("/entry/role?binding=NONE", http.StatusBadGateway), "the binding NONE names the entrypoint None of the worker storage, which has none of that name")
+	require.Equal(t, "40 3", get("/lend", http.StatusOK))
+	c := visitor.Dial("/ws/a")
+	require.Contains(t, say(t, c, "hi"), "hi seen=1 ")
+	require.NoError(t, back.Object("HOME", "a").Hibernate())
+	require.Contains(t, say(t, c, "again"), "again seen=2 ")
+
+	_, err = host.New(t.Context(), host.Options{Name: "scenario", Machine: m, Wasm: hosttest.Wasm(t, scenarioConfig(t), "")})
+	require.ErrorContains(t, err, `two workers have the name "scenario"`)
+	back.Stop()
+	require.Equal(t, away, get("/home/a/count", http.StatusBadGateway))
+	require.Equal(t, away, get("/count/a", http.StatusServiceUnavailable))
+	again := start("scenario/wrangler.toml")
+	require.Equal(t, "5", get("/home/a/count", http.StatusOK))
+	again.Stop()
+	storage.Stop()
+	visitor.Stop()
+}
+
+func scenarioConfig(t *testing.T) *wrangler.Config {
+	c, err := wrangler.Load("../../testdata/guests/scenario/wrangler.toml")
+	require.NoError(t, err)
+	return c
+}
+
+// TestWorkers_calls: what crosses between workers, on either runtime.
+func TestWorkers_calls(t *testing.T) {
+	t.Parallel()
+	o := hosttest.Options{Config: "../../testdata/guests/visitor/wrangler.toml", RealTime: true, Isolates: 1,
+		With: []string{"../../testdata/guests/scenario/wrangler.toml", "../../testdata/guests/storage/wrangler.toml"}}
+	hosttest.Each(t, o, func(t *testing.T, h *hosttest.Host) {
+		for _, path := range []string{"/home/a/count", "/count/a", "/back/count/a", "/add/a", "/home/a/error", "/entry/role", "/entry/refused", "/lend", "/back/nothing/a"} {
+			h.Fetch("POST", path, "")
+		}
+		c := h.Dial("/ws/a")
+		h.Record("a socket: %s", say(t, c, "hi"))
+		require.NoError(t, h.Object("HOME", "a").Hibernate())
+		h.Record("after hibernation: %s", say(t, c, "again"))
+		_, err := h.Object("HOME", "a").CallRPC(t.Context(), "add", arguments(t, 1, 2))
+		require.NoError(t, err)
+	})
+}
