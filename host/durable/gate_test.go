@@ -467,3 +467,23 @@ func TestObject_Await(t *testing.T) {
 		require.NoError(t, e.stop())
 	}))
 }
+
+// TestEngine_Close: an event that waits when the engine is closed fails, and its guest is not told.
+func TestEngine_Close(t *testing.T) {
+	bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		handled := 0
+		first := e.send("a", func(o *durable.Object, _ func(error)) {
+			handled++
+			o.Enter(nil, false, func(*durable.Section, error) {}) // a section that nobody leaves
+		})
+		e.settle()
+		second := e.send("a", func(_ *durable.Object, done func(error)) { handled++; done(nil) })
+		e.settle()
+		require.Equal(t, 1, handled)
+		require.NoError(t, e.stop())
+		require.Equal(t, 1, handled)
+		require.False(t, first.done)
+		require.EqualError(t, second.err, "durable: the engine is closed")
+	})(t)
+}

@@ -208,6 +208,10 @@ func (o *Object) free() bool {
 // deliver gives an event to the guest. It may find that it has nothing to give any more.
 func (o *Object) deliver(e *Event) {
 	e.leave()
+	if o.ns.shards[o.loop].closed { // it has waited until the end
+		e.Done(nil, errClosed)
+		return
+	}
 	if e.cancelled {
 		e.Done(nil, errCancelled)
 		return

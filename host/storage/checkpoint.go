@@ -154,28 +154,42 @@ func (c *checkpointer) claim(path string) {
 		<-h.done
 		return
 	}
-	for _, l := range []*line{&c.lent, &c.closed} {
-		if i := slices.Index(l.queue, h); i >= 0 {
-			l.queue = slices.Delete(l.queue, i, i+1)
-		}
-	}
-	after := c.letGo(h)
+	after := c.takeBack(h)
 	c.mu.Unlock()
 	for _, f := range after {
 		f()
 	}
 }
 
-// free tells whether nobody would wait for a database; if not, f is called when it is so.
+// takeBack is letGo of a database whose checkpoint has not begun.
+func (c *checkpointer) takeBack(h *hold) (after []func()) {
+	for _, l := range []*line{&c.lent, &c.closed} {
+		if i := slices.Index(l.queue, h); i >= 0 {
+			l.queue = slices.Delete(l.queue, i, i+1)
+		}
+	}
+	return c.letGo(h)
+}
+
+// free is claim for somebody who will not wait: it tells whether the database has been taken back; if not, f is called when it
+// can be. A checkpoint that has not begun does not begin then.
 func (c *checkpointer) free(path string, f func()) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	h := c.held[path]
-	if h == nil || !h.begun {
-		return true
+	if h != nil && h.begun {
+		h.after = append(h.after, f)
+		c.mu.Unlock()
+		return false
 	}
-	h.after = append(h.after, f)
-	return false
+	var after []func()
+	if h != nil {
+		after = c.takeBack(h)
+	}
+	c.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+	return true
 }
 
 // leave gives a connection that was lent to the checkpointer for good. ok is false if it has been given back.
@@ -290,7 +304,8 @@ func (d *Database) Checkpoint(done func()) {
 	d.lent = d.store.checkpoints.add(d.path, d.conn, done)
 }
 
-// Free tells whether a statement would run at once; if not, f is called from another goroutine when it would.
+// Free has a statement run at once, until the database is closed or a checkpoint is asked for. If that cannot be, because one has
+// begun, it is false and f is called from another goroutine when it can.
 func (d *Database) Free(f func()) bool { return d.store.checkpoints.free(d.path, f) }
 
 // Retire closes the database, and has its log copied and removed. Call it when everything is durable that was committed

@@ -445,8 +445,8 @@ func (w *world) checkpoint(m *model) error {
 
 func (w *world) copies(f func(done func())) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.copying++
+	w.mu.Unlock()
 	f(func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -483,8 +483,9 @@ func (w *world) close(m *model, retire bool) error {
 	}
 	w.copies(func(done func()) {
 		err = errors.Join(db.Retire())
+		synctest.Wait()
 		if db.Free(done) {
-			go done() // it had nothing to do, or has not begun
+			go done() // it had nothing to do, or others come first
 		}
 	})
 	for w.rng.IntN(3) > 0 && w.sync() {
