@@ -1,10 +1,12 @@
 // Package ws is connections over gorilla/websocket, of clients and of servers that were dialled. They may outlive the object:
 // each has a reader, which answers pings and auto-responses by itself, and a writer with a bounded queue. A client that
 // does not read loses its socket when the queue is full. One that breaks the protocol is told so by the code of a close
-// frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is too large, also if it is only once it is inflated.
+// frame: 1002; 1007 for text that is not UTF-8 and for what cannot be inflated; 1009 for a message that is too large, also if
+// it is only once it is inflated.
 package ws
 
 import (
+	"compress/flate"
 	"errors"
 	"io"
 	"net/http"
@@ -38,7 +40,8 @@ type Handler interface {
 
 // Conn is one connection.
 type Conn struct {
-	c *websocket.Conn
+	c        *websocket.Conn
+	deflated bool // messages may be
 
 	mu      sync.Mutex
 	queue   []frame
@@ -67,11 +70,13 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 		header = header.Clone()
 		header.Del("Sec-WebSocket-Protocol")
 	}
-	c, err := u.Upgrade(w, r, header)
+	c, err := u.Upgrade(strictly{w}, r, header)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(c), nil
+	conn := newConn(c)
+	conn.deflated = u.EnableCompression
+	return conn, nil
 }
 
 // newConn takes over a connection that is open.
@@ -93,19 +98,7 @@ func (c *Conn) Serve(h Handler) {
 	for {
 		kind, data, err := c.read()
 		if err != nil {
-			code, reason, clean := websocket.CloseAbnormalClosure, durable.Vanished, false
-			var e *websocket.CloseError
-			if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
-				code, reason, clean = e.Code, e.Text, true
-			}
-			switch {
-			case errors.Is(err, errTooLarge):
-				code, reason = websocket.CloseMessageTooBig, err.Error()
-				c.Close(code, reason)
-			case e == nil && strings.HasPrefix(err.Error(), "websocket: "):
-				// gorilla has told the client
-				code, reason = websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: ")
-			}
+			code, reason, clean := c.ending(err)
 			h.Gone(code, reason, clean)
 			break
 		}
@@ -123,7 +116,32 @@ func (c *Conn) Serve(h Handler) {
 	<-c.writer
 }
 
-var errTooLarge = errors.New("Message is too large")
+// ending tells what an error of reading means, and tells the client, unless gorilla has.
+func (c *Conn) ending(err error) (code int, reason string, clean bool) {
+	var closed *websocket.CloseError
+	var breach errBreach
+	switch {
+	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure:
+		return closed.Code, closed.Text, true
+	case errors.Is(err, errTooLarge):
+		code, reason = websocket.CloseMessageTooBig, err.Error()
+	case errors.Is(err, errInflate):
+		code, reason = websocket.CloseInvalidFramePayloadData, err.Error()
+	case errors.As(err, &breach):
+		code, reason = websocket.CloseProtocolError, breach.Error()
+	case closed == nil && strings.HasPrefix(err.Error(), "websocket: "):
+		return websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: "), false
+	default:
+		return websocket.CloseAbnormalClosure, durable.Vanished, false
+	}
+	c.Close(code, reason)
+	return code, reason, false
+}
+
+var (
+	errTooLarge = errors.New("Message is too large")
+	errInflate  = errors.New("The message cannot be inflated")
+)
 
 // read reads the next message. What it is inflated counts, which gorilla's own limit would not.
 func (c *Conn) read() (kind int, data []byte, err error) {
@@ -132,8 +150,12 @@ func (c *Conn) read() (kind int, data []byte, err error) {
 		return 0, nil, err
 	}
 	data, err = io.ReadAll(io.LimitReader(r, MaxMessage+1))
-	if err == nil && len(data) > MaxMessage {
+	var corrupt flate.CorruptInputError
+	switch {
+	case err == nil && len(data) > MaxMessage, errors.Is(err, websocket.ErrReadLimit): // gorilla's is 2^63
 		err = errTooLarge
+	case errors.As(err, &corrupt), c.deflated && errors.Is(err, io.ErrUnexpectedEOF):
+		err = errInflate
 	}
 	return kind, data, err
 }

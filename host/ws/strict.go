@@ -1,0 +1,115 @@
+package ws
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+)
+
+// strict is the connection of a client whose frames are checked, as they are read, for the breaches of RFC 6455 and RFC 7692
+// that gorilla lets pass: a close frame of one byte, a length that begins with a one or takes more bytes than it must, and a
+// frame marked as deflated that is not the first of a message. What came before such a frame is still read.
+type strict struct {
+	net.Conn
+	head []byte // of a frame, as much as has been read
+	rest uint64 // bytes of the frame behind its head
+	err  error
+}
+
+// errBreach is what a client has done against the protocol, for the reason of a close frame.
+type errBreach string
+
+func (e errBreach) Error() string { return string(e) }
+
+func (s *strict) Read(b []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.Conn.Read(b)
+	whole := s.check(b[:n])
+	if s.err != nil {
+		if whole == 0 {
+			return 0, s.err
+		}
+		return whole, nil
+	}
+	return n, err
+}
+
+// check goes over what was read, and returns how much of it may be used.
+func (s *strict) check(b []byte) int {
+	for i := 0; i < len(b); {
+		if s.rest > 0 {
+			n := min(s.rest, uint64(len(b)-i))
+			s.rest -= n
+			i += int(n)
+			continue
+		}
+		s.head = append(s.head, b[i])
+		if len(s.head) >= 2 && len(s.head) == headSize(s.head[1]) {
+			if s.err = s.breach(); s.err != nil {
+				return max(0, i+1-len(s.head)) // less, if part of the head has been passed on: gorilla waits for its end
+			}
+			s.rest = length(s.head)
+			s.head = s.head[:0]
+		}
+		i++
+	}
+	return len(b)
+}
+
+// headSize is how long the head of a frame is, whose second byte is given.
+func headSize(second byte) int {
+	n := 2
+	switch second & 0x7f {
+	case 126:
+		n += 2
+	case 127:
+		n += 8
+	}
+	if second&0x80 != 0 {
+		n += 4
+	}
+	return n
+}
+
+// length is what the head of a frame says of its payload.
+func length(head []byte) (n uint64) {
+	switch l := head[1] & 0x7f; l {
+	case 126:
+		head = head[2:4]
+	case 127:
+		head = head[2:10]
+	default:
+		return uint64(l)
+	}
+	for _, b := range head {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}
+
+// breach tells what is wrong with a head. See https://www.rfc-editor.org/rfc/rfc6455#section-5.2 and
+// https://www.rfc-editor.org/rfc/rfc7692#section-6.1.
+func (s *strict) breach() error {
+	opcode, n, short := s.head[0]&0xf, length(s.head), s.head[1]&0x7f
+	switch {
+	case opcode == 8 && n == 1:
+		return errBreach("a close frame of one byte")
+	case short == 127 && n>>63 != 0:
+		return errBreach("a length of 64 bits")
+	case short == 126 && n < 126, short == 127 && n <= 0xffff:
+		return errBreach("a length in more bytes than it takes")
+	case s.head[0]&0x40 != 0 && opcode != 1 && opcode != 2:
+		return errBreach("RSV1 set on a frame that begins no message")
+	}
+	return nil
+}
+
+// strictly hands a strict connection to who takes one over.
+type strictly struct{ http.ResponseWriter }
+
+func (s strictly) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(s.ResponseWriter).Hijack()
+	return &strict{Conn: c}, rw, err
+}
