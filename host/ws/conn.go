@@ -49,6 +49,7 @@ type Conn struct {
 	wake    chan struct{}
 	ended   bool // the writer ends when the queue is empty
 	dropped bool
+	lingers bool // see shut
 	auto    *[2]string
 	pinged  time.Time
 	writer  chan struct{}
@@ -93,19 +94,16 @@ func newConn(c *websocket.Conn) *Conn {
 
 var buffers = &sync.Pool{}
 
-// Serve reads until the connection ends. It returns when the writer has ended too.
+// Serve reads until the connection ends. It returns when the writer has ended too, and the connection is closed.
 func (c *Conn) Serve(h Handler) {
 	for {
 		kind, data, err := c.read()
 		if err != nil {
 			code, reason, clean := c.ending(err)
+			c.mu.Lock()
+			c.lingers = !clean && code != websocket.CloseAbnormalClosure
+			c.mu.Unlock()
 			h.Gone(code, reason, clean)
-			break
-		}
-		if kind == websocket.TextMessage && !utf8.Valid(data) {
-			const reason = "The text is not UTF-8"
-			c.Close(websocket.CloseInvalidFramePayloadData, reason)
-			h.Gone(websocket.CloseInvalidFramePayloadData, reason, false)
 			break
 		}
 		if kind == websocket.TextMessage && c.answer(string(data)) {
@@ -114,6 +112,7 @@ func (c *Conn) Serve(h Handler) {
 		h.Message(kind == websocket.TextMessage, data)
 	}
 	<-c.writer
+	c.linger()
 }
 
 // ending tells what an error of reading means, and tells the client, unless gorilla has.
@@ -125,7 +124,7 @@ func (c *Conn) ending(err error) (code int, reason string, clean bool) {
 		return closed.Code, closed.Text, true
 	case errors.Is(err, errTooLarge):
 		code, reason = websocket.CloseMessageTooBig, err.Error()
-	case errors.Is(err, errInflate):
+	case errors.Is(err, errInflate), errors.Is(err, errText):
 		code, reason = websocket.CloseInvalidFramePayloadData, err.Error()
 	case errors.As(err, &breach):
 		code, reason = websocket.CloseProtocolError, breach.Error()
@@ -141,6 +140,7 @@ func (c *Conn) ending(err error) (code int, reason string, clean bool) {
 var (
 	errTooLarge = errors.New("Message is too large")
 	errInflate  = errors.New("The message cannot be inflated")
+	errText     = errors.New("The text is not UTF-8")
 )
 
 // read reads the next message. What it is inflated counts, which gorilla's own limit would not.
@@ -156,6 +156,8 @@ func (c *Conn) read() (kind int, data []byte, err error) {
 		err = errTooLarge
 	case errors.As(err, &corrupt), c.deflated && errors.Is(err, io.ErrUnexpectedEOF):
 		err = errInflate
+	case err == nil && kind == websocket.TextMessage && !utf8.Valid(data):
+		err = errText
 	}
 	return kind, data, err
 }
@@ -204,7 +206,7 @@ const writeLimit = 30 * time.Second
 
 func (c *Conn) write() {
 	defer close(c.writer)
-	defer c.c.Close()
+	defer c.shut()
 	var batch []frame
 	for range c.wake {
 		for {

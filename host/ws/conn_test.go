@@ -44,14 +44,14 @@ func (p *peer) Message(text bool, data []byte) {
 	p.messages <- kind + string(data)
 }
 
-// Gone answers as an object would that closes with the client's code.
+// Gone answers as an object would that closes with the client's code, which after a breach is too late.
 func (p *peer) Gone(code int, reason string, clean bool) {
-	if clean {
-		answer := code
-		if code == 1005 {
-			answer = 0
-		}
-		p.conn.Close(answer, reason)
+	switch code {
+	case 1005:
+		p.conn.Close(0, "")
+	case 1006:
+	default:
+		p.conn.Close(code, reason)
 	}
 	p.conn.End()
 	p.gone <- gone{code, reason, clean}

@@ -46,10 +46,10 @@ func (s *strict) check(b []byte) int {
 			continue
 		}
 		s.head = append(s.head, b[i])
+		if s.err = s.breach(); s.err != nil {
+			return max(0, i+1-len(s.head)) // less, if part of the head has been passed on: gorilla waits for its end
+		}
 		if len(s.head) >= 2 && len(s.head) == headSize(s.head[1]) {
-			if s.err = s.breach(); s.err != nil {
-				return max(0, i+1-len(s.head)) // less, if part of the head has been passed on: gorilla waits for its end
-			}
 			s.rest = length(s.head)
 			s.head = s.head[:0]
 		}
@@ -89,15 +89,23 @@ func length(head []byte) (n uint64) {
 	return n
 }
 
-// breach tells what is wrong with a head. See https://www.rfc-editor.org/rfc/rfc6455#section-5.2 and
-// https://www.rfc-editor.org/rfc/rfc7692#section-6.1.
+// breach tells what is wrong with a head, as soon as there is enough of it. See
+// https://www.rfc-editor.org/rfc/rfc6455#section-5.2 and https://www.rfc-editor.org/rfc/rfc7692#section-6.1.
 func (s *strict) breach() error {
-	opcode, n, short := s.head[0]&0xf, length(s.head), s.head[1]&0x7f
+	if len(s.head) < 3 {
+		return nil
+	}
+	opcode, short := s.head[0]&0xf, s.head[1]&0x7f
+	if short == 127 && s.head[2]&0x80 != 0 { // gorilla would take it for a limit of ours
+		return errBreach("a length of 64 bits")
+	}
+	if len(s.head) < headSize(s.head[1]) {
+		return nil
+	}
+	n := length(s.head)
 	switch {
 	case opcode == 8 && n == 1:
 		return errBreach("a close frame of one byte")
-	case short == 127 && n>>63 != 0:
-		return errBreach("a length of 64 bits")
 	case short == 126 && n < 126, short == 127 && n <= 0xffff:
 		return errBreach("a length in more bytes than it takes")
 	case s.head[0]&0x40 != 0 && opcode != 1 && opcode != 2:

@@ -3,6 +3,7 @@ package ws_test
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -107,9 +108,9 @@ func breaks(t *testing.T, p *peer, c *websocket.Conn, v violation) {
 	require.Equal(t, v.code, g.code)
 	require.Equal(t, e.Text, g.reason)
 	require.False(t, g.clean)
-	<-p.served
 	require.NoError(t, c.Close())
 	<-sent
+	<-p.served
 }
 
 // TestConn_violations: each breach of RFC 6455 closes with its code, which the object learns too; with deflated messages
@@ -156,6 +157,29 @@ func TestConn_violations_pieces(t *testing.T) {
 			require.Equal(t, v.code, e.Code)
 			require.Equal(t, "before it", <-p.messages)
 			require.Equal(t, v.code, (<-p.gone).code)
+			require.NoError(t, c.Close())
+			<-p.served
+		})
+	}
+}
+
+// TestConn_lingers: who sends more than the system's buffers take after it has broken the protocol learns why all the same.
+func TestConn_lingers(t *testing.T) {
+	for _, v := range []violation{
+		{"a message far too large", masked(0x82, strings.Repeat("x", 3*ws.MaxMessage)), 1009},
+		{"much after a reserved opcode", masked(0x83, "") + strings.Repeat("x", ws.MaxMessage), 1002},
+		{"much after text that is not UTF-8", masked(0x81, "\xff") + strings.Repeat("x", ws.MaxMessage), 1007},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			p, c := dial(t)
+			_, err := c.NetConn().Write([]byte(v.raw))
+			require.NoError(t, err)
+			_, _, err = c.ReadMessage()
+			require.True(t, websocket.IsCloseError(err, v.code), "%v", err)
+			require.Equal(t, v.code, (<-p.gone).code)
+			_, err = c.NetConn().Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF)
+			require.NoError(t, c.Close())
 			<-p.served
 		})
 	}
