@@ -22,6 +22,7 @@ package hosttest
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -57,6 +58,7 @@ type Options struct {
 	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package      string        // as for durago build
 	Dir          string        // of the data; default a new one that the test removes
+	Address      string        // of its HTTP server, host:port, which Restart keeps; default a free port, another each time
 	Isolates     int           // default 2, of Native 1
 	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
 	OwnInstance  bool          // as host.Options has it
@@ -197,7 +199,16 @@ func (h *Host) serve(handler http.Handler) {
 		h.client, h.stop = m.serve(handler)
 		return
 	}
-	server := httptest.NewServer(handler)
+	server := httptest.NewUnstartedServer(handler)
+	if h.o.Address != "" {
+		l, err := net.Listen("tcp", h.o.Address)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		_ = server.Listener.Close()
+		server.Listener = l
+	}
+	server.Start()
 	h.URL = server.URL
 	h.stop = func() {
 		server.CloseClientConnections()
@@ -254,6 +265,9 @@ func (h *Host) Restart() *Host {
 	h.Stop()
 	o := h.o
 	o.Dir, o.start = h.Dir, h.Now()
+	if o.Address != "" {
+		o.Address = strings.TrimPrefix(h.URL, "http://")
+	}
 	again := Start(h.t, o)
 	again.transcript = h.transcript
 	return again
