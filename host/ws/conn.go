@@ -118,29 +118,31 @@ func (c *Conn) Serve(h Handler) {
 // ending tells what an error of reading means, and tells the client, unless gorilla has.
 func (c *Conn) ending(err error) (code int, reason string, clean bool) {
 	var closed *websocket.CloseError
-	var breach errBreach
+	var b *breach
 	switch {
 	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure:
 		return closed.Code, closed.Text, true
-	case errors.Is(err, errTooLarge):
-		code, reason = websocket.CloseMessageTooBig, err.Error()
-	case errors.Is(err, errInflate), errors.Is(err, errText):
-		code, reason = websocket.CloseInvalidFramePayloadData, err.Error()
-	case errors.As(err, &breach):
-		code, reason = websocket.CloseProtocolError, breach.Error()
+	case errors.As(err, &b):
+		c.Close(b.code, b.reason)
+		return b.code, b.reason, false
 	case closed == nil && strings.HasPrefix(err.Error(), "websocket: "):
 		return websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: "), false
-	default:
-		return websocket.CloseAbnormalClosure, durable.Vanished, false
 	}
-	c.Close(code, reason)
-	return code, reason, false
+	return websocket.CloseAbnormalClosure, durable.Vanished, false
 }
 
+// breach is what a client has done against the protocol, as a close frame says it.
+type breach struct {
+	code   int
+	reason string
+}
+
+func (b *breach) Error() string { return b.reason }
+
 var (
-	errTooLarge = errors.New("Message is too large")
-	errInflate  = errors.New("The message cannot be inflated")
-	errText     = errors.New("The text is not UTF-8")
+	errTooLarge = &breach{websocket.CloseMessageTooBig, "Message is too large"}
+	errInflate  = &breach{websocket.CloseInvalidFramePayloadData, "The message cannot be inflated"}
+	errText     = &breach{websocket.CloseInvalidFramePayloadData, "The text is not UTF-8"}
 )
 
 // read reads the next message. What it is inflated counts, which gorilla's own limit would not.

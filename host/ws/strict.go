@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+
+	"github.com/gorilla/websocket"
 )
 
 // strict is the connection of a client whose frames are checked, as they are read, for the breaches of RFC 6455 and RFC 7692
@@ -15,11 +17,6 @@ type strict struct {
 	rest uint64 // bytes of the frame behind its head
 	err  error
 }
-
-// errBreach is what a client has done against the protocol, for the reason of a close frame.
-type errBreach string
-
-func (e errBreach) Error() string { return string(e) }
 
 func (s *strict) Read(b []byte) (int, error) {
 	if s.err != nil {
@@ -89,6 +86,8 @@ func length(head []byte) (n uint64) {
 	return n
 }
 
+func protocolError(reason string) error { return &breach{websocket.CloseProtocolError, reason} }
+
 // breach tells what is wrong with a head, as soon as there is enough of it. See
 // https://www.rfc-editor.org/rfc/rfc6455#section-5.2 and https://www.rfc-editor.org/rfc/rfc7692#section-6.1.
 func (s *strict) breach() error {
@@ -97,7 +96,7 @@ func (s *strict) breach() error {
 	}
 	opcode, short := s.head[0]&0xf, s.head[1]&0x7f
 	if short == 127 && s.head[2]&0x80 != 0 { // gorilla would take it for a limit of ours
-		return errBreach("a length of 64 bits")
+		return protocolError("a length of 64 bits")
 	}
 	if len(s.head) < headSize(s.head[1]) {
 		return nil
@@ -105,11 +104,11 @@ func (s *strict) breach() error {
 	n := length(s.head)
 	switch {
 	case opcode == 8 && n == 1:
-		return errBreach("a close frame of one byte")
+		return protocolError("a close frame of one byte")
 	case short == 126 && n < 126, short == 127 && n <= 0xffff:
-		return errBreach("a length in more bytes than it takes")
+		return protocolError("a length in more bytes than it takes")
 	case s.head[0]&0x40 != 0 && opcode != 1 && opcode != 2:
-		return errBreach("RSV1 set on a frame that begins no message")
+		return protocolError("RSV1 set on a frame that begins no message")
 	}
 	return nil
 }
