@@ -38,7 +38,7 @@ func TestSockets_violations(t *testing.T) {
 		{"the close code 1005", "\x88\x82\x00\x00\x00\x00\x03\xed", `1002 "bad close code 1005" clean=false`},
 		{"a reason that is not UTF-8", "\x88\x83\x00\x00\x00\x00\x03\xe8\xff", `1002 "invalid utf8 payload in close frame" clean=false`},
 		{"text that is not UTF-8", "\x81\x81\x00\x00\x00\x00\xff", `1007 "The text is not UTF-8" clean=false`},
-		{"what cannot be inflated", "\xc1\x84\x00\x00\x00\x00\xff\xff\xff\xff", `1007 "The message cannot be inflated" clean=false`},
+		{"what cannot be inflated", "\xc1\x84\x00\x00\x00\x00\xff\xff\xff\xff", `1002 "Invalid compressed data" clean=false`},
 		{"a message too large", string(big), `1009 "Message is too large" clean=false`},
 		{"nothing wrong: a close of nothing", "\x88\x80\x00\x00\x00\x00", `1005 "" clean=true`},
 		{"nothing wrong: data after a close", "\x88\x83\x00\x00\x00\x00\x0f\xa0x\x81\x81\x00\x00\x00\x00x", `4000 "x" clean=true`},

@@ -1,8 +1,7 @@
 // Package ws is connections over gorilla/websocket, of clients and of servers that were dialled. They may outlive the object:
 // each has a reader, which answers pings and auto-responses by itself, and a writer with a bounded queue. A client that
 // does not read loses its socket when the queue is full. One that breaks the protocol is told so by the code of a close
-// frame: 1002; 1007 for text that is not UTF-8 and for what cannot be inflated; 1009 for a message that is too large, also if
-// it is only once it is inflated.
+// frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is too large, also if it is only once it is inflated.
 package ws
 
 import (
@@ -141,7 +140,7 @@ func (b *breach) Error() string { return b.reason }
 
 var (
 	errTooLarge = &breach{websocket.CloseMessageTooBig, "Message is too large"}
-	errInflate  = &breach{websocket.CloseInvalidFramePayloadData, "The message cannot be inflated"}
+	errInflate  = &breach{websocket.CloseProtocolError, "Invalid compressed data"}
 	errText     = &breach{websocket.CloseInvalidFramePayloadData, "The text is not UTF-8"}
 )
 

@@ -192,8 +192,8 @@ func TestConn_deflate_violations(t *testing.T) {
 		{"a deflated ping", masked(0xc9, hi), 1002},
 		{"a deflated close", masked(0xc8, "\x03\xe8"), 1002},
 		{"a continuation marked as deflated", masked(0x41, hi[:2]) + masked(0xc0, hi[2:]), 1002},
-		{"what cannot be inflated", masked(0xc1, "\xff\xff\xff\xff"), 1007},
-		{"what ends too early", masked(0xc1, "\x00\x10\x00\xef\xff"), 1007},
+		{"what cannot be inflated", masked(0xc1, "\xff\xff\xff\xff"), 1002},
+		{"what ends too early", masked(0xc1, "\x00\x10\x00\xef\xff"), 1002},
 		{"deflated text that is not UTF-8", masked(0xc1, "\xfa\x0f\x00"), 1007},
 	} {
 		t.Run(v.name, func(t *testing.T) {
