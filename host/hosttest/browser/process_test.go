@@ -21,6 +21,7 @@ import (
 type durago struct {
 	t    *testing.T
 	args []string
+	wasm string // the program's file
 	url  string
 	cmd  *exec.Cmd
 }
@@ -38,8 +39,8 @@ func serve(t *testing.T, config string) *durago {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	port := l.Addr().(*net.TCPAddr).Port
-	d := &durago{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port), args: []string{binary, "run", "-c", config, "--wasm", wasm,
-		"--port", fmt.Sprint(port), "--persist-to", filepath.Join(t.TempDir(), "state"), "--log-level", "warn"}}
+	d := &durago{t: t, wasm: wasm, url: fmt.Sprintf("http://127.0.0.1:%d", port), args: []string{binary, "run", "-c", config, "--wasm", wasm,
+		"--port", fmt.Sprint(port), "--persist-to", filepath.Join(t.TempDir(), "state"), "--log-level", "warn", "--watch"}}
 	d.start()
 	t.Cleanup(func() { d.end(syscall.SIGKILL) })
 	return d
@@ -67,4 +68,13 @@ func (d *durago) end(s syscall.Signal) {
 		_ = d.cmd.Process.Signal(s)
 		_ = d.cmd.Wait()
 	}
+}
+
+// update has the command replace the program, which is the same again, at once: its file is another.
+func (d *durago) update() {
+	d.t.Helper()
+	b, err := os.ReadFile(d.wasm)
+	require.NoError(d.t, err)
+	require.NoError(d.t, os.WriteFile(d.wasm+".new", b, 0o644))
+	require.NoError(d.t, os.Rename(d.wasm+".new", d.wasm))
 }
