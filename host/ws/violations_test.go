@@ -125,7 +125,7 @@ func TestConn_violations(t *testing.T) {
 				require.NotEqual(t, "after it", <-p.messages)
 			}
 		})
-		if v.name == "RSV1 without negotiation" {
+		if v.name == "RSV1 without negotiation" || len(v.raw) > 1<<20 {
 			continue
 		}
 		t.Run(v.name+", deflating", func(t *testing.T) {
