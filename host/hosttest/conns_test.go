@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -389,9 +388,9 @@ func TestConns_large(t *testing.T) {
 // TestConns_node: ws, the client of Node.js, sees of both runtimes the same.
 func TestConns_node(t *testing.T) {
 	t.Parallel()
-	node, module := os.Getenv("DURAGO_NODE"), filepath.Join(filepath.Dir(os.Getenv("DURAGO_WRANGLER")), "ws", "wrapper.mjs")
-	if node == "" {
-		t.Skip("DURAGO_NODE and DURAGO_WRANGLER are not set")
+	node, module := os.Getenv("DURAGO_NODE"), os.Getenv("DURAGO_WS")
+	if node == "" || module == "" {
+		t.Skip("DURAGO_NODE and DURAGO_WS are not set")
 	}
 	hosttest.Each(t, apart(), func(t *testing.T, h *hosttest.Host) {
 		for _, at := range []string{"accept", "front", "hibernate"} {

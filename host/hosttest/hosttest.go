@@ -23,6 +23,7 @@ package hosttest
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -60,6 +61,7 @@ type Options struct {
 	With         []string      // the configurations of other workers beside it, which have no server of their own
 	Machine      *host.Machine // that the worker shares with others; default one of its own
 	Dir          string        // of the data; default a new one that the test removes
+	Address      string        // of its HTTP server, host:port, which Restart keeps; default a free port, another each time
 	Isolates     int           // default 2, of Native 1
 	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
 	OwnInstance  bool          // as host.Options has it
@@ -236,7 +238,16 @@ func (h *Host) serve(handler http.Handler) {
 		h.client, h.stop = m.serve(handler)
 		return
 	}
-	server := httptest.NewServer(handler)
+	server := httptest.NewUnstartedServer(handler)
+	if h.o.Address != "" {
+		l, err := net.Listen("tcp", h.o.Address)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		_ = server.Listener.Close()
+		server.Listener = l
+	}
+	server.Start()
 	h.URL = server.URL
 	h.stop = func() {
 		server.CloseClientConnections()
@@ -299,6 +310,9 @@ func (h *Host) Restart() *Host {
 	h.Stop()
 	o := h.o
 	o.Dir, o.start = h.Dir, h.Now()
+	if o.Address != "" {
+		o.Address = strings.TrimPrefix(h.URL, "http://")
+	}
 	again := Start(h.t, o)
 	again.transcript = h.transcript
 	return again

@@ -5,6 +5,7 @@
 package ws
 
 import (
+	"compress/flate"
 	"errors"
 	"io"
 	"net/http"
@@ -38,7 +39,8 @@ type Handler interface {
 
 // Conn is one connection.
 type Conn struct {
-	c *websocket.Conn
+	c        *websocket.Conn
+	deflated bool // messages may be
 
 	mu      sync.Mutex
 	queue   []frame
@@ -46,6 +48,7 @@ type Conn struct {
 	wake    chan struct{}
 	ended   bool // the writer ends when the queue is empty
 	dropped bool
+	lingers bool // see shut
 	auto    *[2]string
 	pinged  time.Time
 	writer  chan struct{}
@@ -67,11 +70,13 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 		header = header.Clone()
 		header.Del("Sec-WebSocket-Protocol")
 	}
-	c, err := u.Upgrade(w, r, header)
+	c, err := u.Upgrade(strictly{w}, r, header)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(c), nil
+	conn := newConn(c)
+	conn.deflated = u.EnableCompression
+	return conn, nil
 }
 
 // newConn takes over a connection that is open.
@@ -88,31 +93,16 @@ func newConn(c *websocket.Conn) *Conn {
 
 var buffers = &sync.Pool{}
 
-// Serve reads until the connection ends. It returns when the writer has ended too.
+// Serve reads until the connection ends. It returns when the writer has ended too, and the connection is closed.
 func (c *Conn) Serve(h Handler) {
 	for {
 		kind, data, err := c.read()
 		if err != nil {
-			code, reason, clean := websocket.CloseAbnormalClosure, durable.Vanished, false
-			var e *websocket.CloseError
-			if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
-				code, reason, clean = e.Code, e.Text, true
-			}
-			switch {
-			case errors.Is(err, errTooLarge):
-				code, reason = websocket.CloseMessageTooBig, err.Error()
-				c.Close(code, reason)
-			case e == nil && strings.HasPrefix(err.Error(), "websocket: "):
-				// gorilla has told the client
-				code, reason = websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: ")
-			}
+			code, reason, clean := c.ending(err)
+			c.mu.Lock()
+			c.lingers = !clean && code != websocket.CloseAbnormalClosure
+			c.mu.Unlock()
 			h.Gone(code, reason, clean)
-			break
-		}
-		if kind == websocket.TextMessage && !utf8.Valid(data) {
-			const reason = "The text is not UTF-8"
-			c.Close(websocket.CloseInvalidFramePayloadData, reason)
-			h.Gone(websocket.CloseInvalidFramePayloadData, reason, false)
 			break
 		}
 		if kind == websocket.TextMessage && c.answer(string(data)) {
@@ -121,9 +111,38 @@ func (c *Conn) Serve(h Handler) {
 		h.Message(kind == websocket.TextMessage, data)
 	}
 	<-c.writer
+	c.linger()
 }
 
-var errTooLarge = errors.New("Message is too large")
+// ending tells what an error of reading means, and tells the client, unless gorilla has.
+func (c *Conn) ending(err error) (code int, reason string, clean bool) {
+	var closed *websocket.CloseError
+	var b *breach
+	switch {
+	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure:
+		return closed.Code, closed.Text, true
+	case errors.As(err, &b):
+		c.Close(b.code, b.reason)
+		return b.code, b.reason, false
+	case closed == nil && strings.HasPrefix(err.Error(), "websocket: "):
+		return websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: "), false
+	}
+	return websocket.CloseAbnormalClosure, durable.Vanished, false
+}
+
+// breach is what a client has done against the protocol, as a close frame says it.
+type breach struct {
+	code   int
+	reason string
+}
+
+func (b *breach) Error() string { return b.reason }
+
+var (
+	errTooLarge = &breach{websocket.CloseMessageTooBig, "Message is too large"}
+	errInflate  = &breach{websocket.CloseProtocolError, "Invalid compressed data"}
+	errText     = &breach{websocket.CloseInvalidFramePayloadData, "The text is not UTF-8"}
+)
 
 // read reads the next message. What it is inflated counts, which gorilla's own limit would not.
 func (c *Conn) read() (kind int, data []byte, err error) {
@@ -132,8 +151,14 @@ func (c *Conn) read() (kind int, data []byte, err error) {
 		return 0, nil, err
 	}
 	data, err = io.ReadAll(io.LimitReader(r, MaxMessage+1))
-	if err == nil && len(data) > MaxMessage {
+	var corrupt flate.CorruptInputError
+	switch {
+	case err == nil && len(data) > MaxMessage, errors.Is(err, websocket.ErrReadLimit): // gorilla's is 2^63
 		err = errTooLarge
+	case errors.As(err, &corrupt), c.deflated && errors.Is(err, io.ErrUnexpectedEOF):
+		err = errInflate
+	case err == nil && kind == websocket.TextMessage && !utf8.Valid(data):
+		err = errText
 	}
 	return kind, data, err
 }
@@ -182,7 +207,7 @@ const writeLimit = 30 * time.Second
 
 func (c *Conn) write() {
 	defer close(c.writer)
-	defer c.c.Close()
+	defer c.shut()
 	var batch []frame
 	for range c.wake {
 		for {

@@ -106,6 +106,7 @@ func TestConn_bomb(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, websocket.CloseError{Code: 1009, Text: "Message is too large"}, *e)
 	require.Equal(t, gone{1009, "Message is too large", false}, <-p.gone)
+	require.NoError(t, c.Close())
 	<-p.served
 }
 

@@ -110,6 +110,7 @@ func request(r *http.Request, url string) *http.Request {
 type Peer struct {
 	state *objects.State
 	born  int
+	lobby map[*objects.Conn]bool
 }
 
 var (
@@ -121,7 +122,7 @@ var (
 
 func newPeer(state *objects.State) (*Peer, error) {
 	births++
-	return &Peer{state, births}, nil
+	return &Peer{state, births, map[*objects.Conn]bool{}}, nil
 }
 
 // ServeHTTP does what the first part of the path says.
@@ -132,6 +133,8 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch verb {
 	case "accept":
 		err = serve(w, r, p.state, name)
+	case "lobby":
+		err = p.enter(w, r)
 	case "hibernate":
 		_, err = p.state.AcceptWebSocket(w, r, &objects.AcceptOptions{Tags: []string{name}, Protocol: r.URL.Query().Get("protocol")})
 	case "refuse":

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 
 	"durago.example/objects"
@@ -44,6 +45,8 @@ func config(s *objects.State) (websocketserver.Config, error) {
 		case "slow": // waits in its transaction, and fails
 			_, err := room.Publish(ctx, m, nil)
 			return nil, errors.Join(err, s.Storage().Sync(ctx), &websocketserver.Refusal{Status: 422, Message: "No"})
+		case "exit": // ends the isolate
+			os.Exit(3)
 		case "count":
 			n, err := objects.One[int](sql, `SELECT count(*) FROM handled`)
 			return map[string]any{"event": "count", "n": n}, err
