@@ -47,6 +47,7 @@ type Conn struct {
 	ended   bool // the writer ends when the queue is empty
 	dropped bool
 	auto    *[2]string
+	now     func() time.Time
 	pinged  time.Time
 	writer  chan struct{}
 }
@@ -146,7 +147,7 @@ func (c *Conn) answer(text string) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.pinged = time.Now()
+	c.pinged = c.now()
 	c.mu.Unlock()
 	c.push(frame{websocket.TextMessage, []byte(auto[1])})
 	return true
@@ -256,9 +257,9 @@ func (c *Conn) Drop() {
 }
 
 // AutoRespond sets what is answered without waking the object.
-func (c *Conn) AutoRespond(pair *[2]string) {
+func (c *Conn) AutoRespond(pair *[2]string, now func() time.Time) {
 	c.mu.Lock()
-	c.auto = pair
+	c.auto, c.now = pair, now
 	c.mu.Unlock()
 }
 
