@@ -18,6 +18,7 @@ var defects = map[string]struct{ what, id, line, wrong string }{
 	"kv":             {"a limit is one too many", "kv.sync.list.limit", `"Limit": 2`, `"Limit": 3`},
 	"calls":          {"a stub is dropped too early", "calls.target.not_kept", "lend keep", "lend keep dup"},
 	"layout":         {"a table has another name", "layout.kv", `kv.put "a" 1`, "sql CREATE TABLE kv (key)"},
+	"sockets":        {"one tag is too many too late", "sockets.tags.eleven", `"a", "b"]`, `"a"]`},
 	"sql-authorizer": {"one more pragma is allowed", "sql.authorizer.pragma.denied.user_version", "PRAGMA user_version", "SELECT 0"},
 	"sql-binding":    {"a number binds as INTEGER", "sql.binding.value.int", "typeof(?1), quote(?1)", "typeof(CAST(?1 AS INTEGER)), quote(CAST(?1 AS INTEGER))"},
 	"sql-limits":     {"a pattern may be longer", "sql.limits.like", "«a×51»", "«a×50»"},
