@@ -106,7 +106,11 @@ func (r *runner) do(ctx context.Context, s step) (outcome string, err error) {
 	case "panic":
 		panic(s.rest)
 	case "abort":
-		r.state.Abort(errors.New(s.rest))
+		var reason error
+		if s.rest != "" {
+			reason = errors.New(s.rest)
+		}
+		r.state.Abort(reason)
 		return "", nil
 	case "abandon":
 		r.state.Abort(errors.New(s.rest), objects.AbortOptions{AbandonAlarm: true})

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"durago.example/objects"
 )
@@ -53,14 +54,18 @@ var socketVerbs = map[string]func(r *runner, ctx context.Context, rest string) (
 		}
 		return "sent", c.Send(m)
 	}),
-	"ws.receive": onConn(func(_ *runner, ctx context.Context, c *objects.Conn, _ string) (string, error) { return heard(ctx, c), nil }),
+	"ws.receive": onConn(func(_ *runner, ctx context.Context, c *objects.Conn, _ string) (string, error) {
+		return heard(ctx, c), nil
+	}),
 	"ws.say": onConn(func(_ *runner, ctx context.Context, c *objects.Conn, rest string) (string, error) {
 		if err := c.Send(objects.Text(rest)); err != nil {
 			return "", err
 		}
 		return heard(ctx, c), nil
 	}),
-	"ws.close": onConn(func(_ *runner, _ context.Context, c *objects.Conn, rest string) (string, error) { return closing(c, rest) }),
+	"ws.close": onConn(func(_ *runner, _ context.Context, c *objects.Conn, rest string) (string, error) {
+		return closing(c, rest)
+	}),
 	"ws.state": onConn(func(_ *runner, _ context.Context, c *objects.Conn, _ string) (string, error) {
 		n, err := c.ReadyState()
 		return fmt.Sprint(n), err
@@ -202,6 +207,8 @@ func heard(ctx context.Context, c *objects.Conn) string {
 		return fmt.Sprintf("closed %d %q clean=%v", e.Code, e.Reason, e.Clean)
 	case err != nil:
 		return failure(err)
+	case m.Text && strings.ContainsFunc(string(m.Data), unicode.IsControl):
+		return show(string(m.Data))
 	case m.Text:
 		return string(m.Data)
 	case len(m.Data) > 200:
