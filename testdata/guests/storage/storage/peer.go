@@ -126,6 +126,10 @@ func newPeer(state *objects.State, born *sync.Map) (*Peer, error) {
 	switch {
 	case strings.HasSuffix(name, "/unborn"):
 		return nil, &objects.Error{Name: "RangeError", Message: "the constructor said no"}
+	case strings.HasSuffix(name, "/stuck"):
+		if _, again := born.LoadOrStore(name, &atomic.Int32{}); !again {
+			<-state.Context().Done() // the object is reset
+		}
 	case strings.HasSuffix(name, "/late"):
 		n, _ := born.LoadOrStore(name, &atomic.Int32{})
 		if times := n.(*atomic.Int32).Add(1); times <= 2 {
