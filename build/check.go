@@ -29,6 +29,11 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 		}
 		code[k.Name] = true
 		list = append(list, checkNames(k)...)
+		for _, f := range k.Methods {
+			if f.Name == "id" || f.Name == "name" {
+				add("the method %s.%s has the name of what every stub of an object has: rename it", k.Name, f.Name)
+			}
+		}
 	}
 	history, declare := "the migrations", "new_sqlite_classes of a migration"
 	if len(c.Exports) > 0 && len(c.Migrations) == 0 {
@@ -81,9 +86,10 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 	return nil
 }
 
-// reservedMethods are names that the platform keeps to itself: it never calls them over RPC. See
+// reservedMethods are names that the platform keeps to itself, or that every stub has of its own: they are never called over RPC. See
 // https://developers.cloudflare.com/workers/runtime-apis/rpc/reserved-methods/.
-var reservedMethods = []string{"fetch", "connect", "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "dup", "constructor"}
+var reservedMethods = []string{"fetch", "connect", "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "dup", "constructor",
+	"hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf", "__proto__"}
 
 // takenClasses are names that the generated worker.mjs and worker.d.ts use for something else.
 var takenClasses = []string{"app", "call", "start", "worker", "DurableObject", "DurableObjectNamespace", "Env", "Fetcher", "KVNamespace", "Promise",

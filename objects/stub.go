@@ -44,15 +44,16 @@ func (s *Stub) CallRPC(ctx context.Context, method string, args []byte) ([]byte,
 	if s.err != nil {
 		return nil, s.err
 	}
-	if reservedMethods[method] {
+	if reservedMethods[method] || s.id != (ID{}) && (method == "id" || method == "name") {
 		return nil, &Error{Name: "TypeError", Message: "'" + method + "' is a reserved method and cannot be called over RPC."}
 	}
 	return s.stub.Call(ctx, method, args)
 }
 
-// reservedMethods are those that a stub on Workers has itself, or keeps from callers. See
+// reservedMethods are those that a stub on Workers has itself, or keeps from callers; one of an object has id and name too. See
 // https://developers.cloudflare.com/workers/runtime-apis/rpc/reserved-methods/.
-var reservedMethods = map[string]bool{"": true, "fetch": true, "connect": true, "dup": true, "constructor": true, "then": true}
+var reservedMethods = map[string]bool{"": true, "fetch": true, "connect": true, "dup": true, "constructor": true, "then": true,
+	"hasOwnProperty": true, "isPrototypeOf": true, "propertyIsEnumerable": true, "toLocaleString": true, "toString": true, "valueOf": true, "__proto__": true}
 
 // Call calls a method by name: arguments are whatever the values' codec takes, result is a pointer or nil.
 func (s *Stub) Call(ctx context.Context, result any, method string, args ...any) error {

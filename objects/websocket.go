@@ -148,7 +148,7 @@ func (ws *WebSocket) SetAttachment(v any) error {
 	return ws.scope.Sockets().Attach(ws.handle, b)
 }
 
-// Attachment reads what SetAttachment kept into v, a pointer; ok is false if nothing was.
+// Attachment reads what SetAttachment kept into v, a pointer; ok is false if nothing was, or null.
 func (ws *WebSocket) Attachment(v any) (ok bool, err error) {
 	b, ok, err := ws.scope.Sockets().Attachment(ws.handle)
 	if ok && err == nil {

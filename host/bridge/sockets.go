@@ -1,11 +1,13 @@
 package bridge
 
 import (
+	"bytes"
 	"fmt"
 	"unicode/utf8"
 
 	"durago.example/host/durable"
 	"durago.example/wasm/abi"
+	"durago.example/wasm/value"
 )
 
 func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {
@@ -78,7 +80,9 @@ func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, er
 		if n > maxAttachment {
 			return dst, attachmentTooLarge(n)
 		}
-		ws.Attachment = append([]byte(nil), frame...)
+		if ws.Attachment = append([]byte(nil), frame...); bytes.Equal(frame, value.AppendNull(nil)) {
+			ws.Attachment = nil // JavaScript cannot tell one that is null from none
+		}
 	case abi.OpSocketAttachment:
 		dst = append(abi.AppendBool(dst, ws.Attachment != nil), ws.Attachment...)
 	case abi.OpSocketPinged:

@@ -133,6 +133,11 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 		return dst, s.stubCall(t, token, r.Str(), r.Rest())
 	case abi.OpStubFetch:
 		q := s.readRequest(&r, frame)
+		var err error
+		if q.URL, err = fetched(q.URL); err != nil {
+			s.later(token, nil, err)
+			return dst, r.Err()
+		}
 		s.abortable(token, t.send(s, q, func(v any, err error) {
 			resp, ok := v.(*Response)
 			if err == nil && !ok {

@@ -39,6 +39,7 @@ type end struct {
 	told    bool // other has been told that it is gone
 	waiting int  // bytes that other has not taken
 	auto    *[2]string
+	now     func() time.Time
 	pinged  time.Time
 }
 
@@ -53,7 +54,7 @@ func (e *end) Send(text bool, data []byte) {
 	case e.closed:
 		p.mu.Unlock()
 	case text && auto != nil && auto[0] == string(data):
-		e.peer.pinged = time.Now()
+		e.peer.pinged = e.peer.now()
 		p.mu.Unlock()
 		e.peer.Send(text, []byte(auto[1]))
 	case e.waiting > MaxUnread:
@@ -102,9 +103,9 @@ func (e *end) Drop() {
 	e.peer.over()
 }
 
-func (e *end) AutoRespond(pair *[2]string) {
+func (e *end) AutoRespond(pair *[2]string, now func() time.Time) {
 	e.p.mu.Lock()
-	e.auto = pair
+	e.auto, e.now = pair, now
 	e.p.mu.Unlock()
 }
 

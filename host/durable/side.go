@@ -27,6 +27,7 @@ type hibernatable struct {
 var _ Side = hibernatable{}
 
 func (h hibernatable) Attach(c Conn) {
+	h.o.Sockets.respond(c) // before the other side sends its first message
 	if h.o.Do(func() {
 		if h.o.broken != nil {
 			c.Drop()

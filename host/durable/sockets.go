@@ -2,6 +2,7 @@ package durable
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,8 +12,8 @@ type Conn interface {
 	Close(code int, reason string)
 	// Drop ends the connection without a closing handshake.
 	Drop()
-	// AutoRespond sets what is answered without waking the object; nil clears it.
-	AutoRespond(pair *[2]string)
+	// AutoRespond sets what is answered without waking the object, and the clock by which; a nil pair clears it.
+	AutoRespond(pair *[2]string, now func() time.Time)
 	// LastAutoResponse is when that last happened.
 	LastAutoResponse() (time.Time, bool)
 }
@@ -43,7 +44,7 @@ type Sockets struct {
 	list []*Socket
 	byID map[uint32]*Socket
 	last uint32
-	auto *[2]string
+	auto atomic.Pointer[[2]string] // set by the loop, read by anyone
 }
 
 func newSockets(o *Object) *Sockets { return &Sockets{o: o, byID: map[uint32]*Socket{}} }
@@ -82,7 +83,7 @@ func (k *Sockets) Accept(tags []string) (*Socket, error) {
 // Attach gives a socket its connection, and sends what was sent before.
 func (k *Sockets) Attach(s *Socket, c Conn) {
 	s.Conn = c
-	c.AutoRespond(k.auto)
+	k.respond(c)
 	for _, f := range s.sent {
 		f(c)
 	}
@@ -194,18 +195,21 @@ func itoa(n int) string {
 // SetAutoResponse sets what all sockets answer by themselves.
 func (k *Sockets) SetAutoResponse(pair *[2]string) error {
 	if pair != nil {
-		for i, name := range [...]string{"Request", "Response"} {
+		for i, name := range [...][2]string{{"Request", "request"}, {"Response", "response"}} {
 			if n := len(pair[i]); n > 2048 {
-				return &Error{Name: "RangeError", Message: name + " cannot be larger than 2048 bytes. A request of size " + itoa(n) + " was provided."}
+				return &Error{Name: "RangeError", Message: name[0] + " cannot be larger than 2048 bytes. A " + name[1] + " of size " + itoa(n) + " was provided."}
 			}
 		}
 	}
-	k.auto = pair
+	k.auto.Store(pair)
 	for _, s := range k.list {
-		s.with(func(c Conn) { c.AutoRespond(pair) })
+		s.with(k.respond)
 	}
 	return nil
 }
+
+// respond tells a connection what to answer by itself. It may be called from any goroutine.
+func (k *Sockets) respond(c Conn) { c.AutoRespond(k.auto.Load(), k.o.ns.e.o.Clock.Now) }
 
 // Remove forgets a socket; on an object out of memory the last one forgets the object.
 func (k *Sockets) Remove(s *Socket) {

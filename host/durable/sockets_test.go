@@ -22,7 +22,7 @@ func (w *wire) Close(code int, reason string) {
 	w.said = append(w.said, fmt.Sprintf("close %d %s", code, reason))
 }
 func (w *wire) Drop() { w.said = append(w.said, "drop") }
-func (w *wire) AutoRespond(pair *[2]string) {
+func (w *wire) AutoRespond(pair *[2]string, _ func() time.Time) {
 	if pair != nil {
 		w.said = append(w.said, "auto "+pair[0]+" "+pair[1])
 	}
@@ -242,7 +242,7 @@ func TestSockets_SetAutoResponse(t *testing.T) {
 		long := strings.Repeat("x", 2049)
 		require.NoError(t, o.Sockets.SetAutoResponse(&[2]string{"", long[1:]}))
 		require.EqualError(t, o.Sockets.SetAutoResponse(&[2]string{long, ""}), "RangeError: Request cannot be larger than 2048 bytes. A request of size 2049 was provided.")
-		require.EqualError(t, o.Sockets.SetAutoResponse(&[2]string{"", long}), "RangeError: Response cannot be larger than 2048 bytes. A request of size 2049 was provided.")
+		require.EqualError(t, o.Sockets.SetAutoResponse(&[2]string{"", long}), "RangeError: Response cannot be larger than 2048 bytes. A response of size 2049 was provided.")
 	})
 }
 

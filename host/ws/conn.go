@@ -50,6 +50,7 @@ type Conn struct {
 	dropped bool
 	lingers bool // see shut
 	auto    *[2]string
+	now     func() time.Time
 	pinged  time.Time
 	writer  chan struct{}
 }
@@ -171,7 +172,7 @@ func (c *Conn) answer(text string) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.pinged = time.Now()
+	c.pinged = c.now()
 	c.mu.Unlock()
 	c.push(frame{websocket.TextMessage, []byte(auto[1])})
 	return true
@@ -281,9 +282,9 @@ func (c *Conn) Drop() {
 }
 
 // AutoRespond sets what is answered without waking the object.
-func (c *Conn) AutoRespond(pair *[2]string) {
+func (c *Conn) AutoRespond(pair *[2]string, now func() time.Time) {
 	c.mu.Lock()
-	c.auto = pair
+	c.auto, c.now = pair, now
 	c.mu.Unlock()
 }
 

@@ -127,7 +127,7 @@ func TestConn_AutoRespond(t *testing.T) {
 	p, c := dial(t)
 	_, ok := p.conn.LastAutoResponse()
 	require.False(t, ok)
-	p.conn.AutoRespond(&[2]string{"ping", "pong"})
+	p.conn.AutoRespond(&[2]string{"ping", "pong"}, time.Now)
 	for _, m := range []string{"ping", "ping ", "ping"} {
 		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte(m)))
 	}
@@ -138,7 +138,7 @@ func TestConn_AutoRespond(t *testing.T) {
 	require.True(t, ok)
 	require.NoError(t, c.WriteMessage(websocket.BinaryMessage, []byte("ping")))
 	require.Equal(t, "binary ping", <-p.messages, "only text is answered")
-	p.conn.AutoRespond(nil)
+	p.conn.AutoRespond(nil, time.Now)
 	require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("ping")))
 	require.Equal(t, "ping", <-p.messages)
 }

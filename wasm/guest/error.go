@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"durago.example/objects/driver"
 	"durago.example/wasm/abi"
@@ -55,8 +56,8 @@ func appendError(b []byte, err error, stack string) []byte {
 				w.Flags |= f.bit
 			}
 		}
-		if len(e.Props) > 0 {
-			if p, err := value.Marshal(nil, e.Props); err == nil {
+		if props := ownProps(e.Props); len(props) > 0 {
+			if p, err := value.Marshal(nil, props); err == nil {
 				w.Props = p
 			}
 		}
@@ -67,4 +68,13 @@ func appendError(b []byte, err error, stack string) []byte {
 		w.Name = "Error"
 	}
 	return w.Append(b)
+}
+
+// ownProps are the properties without those that say what the platform says itself: they are the error's flags.
+func ownProps(props map[string]any) map[string]any {
+	props = maps.Clone(props)
+	for _, name := range []string{"remote", "retryable", "overloaded", "durableObjectReset", "durableObjectId"} {
+		delete(props, name)
+	}
+	return props
 }

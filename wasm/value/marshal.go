@@ -61,6 +61,9 @@ func encode(b []byte, v any, at place) ([]byte, error) {
 	case []byte:
 		return AppendBytes(b, v), nil
 	case RegExp:
+		if v.Source == "" {
+			v.Source = "(?:)" // as JavaScript writes it
+		}
 		return appendStr(appendStr(append(b, TagRegExp), v.Source), v.Flags), nil
 	case Handle:
 		return binary.LittleEndian.AppendUint32(append(b, TagHandle, v.Kind), v.ID), nil

@@ -35,19 +35,23 @@ type player struct {
 // eventLimit is how long an event may take; a critical section has 30 s.
 const eventLimit = 45 * time.Second
 
+// idleAfter is when workerd takes an object out of memory.
+const idleAfter = 10 * time.Second
+
 // reference is the number of an internal error in workerd's log.
 var reference = regexp.MustCompile(`reference = \w+`)
 
 func start(t *testing.T, workerd bool) *player {
 	t.Helper()
 	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Workerd: workerd, Isolates: 1, NoSync: true,
-		Memory: 512 << 20})}
+		Memory: 512 << 20, IdleAfter: idleAfter})}
 }
 
 // startNatively has the test be in a bubble.
 func startNatively(t *testing.T) *player {
 	t.Helper()
-	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Native: native.Program(storage.Program()), Bubble: true, NoSync: true})}
+	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Native: native.Program(storage.Program()), Bubble: true, NoSync: true,
+		IdleAfter: idleAfter})}
 }
 
 // play plays a row and returns what came of it.

@@ -56,13 +56,6 @@ func newHome(state *objects.State) (*Home, error) {
 	return h, err
 }
 
-// Broken never starts.
-type Broken struct{}
-
-var brokenClass = objects.NewClass("Broken", func(*objects.State) (*Broken, error) {
-	return nil, &objects.Error{Name: "RangeError", Message: "the constructor said no"}
-})
-
 func (h *Home) echo(_ context.Context, v any) (any, error) { return v, nil }
 
 func (h *Home) add(_ context.Context, a, b int) (int, error) { return a + b, nil }
@@ -77,8 +70,21 @@ func (h *Home) fail(_ context.Context, kind string) error {
 		panic("rpc panic")
 	case "never":
 		select {}
+	case "abort":
+		if _, err := h.increment(); err != nil {
+			return err
+		}
+		h.state.Abort(errors.New("aborted on purpose"))
+		return nil
 	}
 	return errors.New("plain failure")
+}
+
+func (h *Home) deep(ctx context.Context, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return h.state.BlockConcurrencyWhile(ctx, func(ctx context.Context) error { return h.deep(ctx, n-1) })
 }
 
 func (h *Home) increment() (int, error) {
@@ -114,6 +120,13 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 		os.Exit(3)
 	case s == "silent": // and does not answer a close
 		h.silent = true
+	case s == "count":
+		n, err := h.increment()
+		return errors.Join(err, ws.Send(objects.Text(strconv.Itoa(n))))
+	case s == "abort":
+		_, err := h.increment()
+		h.state.Abort(errors.New("aborted by a socket"))
+		return err
 	case s == "close":
 		return ws.Close(0, "")
 	case strings.HasPrefix(s, "close "):
@@ -317,6 +330,8 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 		n, err := h.read()
 		fmt.Fprintf(w, "%d", n)
 		return err
+	case "deep": // 65 sections within each other
+		return h.deep(ctx, 65)
 	case "abort":
 		if _, err := h.increment(); err != nil {
 			return err
@@ -565,6 +580,8 @@ func front(w http.ResponseWriter, r *http.Request) {
 	stub := ns.GetByName(parts[2])
 	var err error
 	switch parts[1] {
+	case "again": // the object breaks again and again; what its stubs say
+		err = again(ctx, w, ns, parts[2], number(r, "n"))
 	case "fsleep":
 		select {
 		case <-time.After(time.Duration(number(r, "ms")) * time.Millisecond):

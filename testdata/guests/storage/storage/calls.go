@@ -36,6 +36,14 @@ var callVerbs = map[string]func(r *runner, ctx context.Context, rest string) (st
 		_, named := id.Name()
 		return fmt.Sprintf("%d %v %v %v", len(id.String()), id.Equal(again), id.Equal(other), named), err
 	},
+	// id.same compares the ids of two names, and that of the first with one of another class.
+	"id.same": func(r *runner, ctx context.Context, rest string) (string, error) {
+		one, two, _ := strings.Cut(rest, " ")
+		a, err := peers(ctx).IDFromName(one)
+		b, err2 := peers(ctx).IDFromName(two)
+		c, err3 := objects.NamespaceOf(ctx, "STORE").IDFromName(one)
+		return fmt.Sprint(a.Equal(b), a.Equal(c)), errors.Join(err, err2, err3)
+	},
 	"id.in": func(r *runner, ctx context.Context, rest string) (string, error) {
 		id, err := peers(ctx).Jurisdiction(rest).IDFromName("a")
 		return id.String(), err

@@ -83,6 +83,7 @@ type bundle struct {
 
 var (
 	echo       = objects.Method1("echo", (*Peer).echo, "value")
+	raise      = objects.MethodProc1("raise", (*Peer).raise, "error")
 	throw      = objects.MethodProc1("throw", (*Peer).throw, "kind")
 	ofLength   = objects.Method1("ofLength", (*Peer).ofLength, "n")
 	length     = objects.Method1("length", (*Peer).length, "text")
@@ -116,7 +117,7 @@ var (
 
 // peerClass remembers in born how often the constructors of objects have failed that fail the first two times.
 func peerClass(born *sync.Map) *objects.Class {
-	return objects.NewClass("Peer", func(s *objects.State) (*Peer, error) { return newPeer(s, born) }, echo, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, giveKept, useKept,
+	return objects.NewClass("Peer", func(s *objects.State) (*Peer, error) { return newPeer(s, born) }, echo, raise, throw, ofLength, length, counter, bundled, use, useAll, apply, doubler, keep, keepFunc, borrow, giveKept, useKept,
 		useKeptF, dropKept, stream, broken, endless, readAll, readSome, upper, self, callThere, ownName, note, logged, resetSelf, throughAPI)
 }
 
@@ -125,6 +126,10 @@ func newPeer(state *objects.State, born *sync.Map) (*Peer, error) {
 	switch {
 	case strings.HasSuffix(name, "/unborn"):
 		return nil, &objects.Error{Name: "RangeError", Message: "the constructor said no"}
+	case strings.HasSuffix(name, "/stuck"):
+		if _, again := born.LoadOrStore(name, &atomic.Int32{}); !again {
+			<-state.Context().Done() // the object is reset
+		}
 	case strings.HasSuffix(name, "/late"):
 		n, _ := born.LoadOrStore(name, &atomic.Int32{})
 		if times := n.(*atomic.Int32).Add(1); times <= 2 {
@@ -137,6 +142,17 @@ func newPeer(state *objects.State, born *sync.Map) (*Peer, error) {
 func (p *Peer) add(text string) { p.log = append(p.log, text) }
 
 func (p *Peer) echo(_ context.Context, v any) (any, error) { return v, nil }
+
+// raised is an error as a script describes it.
+type raised struct {
+	Name, Message                string
+	Retryable, Overloaded, Reset bool
+	Props                        map[string]any
+}
+
+func (p *Peer) raise(_ context.Context, e raised) error {
+	return &objects.Error{Name: e.Name, Message: e.Message, Retryable: e.Retryable, Overloaded: e.Overloaded, Reset: e.Reset, Props: e.Props}
+}
 
 func (p *Peer) throw(_ context.Context, kind string) error {
 	switch kind {

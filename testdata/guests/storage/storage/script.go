@@ -79,6 +79,7 @@ func repeat(line string) string {
 // runner runs scripts for one event.
 type runner struct {
 	*Store
+	socket   socket // that has asked, if any
 	outcomes []string
 }
 
@@ -105,7 +106,11 @@ func (r *runner) do(ctx context.Context, s step) (outcome string, err error) {
 	case "panic":
 		panic(s.rest)
 	case "abort":
-		r.state.Abort(errors.New(s.rest))
+		var reason error
+		if s.rest != "" {
+			reason = errors.New(s.rest)
+		}
+		r.state.Abort(reason)
 		return "", nil
 	case "abandon":
 		r.state.Abort(errors.New(s.rest), objects.AbortOptions{AbandonAlarm: true})
@@ -114,7 +119,7 @@ func (r *runner) do(ctx context.Context, s step) (outcome string, err error) {
 	if s.body != nil {
 		return r.block(ctx, s)
 	}
-	for _, verbs := range []map[string]func(*runner, context.Context, string) (string, error){sqlVerbs, kvVerbs, stateVerbs, callVerbs} {
+	for _, verbs := range []map[string]func(*runner, context.Context, string) (string, error){sqlVerbs, kvVerbs, stateVerbs, callVerbs, socketVerbs} {
 		if f := verbs[s.verb]; f != nil {
 			out, err := f(r, ctx, s.rest)
 			if err != nil {
@@ -163,6 +168,10 @@ func (r *runner) block(ctx context.Context, s step) (string, error) {
 		return "", nil
 	case "waituntil":
 		r.state.WaitUntil(body)
+		return "", nil
+	case "onclose":
+		s.body.steps = append(s.body.steps, ending(s.end)...)
+		r.kept.onClose = s.body
 		return "", nil
 	case "onalarm":
 		s.body.steps = append(s.body.steps, ending(s.end)...)

@@ -137,7 +137,11 @@ func (r *runner) open(_ context.Context, rest string) (string, error) {
 }
 
 func (r *runner) next(_ context.Context, name string) (string, error) {
-	row, err, ok := r.cursors[name].next()
+	c := r.cursors[name]
+	if c == nil {
+		return "", fmt.Errorf("no cursor %q", name)
+	}
+	row, err, ok := c.next()
 	if err != nil || !ok {
 		return "end", err
 	}

@@ -32,6 +32,8 @@ type Store struct {
 	kept  *memory
 	// cursors are what open has opened.
 	cursors map[string]*cursor
+	// conns are what ws.dial has dialled.
+	conns map[string]*objects.Conn
 }
 
 // Plain is an object without one.
@@ -47,12 +49,13 @@ type memory struct {
 	mu      sync.Mutex // natively goroutines that have slept run beside each other
 	marks   []string
 	onAlarm *script
+	onClose *script
 	alarmed alarmed
 }
 
 func newStore(state *objects.State, memories *sync.Map) (*Store, error) {
 	kept, _ := memories.LoadOrStore(state.ID().String(), &memory{})
-	s := &Store{state: state, kept: kept.(*memory), cursors: map[string]*cursor{}}
+	s := &Store{state: state, kept: kept.(*memory), cursors: map[string]*cursor{}, conns: map[string]*objects.Conn{}}
 	s.kept.mark("constructed")
 	return s, nil
 }
