@@ -21,6 +21,20 @@ import (
 // next spreads requests over the isolates.
 type next struct{ n atomic.Uint32 }
 
+// of takes the loops in turn, those that are busy after those that are not, and one that is held up last: a request to the
+// worker's own handler may go to any.
+func (x *next) of(guests []*bridge.Guests) *bridge.Guests {
+	first := int(x.n.Add(1) % uint32(len(guests)))
+	best, least := guests[first], guests[first].Busy()
+	for i := 1; i < len(guests) && least > 0; i++ {
+		g := guests[(first+i)%len(guests)]
+		if b := g.Busy(); b < least {
+			best, least = g, b
+		}
+	}
+	return best
+}
+
 // maxInline is how much of a request's body is read before the guest sees the request.
 const maxInline = 16 << 10
 
@@ -47,8 +61,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	g := h.guests[h.next.n.Add(1)%uint32(len(h.guests))]
-	h.serveVia(w, r, g.Front)
+	h.serveVia(w, r, h.next.of(h.guests).Front)
 }
 
 // ObjectHandler serves one object's own fetch handler, past the worker's: for tests and operators, not for strangers.

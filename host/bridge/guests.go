@@ -55,6 +55,9 @@ func (g *Guests) Do(f func()) error { return g.loop.Do(f) }
 // Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
 func (g *Guests) Quiet() bool { return g.loop.Quiet() }
 
+// Busy is how long what runs on the loop now has been running; 0 if nothing does. It may be called from any goroutine.
+func (g *Guests) Busy() time.Duration { return g.loop.Busy() }
+
 // Close ends the isolates and the loop.
 func (g *Guests) Close() {
 	_ = g.wait(func() error {
