@@ -17,8 +17,9 @@ package hosttest
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -32,8 +33,8 @@ import (
 	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/host/clock"
-	"durago.example/host/storage"
 	"durago.example/host/local"
+	"durago.example/host/storage"
 )
 
 // Options say what to start.
@@ -53,8 +54,10 @@ type Options struct {
 	NoSync       bool // as --durability process
 	Open         int  // how many databases are open at once; default as the host's
 	MaxBody      int64
-	Memory       uint64 // of an isolate, bytes; default 128 MiB
-	RecycleAt    uint64 // this and the next two as host.Options has them
+	BodyTimeout  time.Duration      // as host.Options has it
+	Server       host.ServerOptions // of its HTTP server
+	Memory       uint64             // of an isolate, bytes; default 128 MiB
+	RecycleAt    uint64             // this and the next two as host.Options has them
 
 	Subrequests, Connections int
 
@@ -73,7 +76,7 @@ type Host struct {
 	o          Options
 	t          testing.TB
 	clock      *clock.Virtual // nil if time is the machine's
-	server     *httptest.Server
+	server     *host.Server
 	workerd    *workerd
 	once       sync.Once
 
@@ -126,6 +129,7 @@ func Start(t testing.TB, o Options) *Host {
 	ho := local.Of(c, c.Vars)
 	ho.Wasm, ho.Dir, ho.CacheDir = Wasm(t, c, o.Package), h.Dir, CacheDir()
 	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
+	ho.BodyTimeout = o.BodyTimeout
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
 	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
 	ho.Log = func(l host.Line) {
@@ -152,8 +156,13 @@ func Start(t testing.TB, o Options) *Host {
 	if h.Host, err = host.New(context.Background(), ho); err != nil {
 		t.Fatal(err)
 	}
-	h.server = httptest.NewServer(h.objects(h.Handler()))
-	h.URL = h.server.URL
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.URL = "http://" + l.Addr().String()
+	h.server = host.NewServer(h.objects(h.Handler()), o.Server)
+	go func() { _ = h.server.Serve(l) }()
 	t.Cleanup(h.Stop)
 	return h
 }
@@ -183,9 +192,7 @@ func (h *Host) Fail() (err error) {
 			h.workerd.stop()
 			return
 		}
-		h.server.CloseClientConnections()
-		h.server.Close()
-		err = h.Host.Close()
+		err = errors.Join(h.server.Close(), h.Host.Close())
 	})
 	return err
 }
