@@ -129,7 +129,22 @@ func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 		}()
 	}
 	answered := make(chan answer, 1)
-	cancel, err := send(q, func(resp *bridge.Response, err error) { answered <- answer{resp, err} })
+	var left atomic.Bool
+	discard := func() {
+		select {
+		case a := <-answered:
+			if a.resp != nil {
+				a.resp.Drop()
+			}
+		default:
+		}
+	}
+	cancel, err := send(q, func(resp *bridge.Response, err error) {
+		answered <- answer{resp, err}
+		if left.Load() {
+			discard()
+		}
+	})
 	if err != nil {
 		h.patience(w)
 		http.Error(w, "the worker is shutting down", http.StatusServiceUnavailable)
@@ -153,7 +168,9 @@ func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 			_ = body.c.Flush()
 		}
 	case <-r.Context().Done(): // the client has gone, or its body is late
+		left.Store(true)
 		cancel()
+		discard()
 		if q.Body != nil {
 			bridge.Stop(q.Body, body.stop)
 			h.patience(w)
@@ -290,7 +307,7 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, body *countedBody, 
 	}
 	header := bridge.Header(a.resp.Header)
 	if a.resp.Socket != nil {
-		h.upgrade(w, r, a.resp, header)
+		upgrade(w, r, a.resp.Socket, header)
 		return
 	}
 	own := w.Header()
@@ -330,91 +347,18 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, body *countedBody, 
 	}
 }
 
-// upgrade gives the client's connection to the object's socket and serves it until it ends.
-func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, resp *bridge.Response, header http.Header) {
-	o, s := resp.Object, resp.Socket
+// upgrade gives the client's connection to the program's socket and serves it until it ends.
+func upgrade(w http.ResponseWriter, r *http.Request, socket durable.Side, header http.Header) {
 	if r.ContentLength != 0 { // the client's first frames would be looked for in it
-		_ = o.Do(func() { o.Sockets.Remove(s) })
+		socket.Refuse()
 		w.Header().Set("Connection", "close")
 		http.Error(w, "a WebSocket's request has no body", http.StatusBadRequest)
 		return
 	}
 	c, err := ws.Upgrade(w, r, header)
 	if err != nil { // gorilla has answered
-		_ = o.Do(func() { o.Sockets.Remove(s) })
+		socket.Refuse()
 		return
 	}
-	if err := o.Do(func() {
-		if o.Broken() != nil {
-			c.Drop()
-			return
-		}
-		o.Sockets.Attach(s, c)
-	}); err != nil {
-		c.Drop()
-	}
-	c.Serve(&socket{o: o, s: s, c: c, read: make(chan struct{}, 1)})
-}
-
-// socket carries what a client does to its object. Its client is read no further while too much of it waits for the object.
-type socket struct {
-	o    *durable.Object
-	s    *durable.Socket
-	c    *ws.Conn
-	read chan struct{} // something does not wait any more
-
-	mu      sync.Mutex
-	waiting int // messages
-	bytes   int // of them
-}
-
-// Bounds of what waits of one client for its object. One message may be larger.
-const (
-	maxUnread      = 64
-	maxUnreadBytes = 1 << 20
-)
-
-// enter counts a message of n bytes if there is room for it.
-func (k *socket) enter(n int) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.waiting > 0 && (k.waiting == maxUnread || k.bytes+n > maxUnreadBytes) {
-		return false
-	}
-	k.waiting++
-	k.bytes += n
-	return true
-}
-
-func (k *socket) leave(n int) {
-	k.mu.Lock()
-	k.waiting--
-	k.bytes -= n
-	k.mu.Unlock()
-	select {
-	case k.read <- struct{}{}:
-	default:
-	}
-}
-
-func (k *socket) Message(text bool, data []byte) {
-	for !k.enter(len(data)) {
-		select {
-		case <-k.read:
-		case <-k.c.Ended(): // nor is anything read any more
-			return
-		}
-	}
-	if err := k.o.Do(func() { k.o.Sockets.Message(k.s, text, data, func() { k.leave(len(data)) }) }); err != nil {
-		k.c.Drop()
-	}
-}
-
-func (k *socket) Gone(code int, reason string, clean bool) {
-	err := k.o.Do(func() {
-		k.o.Sockets.Gone(k.s, code, reason, clean, k.c.End)
-	})
-	if err != nil {
-		k.c.Drop()
-	}
+	c.Join(socket)
 }

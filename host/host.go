@@ -20,6 +20,7 @@ import (
 	"durago.example/host/kv"
 	"durago.example/host/storage"
 	"durago.example/host/workersapi"
+	"durago.example/host/ws"
 	"durago.example/wasm/abi"
 	"durago.example/wasm/value"
 )
@@ -36,10 +37,11 @@ type Service struct {
 	Props      map[string]any // JSON that the entrypoint is told; nil is none
 }
 
-// Options say what to run. Dir and one of Program and Wasm must be set.
+// Options say what to run. Dir and one of Program, Wasm and Native must be set.
 type Options struct {
 	Program  *Program // the caller closes it, after the host
 	Wasm     []byte
+	Native   Native // limits of memory and CPU time are not kept
 	Classes  []Class
 	Bindings map[string]string // binding → class
 	Vars     map[string]any    // strings and JSON values
@@ -123,7 +125,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	if o.Program == nil {
+	if o.Program == nil && o.Native == nil {
 		if err := isolate.Check(o.Wasm); err != nil {
 			return nil, err
 		}
@@ -137,20 +139,16 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		}
 	}
 	h.kv = kv.New(h.store.Private("kv", "namespaces"), o.Clock)
-	if h.program = o.Program; h.program == nil {
-		if h.program, err = Compile(ctx, o.Wasm, CompileOptions{o.CacheDir, o.MemoryLimit}); err != nil {
-			return nil, err
-		}
-	}
-	if h.o.RecycleAt == 0 {
-		h.o.RecycleAt = h.program.module.MemoryLimit() / 4 * 3
+	program, err := h.takeProgram(ctx)
+	if err != nil {
+		return nil, err
 	}
 	services, err := h.services()
 	if err != nil {
 		return nil, err
 	}
 	for i := range o.Isolates {
-		b, err := bridge.New(ctx, bridge.Options{Module: h.program.module, Clock: o.Clock, HTTP: o.HTTP, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
+		b, err := bridge.New(ctx, bridge.Options{Program: program, Clock: o.Clock, HTTP: o.HTTP, Dial: dial, Namespaces: h.bindings, Services: services, Install: h.install, RecycleAt: h.o.RecycleAt, OwnInstance: o.OwnInstance,
 			Subrequests: o.Subrequests, Connections: o.Connections,
 			CPULimit: isolate.Options{CPULimit: o.CPULimit},
 			Log:      h.log, Loop: i})
@@ -164,6 +162,15 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 		return nil, err
 	}
 	return h, h.startEngine(manifest)
+}
+
+// dial opens a socket to the network.
+func dial(ctx context.Context, url string, header http.Header) (bridge.Dialed, *http.Response, error) {
+	c, resp, err := ws.Dial(ctx, url, header)
+	if c == nil { // a nil of its type would be no nil
+		return nil, resp, err
+	}
+	return c, resp, nil
 }
 
 // services are the service bindings as the bridges take them.

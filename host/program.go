@@ -36,7 +36,7 @@ func (p *Program) Close() error { return p.module.Close(context.Background()) }
 
 // Manifest runs the program once, with an empty environment, and returns what it says about itself.
 func (p *Program) Manifest(ctx context.Context) (*abi.Manifest, error) {
-	b, err := bridge.New(ctx, bridge.Options{Module: p.module, Clock: clock.Real, Install: func(r *gojs.Realm, _ *bridge.Bridge) error {
+	b, err := bridge.New(ctx, bridge.Options{Program: bridge.Wasm{Module: p.module}, Clock: clock.Real, Install: func(r *gojs.Realm, _ *bridge.Bridge) error {
 		vm := r.Runtime()
 		c := vm.NewObject()
 		for _, name := range []string{"env", "ctx", "binding"} {

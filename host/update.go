@@ -88,6 +88,9 @@ func (h *Host) Update(ctx context.Context, wasm []byte, delay time.Duration) err
 	if delay < 0 {
 		return fmt.Errorf("the delay of an update is %v: it must not be negative", delay)
 	}
+	if h.o.Native != nil {
+		return errors.New("a program that runs natively is not replaced: its code is this process's")
+	}
 	h.updating.Lock()
 	defer h.updating.Unlock()
 	p, err := Compile(ctx, wasm, CompileOptions{h.o.CacheDir, h.o.MemoryLimit})
@@ -106,7 +109,7 @@ func (h *Host) Update(ctx context.Context, wasm []byte, delay time.Duration) err
 	var c *code
 	for i, g := range h.guests {
 		var manifest []byte
-		if next[i], manifest, err = g.Prepare(ctx, p.module); err != nil {
+		if next[i], manifest, err = g.Prepare(ctx, bridge.Wasm{Module: p.module}); err != nil {
 			return undo(err)
 		}
 		if c == nil {
@@ -118,7 +121,7 @@ func (h *Host) Update(ctx context.Context, wasm []byte, delay time.Duration) err
 	done := make(chan struct{})
 	for i, g := range h.guests {
 		if err := g.Do(func() {
-			g.Update(next[i], p.module, max(delay, updateGrace), durable.ErrUpdated)
+			g.Update(next[i], bridge.Wasm{Module: p.module}, max(delay, updateGrace), durable.ErrUpdated)
 			h.engine.Update(i, delay)
 			done <- struct{}{}
 		}); err != nil { // the host is being closed

@@ -20,6 +20,11 @@
 // started it; its platform operations run on that object's behalf, and fail with an error that wraps context.Canceled
 // once the object is gone.
 //
+// # Sockets
+//
+// A WebSocket belongs to the runtime: it calls the object's handlers, and the object may leave memory under it. A Conn is read in
+// a loop, and keeps the object in memory: Accept answers a client with one, Dial and Stub.Dial open one.
+//
 // # What is missing
 //
 // Facets (ctx.facets), containers and read replication of the platform have nothing here: what a program does not name it cannot

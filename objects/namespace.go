@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"durago.example/objects/driver"
+	"durago.example/wasm/guest"
 )
 
 // ID names an object within its namespace. See https://developers.cloudflare.com/durable-objects/api/id/.
@@ -120,5 +121,5 @@ func scopeOf(ctx context.Context) driver.Scope {
 	if s, ok := ctx.Value(driver.ScopeKey).(driver.Scope); ok {
 		return s
 	}
-	return currentScope()
+	return guest.Current()
 }

@@ -56,8 +56,8 @@ func (m *QueueMessage) Decode(v any) error { return decodeValue(m.body, v) }
 // runtime, it ends the program with a sentence that says how to build it.
 func Run(p Program) { run(p.erase()) }
 
-// Driver is the program as a runtime takes it: for runtimes other than Run's, and for tests that give an object a
-// driver.Scope of their own.
+// Driver is the program as a runtime takes it: for runtimes other than Run's, such as host/hosttest/native, and for tests
+// that give an object a driver.Scope of their own.
 func (p Program) Driver() driver.Program { return p.erase() }
 
 func (p *Program) erase() driver.Program {

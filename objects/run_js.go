@@ -6,6 +6,3 @@ import (
 )
 
 func run(p driver.Program) { guest.Run(p) }
-
-// currentScope is the scope that the running goroutine belongs to, or nil.
-func currentScope() driver.Scope { return guest.Current() }

@@ -13,5 +13,3 @@ func run(driver.Program) {
 	fmt.Fprintln(os.Stderr, "objects: this program runs as WebAssembly: start it with `durago run`, or build it with `durago build`")
 	os.Exit(2)
 }
-
-func currentScope() driver.Scope { return nil }

@@ -34,7 +34,7 @@ type CloseInfo struct {
 
 // AcceptOptions go with a socket. There are at most 10 tags of at most 256 bytes.
 type AcceptOptions struct {
-	Tags     []string
+	Tags     []string    // of a hibernatable socket only
 	Protocol string      // the subprotocol that was chosen
 	Header   http.Header // further headers of the 101 answer
 }
@@ -49,6 +49,15 @@ func (s *State) AcceptWebSocket(w http.ResponseWriter, r *http.Request, o *Accep
 	if o == nil {
 		o = &AcceptOptions{}
 	}
+	handle, err := u.Upgrade(o.Tags, o.header())
+	if err != nil {
+		return nil, err
+	}
+	return s.socket(handle), nil
+}
+
+// header is what the 101 answer has.
+func (o *AcceptOptions) header() http.Header {
 	h := o.Header.Clone()
 	if o.Protocol != "" {
 		if h == nil {
@@ -56,11 +65,7 @@ func (s *State) AcceptWebSocket(w http.ResponseWriter, r *http.Request, o *Accep
 		}
 		h.Set("Sec-WebSocket-Protocol", o.Protocol)
 	}
-	handle, err := u.Upgrade(o.Tags, h)
-	if err != nil {
-		return nil, err
-	}
-	return s.socket(handle), nil
+	return h
 }
 
 // unwrap finds a T in w or in what it wraps.

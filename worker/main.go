@@ -1,19 +1,9 @@
-// Command worker is the program that becomes app.wasm: it exports the classes and injects their configuration.
+// Command worker is the program that becomes app.wasm: it runs what package program exports.
 package main
 
 import (
 	"durago.example/objects"
-	"durago.example/objects/ratelimit/ratelimitserver"
-	"durago.example/worker/counter"
+	"durago.example/worker/program"
 )
 
-func main() {
-	objects.Run(objects.Program{
-		Classes: []*objects.Class{
-			counter.Class,
-			ratelimitserver.Class("RateLimiterServer", nil),
-		},
-		Routes: routes,
-		Fetch:  front(),
-	})
-}
+func main() { objects.Run(program.Program()) }

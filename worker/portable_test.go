@@ -10,16 +10,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	"durago.example/host/hosttest/native"
 	"durago.example/objects"
 	"durago.example/objects/ratelimit"
 	"durago.example/worker/counter"
+	"durago.example/worker/program"
 )
 
 // both runs a scenario of the demo on the host and on workerd.
 func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 	t.Helper()
 	t.Parallel()
-	hosttest.Each(t, hosttest.Options{Config: "../wrangler.toml", RealTime: true}, f)
+	hosttest.Each(t, hosttest.Options{Config: "../wrangler.toml", RealTime: true, Native: native.Program(program.Program()), Bubble: true}, f)
 }
 
 func TestWorker_limit(t *testing.T) {

@@ -117,6 +117,7 @@ func TestRuntime_numbers(t *testing.T) {
 		{"EVENT", "Event", "MANIFEST EXPIRE"},
 		{"BODY", "Body", ""},
 		{"LINK", "Link", ""},
+		{"CONN", "Conn", ""},
 		{"CONTROL", "Control", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -140,6 +141,9 @@ func TestRuntime_numbers(t *testing.T) {
 	})
 	t.Run("MAX_LINKS", func(t *testing.T) {
 		require.True(t, strings.Contains(js, "\nconst MAX_LINKS = "+strconv.Itoa(constants["MaxLinks"])+";\n"))
+	})
+	t.Run("REQUEST_UPGRADE", func(t *testing.T) {
+		require.True(t, strings.Contains(js, "\nconst REQUEST_UPGRADE = "+strconv.Itoa(constants["RequestUpgrade"])+";\n"))
 	})
 	t.Run("exports", func(t *testing.T) {
 		for _, name := range []string{"durago_alloc", "durago_event", "durago_transaction"} {

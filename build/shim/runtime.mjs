@@ -11,7 +11,7 @@
 import { DurableObject, RpcTarget, WorkerEntrypoint, env as workerEnv } from "cloudflare:workers";
 import { decode, encode } from "./value.mjs";
 
-const ABI = 1;
+const ABI = 2;
 const CONTROL = { INBOX: 0, INBOX_SIZE: 1, CURRENT: 2, TRANSACTION: 3, BEGUN: 4, WORDS: 8 };
 const EVENT = {
   CONSTRUCT: 1, FETCH: 2, RPC: 3, ALARM: 4, SOCKET_MESSAGE: 5, SOCKET_CLOSE: 6, SOCKET_ERROR: 7, SCHEDULED: 8, BLOCK: 9,
@@ -29,9 +29,12 @@ const OP = {
   FETCH: 68, FETCH_ABORT: 69,
   SOCKET_ACCEPT: 70, SOCKET_SEND: 71, SOCKET_CLOSE: 72, SOCKETS: 73, SOCKET_TAGS: 74, SOCKET_ATTACH: 75,
   SOCKET_ATTACHMENT: 76, AUTO_RESPONSE: 77, SOCKET_PINGED: 78, SOCKET_STATE: 79, SOCKET_BROADCAST: 80,
+  CONN_ACCEPT: 81, CONN_RECEIVE: 82, CONN_SEND: 83, CONN_CLOSE: 84, CONN_STATE: 85, CONN_FORGET: 86,
   TARGET: 90, STUB_DUP: 91, SERVICE: 92,
 };
 const BODY = { NONE: 0, INLINE: 1, STREAM: 2, PASS: 3 };
+const CONN = { BINARY: 0, TEXT: 1, CLOSED: 2 };
+const REQUEST_UPGRADE = 1;
 const LINK = { STREAM: 1, PASS: 2, STUB: 3, TARGET: 4, CALLBACK: 5, GIVEN: 0x40000000 };
 const MAX_LINKS = 10000;
 const CHUNK = 64 << 10; // rows and small bodies travel in pieces of about this size
@@ -464,7 +467,7 @@ class Instance {
   rrequest(c) {
     const method = this.rstr();
     const url = this.rstr();
-    this.rbyte();
+    this.flags = this.rbyte();
     const init = { method, headers: this.rheaders(), redirect: "manual" };
     switch (this.rbyte()) {
       case BODY.INLINE:
@@ -574,6 +577,81 @@ class Outgoing {
   }
 }
 
+// ---- ordinary sockets -----------------------------------------------------------------------------------------------
+
+// Conn is a socket that Go reads: what comes waits here until it is asked for.
+class Conn {
+  constructor(context, handle, ws, lasts) {
+    this.context = context;
+    this.inst = context.inst;
+    this.handle = handle;
+    this.ws = ws;
+    this.lasts = lasts; // its context lasts as long as it
+    this.unread = [];
+    this.token = 0; // of the OP.CONN_RECEIVE that waits
+    if (lasts) context.begin(this.inst);
+    ws.binaryType = "arraybuffer";
+    ws.addEventListener("message", ({ data }) => this.push({ data }));
+    ws.addEventListener("close", ({ code, reason, wasClean }) => this.end(code, reason, wasClean));
+    ws.addEventListener("error", ({ error, message }) => {
+      const [, code, reason] = PROTOCOL_ERROR.exec(message) ?? PROTOCOL_ERROR.exec(error?.message) ?? [];
+      if (code !== undefined) this.end(+code, reason, false);
+      else setTimeout(() => this.end(1006, VANISHED, false), GRACE); // what was sent did not arrive; a close may still come
+    });
+    ws.accept();
+  }
+  end(code, reason, clean) {
+    if (this.over) return;
+    this.over = true;
+    this.push({ code, reason, clean });
+    if (this.lasts) Promise.resolve().then(() => this.context.end(this.inst));
+  }
+  push(m) {
+    if (this.lost) return;
+    this.unread.push(m);
+    this.flow();
+  }
+  receive(token) {
+    this.token = token;
+    this.flow();
+    return 0;
+  }
+  flow() {
+    if (this.token === 0 || this.unread.length === 0) return;
+    const { token } = this;
+    const m = this.unread.shift();
+    this.token = 0;
+    if (m.code !== undefined) this.context.conns.delete(this.handle);
+    this.context.later(token, () => Promise.resolve(), () => putReceived(m));
+  }
+  forget() {
+    this.lost = true;
+    this.unread = [];
+  }
+  get state() {
+    return this.over ? WebSocket.CLOSED : this.ws.readyState;
+  }
+}
+
+const GRACE = 1000; // ms
+const VANISHED = "WebSocket disconnected without sending Close frame.";
+const PROTOCOL_ERROR = /protocolError\.statusCode = (\d+); protocolError\.description = (.*)/;
+
+function putReceived({ data, code, reason, clean }) {
+  if (code !== undefined) {
+    out.byte(CONN.CLOSED);
+    out.u16(code);
+    out.byte(clean ? 1 : 0);
+    out.str(reason);
+  } else if (typeof data === "string") {
+    out.byte(CONN.TEXT);
+    out.raw(utf8.encode(data));
+  } else {
+    out.byte(CONN.BINARY);
+    out.raw(new Uint8Array(data));
+  }
+}
+
 // ---- contexts -------------------------------------------------------------------------------------------------------
 
 const EARLY = 20; // ms between looks while a critical section is open, which holds back timers and kicks from outside
@@ -608,6 +686,8 @@ class Context {
     this.sections = 0; // open ones
     this.clients = new Map(); // socket → the client's half, until the response takes it
     this.sockets = new Map();
+    this.conns = new Map();
+    this.handlers = new Map(); // event → resolve, of those that have been answered with a socket
     this.handles = new WeakMap();
     this.lastHandle = 0;
     this.syncEvent = 0;
@@ -783,6 +863,10 @@ class Context {
     for (const p of this.pending.values()) p.reject(e);
     for (const s of this.streams.values()) s.end(e);
     for (const f of this.work.values()) f();
+    for (const c of this.conns.values()) if (!c.over) c.ws.close(1011);
+    for (const f of this.handlers.values()) f();
+    this.conns.clear();
+    this.handlers.clear();
     this.pending.clear();
     this.streams.clear();
     this.work.clear();
@@ -797,7 +881,9 @@ class Context {
     if (i.dead || --this.inflight > 0) return;
     i.live.delete(this.id);
     this.disarm();
-    if (this.kind === "front") i.forget(this.id);
+    if (this.kind !== "front") return;
+    for (const c of this.conns.values()) if (!c.over) c.ws.close(1001); // the platform would only find them some day
+    i.forget(this.id);
   }
 
   // deliver sends the event whose frame is in out; it returns the result, or a promise of it.
@@ -857,6 +943,8 @@ class Context {
   // finish ends the event for the accounts, after Go's handler has returned.
   finish(i, ev) {
     this.requests.delete(ev);
+    this.handlers.get(ev)?.();
+    this.handlers.delete(ev);
     this.end(i);
   }
 
@@ -1022,6 +1110,7 @@ class Context {
         return this.inSection(token, (body) => this.ctx.blockConcurrencyWhile(body));
     }
     if (op >= OP.TARGET) return this.linkOp(op, token, i);
+    if (op >= OP.CONN_ACCEPT) return this.connOp(op, token, i);
     if (op >= OP.SOCKET_ACCEPT) return this.socketOp(op, token, i);
     if (op >= OP.ID_FROM_NAME) return this.namespaceOp(op, token, i);
     return this.storageOp(op, token, i);
@@ -1236,10 +1325,10 @@ class Context {
       }
       case OP.STUB_FETCH: {
         const stub = this.stub(i.ru32());
-        return this.fetching(token, i.rrequest(this), (r, o) => stub.fetch(r, o));
+        return this.fetching(token, i.rrequest(this), i.flags, (r, o) => stub.fetch(r, o));
       }
       case OP.FETCH:
-        return this.fetching(token, i.rrequest(this), (r, o) => fetch(r, o));
+        return this.fetching(token, i.rrequest(this), i.flags, (r, o) => fetch(r, o));
       case OP.FETCH_ABORT:
         this.aborts.get(token)?.abort();
         return 0;
@@ -1402,7 +1491,8 @@ class Context {
     if (this.service !== undefined) this.end(i);
   }
 
-  fetching(token, request, send) {
+  fetching(token, request, flags, send) {
+    const upgrade = (flags & REQUEST_UPGRADE) !== 0;
     const abort = new AbortController();
     this.aborts.set(token, abort);
     return this.later(
@@ -1410,6 +1500,10 @@ class Context {
       async () => {
         try {
           const r = await send(request, { signal: abort.signal });
+          if (r.webSocket && !upgrade) {
+            r.webSocket.accept(); // nobody has it: its other side is not to wait
+            r.webSocket.close();
+          }
           const small = +(r.headers.get("content-length") ?? Infinity) <= CHUNK;
           return { r, bytes: r.body && small ? new Uint8Array(await r.arrayBuffer()) : undefined };
         } finally {
@@ -1418,7 +1512,7 @@ class Context {
       },
       ({ r, bytes }) => {
         out.u16(r.status);
-        out.u32(0);
+        out.u32(r.webSocket && upgrade ? this.conn(r.webSocket, this.kind === "object") : 0);
         putHeaders(r.headers);
         if (bytes !== undefined) {
           out.byte(BODY.INLINE);
@@ -1434,6 +1528,52 @@ class Context {
     this.bodies.set(handle, { stream, reader: undefined });
     out.byte(BODY.STREAM);
     out.u32(handle);
+  }
+
+  // conn has a handle for an ordinary socket.
+  conn(ws, lasts) {
+    const handle = ++this.lastHandle;
+    this.conns.set(handle, new Conn(this, handle, ws, lasts));
+    return handle;
+  }
+
+  connOp(op, token, i) {
+    switch (op) {
+      case OP.CONN_ACCEPT: {
+        const { 0: webSocket, 1: server } = new WebSocketPair();
+        const answer = new Response(null, { status: 101, headers: i.rheaders(), webSocket });
+        out.u32(this.conn(server, true));
+        this.settle(token, answer);
+        this.ctx.waitUntil(new Promise((resolve) => this.handlers.set(token, resolve))); // or it ends with the client
+        return undefined;
+      }
+      case OP.CONN_RECEIVE: {
+        const c = this.conns.get(i.ru32());
+        if (c === undefined) throw new Error("this WebSocket is closed");
+        return c.receive(token);
+      }
+      case OP.CONN_SEND: {
+        const isText = i.rbyte() === 1;
+        this.conns.get(token)?.ws.send(isText ? text.decode(i.u8.subarray(i.p, i.end)) : i.rest());
+        return 0;
+      }
+      case OP.CONN_CLOSE: {
+        const code = i.ru16();
+        const reason = i.rstr();
+        const ws = this.conns.get(token)?.ws;
+        if (code === 0 && reason === "") ws?.close();
+        else ws?.close(code === 0 ? undefined : code, reason);
+        return 0;
+      }
+      case OP.CONN_STATE:
+        out.byte(this.conns.get(token)?.state ?? WebSocket.CLOSED);
+        return undefined;
+      case OP.CONN_FORGET:
+        this.conns.get(token)?.forget();
+        this.conns.delete(token);
+        return 0;
+    }
+    throw new Error(`durago: unknown operation ${op}: app.wasm is newer than this shim`);
   }
 
   socketOp(op, token, i) {

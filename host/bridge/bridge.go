@@ -18,7 +18,7 @@ import (
 
 // Options of the guests of a loop.
 type Options struct {
-	Module      *isolate.Module
+	Program     Program
 	OwnInstance bool // each object runs in an isolate of its own
 	Clock       clock.Clock
 	CPULimit    isolate.Options               // only CPULimit and Env are taken
@@ -28,6 +28,7 @@ type Options struct {
 	Log         func(Line)
 	Loop        int               // a number of its own, for the ids of events
 	HTTP        http.RoundTripper // for outgoing requests
+	Dial        Dial              // for those that ask for a socket
 	RecycleAt   uint64            // bytes of the guest's memory past which it is replaced; 0 never
 	// Subrequests is how many requests and calls an event may make, Connections how many requests to the network a context
 	// may have that wait for a response; 0 is any number.
@@ -38,7 +39,7 @@ type Options struct {
 type Bridge struct {
 	o      Options
 	guests *Guests
-	iso    *isolate.Isolate
+	iso    Isolate
 	pause  func()      // made once
 	paused bool        // pause will be called
 	last   bool        // it gets no context any more, and ends with its last one
@@ -66,7 +67,7 @@ type Bridge struct {
 var _ isolate.Platform = (*Bridge)(nil)
 
 // newBridge starts an isolate. Loop only.
-func (g *Guests) newBridge(ctx context.Context, m *isolate.Module) (*Bridge, error) {
+func (g *Guests) newBridge(ctx context.Context, p Program) (*Bridge, error) {
 	g.made++
 	b := &Bridge{o: g.o, guests: g, number: g.made}
 	b.pause = b.rest
@@ -77,10 +78,13 @@ func (g *Guests) newBridge(ctx context.Context, m *isolate.Module) (*Bridge, err
 		io.Install = func(r *gojs.Realm) error { return b.o.Install(r, b) }
 	}
 	var err error
-	if b.iso, err = m.Start(ctx, io); err != nil {
+	if b.iso, err = p.Start(ctx, io, b); err != nil {
 		return nil, err
 	}
 	g.bridges[b] = true
+	if s, ok := b.iso.(Still); ok {
+		g.still.Store(b, s)
+	}
 	return b, nil
 }
 
@@ -92,9 +96,14 @@ func (b *Bridge) clear() {
 // Do runs f on the loop.
 func (b *Bridge) Do(f func()) error { return b.guests.loop.Do(f) }
 
-// close frees the isolate.
+// close frees the isolate, and ends the sockets of what is left in it.
 func (b *Bridge) close() {
 	delete(b.guests.bridges, b)
+	for _, s := range b.scopes {
+		s.dropConns()
+	}
+	b.scopes = map[uint32]*scope{} // what was under way finds nobody
+	b.guests.still.Delete(b)
 	b.iso.Close()
 	for _, t := range []clock.Timer{b.sweep, b.recycling.limit, b.grace} {
 		if t != nil {
@@ -112,6 +121,15 @@ func (b *Bridge) Links() (lent, stubs, streams int) {
 		streams += len(s.bodies) + len(s.streams)
 	}
 	return lent, stubs, streams
+}
+
+// Conns is how many ordinary sockets the guest has. Loop only.
+func (b *Bridge) Conns() int {
+	n := 0
+	for _, s := range b.scopes {
+		n += len(s.conns)
+	}
+	return n
 }
 
 // Stat is a number about the guest. Loop only.
@@ -136,6 +154,8 @@ type scope struct {
 	streams map[uint32]*pipe
 	work    map[uint32]*work
 	aborts  map[uint32]context.CancelFunc
+	conns   map[uint32]*durable.Ordinary
+	open    int               // of conns, those of which something may come
 	blocks  map[uint32]*block // by event
 	known   known
 	handles uint32
@@ -164,6 +184,7 @@ type event struct {
 	request *Request
 	done    func(result any, err error)
 	pipe    *pipe          // the body that the guest still writes, after the answer
+	conn    uint32         // the socket that it was answered with, whose handler may go on
 	hold    func()         // keeps the object in memory until the body has ended; nil for a request
 	source  *durable.Event // what may be delivered again if its handler never began
 	landed  []uint32       // stubs that came with the arguments; they end with the event. nil if the arguments are data
@@ -369,6 +390,7 @@ func (s *scope) release(reason error) {
 	for _, f := range s.aborts {
 		f()
 	}
+	s.dropConns()
 	for _, t := range s.stubs {
 		t.drop()
 	}
@@ -386,6 +408,10 @@ func (b *Bridge) Idle(ctx uint32, took time.Duration) {
 		b.slow(took)
 	}
 	b.asked = nil
+	b.endTurn(ctx)
+}
+
+func (b *Bridge) endTurn(ctx uint32) {
 	s := b.scopes[ctx]
 	if s == nil {
 		return

@@ -67,6 +67,8 @@ func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte)
 		return s.namespaceOp(op, token, frame, dst)
 	case op >= abi.OpTarget:
 		return dst, s.linkOp(op, token, frame)
+	case op >= abi.OpConnAccept:
+		return s.connOp(op, token, frame, dst)
 	case s.object != nil:
 		return s.socketOp(op, token, frame, dst)
 	}
@@ -135,11 +137,12 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		delete(b.events, token)
 		s.live--
 	}
+	if e.conn != 0 {
+		s.handled(e.conn)
+	}
 	s.output(func(err error) {
 		if err != nil {
-			if l, ok := result.(*Linked); ok {
-				l.Drop()
-			}
+			letGo(result)
 			done(nil, err)
 			return
 		}
@@ -238,11 +241,7 @@ func (s *scope) lifecycleOp(op abi.Op, token uint32, frame []byte) error {
 	case abi.OpWaitUntil:
 		s.begin(token, len(frame) == 0)
 	case abi.OpWorkDone:
-		if w := s.work[token]; w != nil {
-			delete(s.work, token)
-			s.live--
-			w.release()
-		}
+		s.workDone(token)
 	}
 	return nil
 }

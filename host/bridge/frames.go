@@ -55,8 +55,9 @@ func (s *scope) requestFrame(f []byte, r *Request) []byte {
 	return s.appendBody(f, r.Inline, r.Body)
 }
 
-func (s *scope) responseFrame(f []byte, r *Response) []byte {
-	f = abi.AppendU32(abi.AppendU16(f, uint16(r.Status)), 0)
+// responseFrame appends a Response, of whose socket the guest has the other side under a handle, or 0.
+func (s *scope) responseFrame(f []byte, r *Response, socket uint32) []byte {
+	f = abi.AppendU32(abi.AppendU16(f, uint16(r.Status)), socket)
 	f = append(f, r.Header...)
 	return s.appendBody(f, r.Inline, r.Body)
 }
@@ -117,7 +118,7 @@ func (s *scope) stream(id uint32) *pipe {
 
 func (s *scope) readRequest(r *abi.Reader, frame []byte) *Request {
 	q := &Request{Method: r.Str(), URL: r.Str()}
-	r.U8()
+	q.upgrade = r.U8()&abi.RequestUpgrade != 0
 	q.Header = readHeaders(r, frame)
 	q.Inline, q.Body = s.readBody(r)
 	return q
@@ -131,7 +132,7 @@ func (s *scope) readResponse(frame []byte) (*Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		resp.Socket, resp.Object = k, s.object
+		resp.Socket = s.object.Side(k)
 	}
 	resp.Header = readHeaders(&r, frame)
 	resp.Inline, resp.Body = s.readBody(&r)

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"durago.example/host/durable"
@@ -14,11 +15,13 @@ import (
 type Guests struct {
 	o       Options
 	loop    *isolate.Loop
-	module  *isolate.Module
+	program Program
 	present *Bridge
 	bridges map[*Bridge]bool // all of them
+	dialed  sync.WaitGroup   // connections to the network
 	made    int              // ever
 	counts  Counts
+	still   sync.Map // *Bridge → Still, of those that have it
 }
 
 var (
@@ -28,9 +31,9 @@ var (
 
 // New starts a loop and an isolate on it.
 func New(ctx context.Context, o Options) (*Guests, error) {
-	g := &Guests{o: o, loop: isolate.NewLoop(), module: o.Module, bridges: map[*Bridge]bool{}}
+	g := &Guests{o: o, loop: isolate.NewLoop(), program: o.Program, bridges: map[*Bridge]bool{}}
 	err := g.wait(func() (err error) {
-		g.present, err = g.newBridge(ctx, g.module)
+		g.present, err = g.newBridge(ctx, g.program)
 		return err
 	})
 	if err != nil {
@@ -52,8 +55,15 @@ func (g *Guests) wait(f func() error) error {
 // Do runs f on the loop.
 func (g *Guests) Do(f func()) error { return g.loop.Do(f) }
 
-// Quiet tells whether the loop has nothing to do. It may be called from any goroutine.
-func (g *Guests) Quiet() bool { return g.loop.Quiet() }
+// Quiet tells whether the loop has nothing to do, nor has any goroutine of a guest. It may be called from any goroutine.
+func (g *Guests) Quiet() bool {
+	quiet := g.loop.Quiet()
+	g.still.Range(func(_, s any) bool {
+		quiet = quiet && s.(Still).Still()
+		return quiet
+	})
+	return quiet && g.loop.Quiet()
+}
 
 // Busy is how long what runs on the loop now has been running; 0 if nothing does. It may be called from any goroutine.
 func (g *Guests) Busy() time.Duration { return g.loop.Busy() }
@@ -67,6 +77,7 @@ func (g *Guests) Close() {
 		return nil
 	})
 	g.loop.Close()
+	g.dialed.Wait()
 }
 
 // Present is the isolate of the present program. Loop only.
@@ -90,7 +101,7 @@ func (g *Guests) Start(o *durable.Object, done func(error)) {
 	b := g.present
 	if g.o.OwnInstance {
 		var err error
-		if b, err = g.newBridge(context.Background(), g.module); err != nil {
+		if b, err = g.newBridge(context.Background(), g.program); err != nil {
 			done(err)
 			return
 		}
@@ -117,9 +128,9 @@ func (g *Guests) Gone(o *durable.Object) {
 
 // Prepare starts an isolate of another program, which Update may put in place, and asks it what it is. It may be called from
 // any goroutine but the loop's.
-func (g *Guests) Prepare(ctx context.Context, m *isolate.Module) (b *Bridge, manifest []byte, err error) {
+func (g *Guests) Prepare(ctx context.Context, p Program) (b *Bridge, manifest []byte, err error) {
 	err = g.wait(func() (err error) {
-		if b, err = g.newBridge(ctx, m); err == nil {
+		if b, err = g.newBridge(ctx, p); err == nil {
 			manifest, err = b.readManifest()
 		}
 		return err
@@ -132,8 +143,8 @@ func (b *Bridge) Drop() { _ = b.Do(b.close) }
 
 // Update has everything that begins run in an isolate that Prepare started. What is under way goes on where it is, for as
 // long as grace. Loop only.
-func (g *Guests) Update(b *Bridge, m *isolate.Module, grace time.Duration, reason error) {
-	g.present, g.module = b, m
+func (g *Guests) Update(b *Bridge, p Program, grace time.Duration, reason error) {
+	g.present, g.program = b, p
 	for other := range g.bridges {
 		if other != b && !other.old {
 			other.old, other.last = true, true

@@ -16,6 +16,8 @@ type Request struct {
 	Header []byte // abi Headers
 	Inline []byte
 	Body   Stream // nil if there is none or it is inline
+
+	upgrade bool // the guest that sends it takes a socket for an answer
 }
 
 // Size is what waits of the request while it does, in bytes.
@@ -27,8 +29,17 @@ type Response struct {
 	Header []byte // abi Headers
 	Inline []byte
 	Body   Stream
-	Socket *durable.Socket // of a 101
-	Object *durable.Object // whose socket it is
+	Socket durable.Side // of a 101: who has the client's side attaches or refuses it
+}
+
+// Drop lets go of an answer that nobody wants.
+func (r *Response) Drop() {
+	if r.Body != nil {
+		r.Body.Cancel()
+	}
+	if r.Socket != nil {
+		r.Socket.Refuse()
+	}
 }
 
 // Stream is a body that its consumer asks for chunk by chunk. An empty chunk without an error is the end.

@@ -54,8 +54,8 @@ func (b *Bridge) expire() {
 	b.sweep = nil
 	now := b.o.Clock.Now()
 	for id, e := range b.events {
-		// A response that streams may take its time, and a critical section has a limit of its own.
-		if e.pipe != nil || e.kind == abi.EventBlock || now.Sub(e.began) < wallLimit {
+		// A response that streams and a socket may take their time, and a critical section has a limit of its own.
+		if e.pipe != nil || e.conn != 0 || e.kind == abi.EventBlock || now.Sub(e.began) < wallLimit {
 			continue
 		}
 		b.post(e.s, abi.EventExpire, id, nil)

@@ -72,7 +72,7 @@ func (b *Bridge) idle() bool {
 		return false
 	}
 	for _, s := range b.scopes {
-		if s.object == nil || s.kept() || len(s.blocks)+len(s.bodies)+len(s.streams)+len(s.aborts)+len(s.lent)+s.given > 0 ||
+		if s.object == nil || s.kept() || len(s.blocks)+len(s.bodies)+len(s.streams)+len(s.aborts)+len(s.lent)+s.given+s.open > 0 ||
 			s.object.Database().Writing() {
 			return false
 		}

@@ -122,6 +122,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 		return dst, r.Err()
 	case abi.OpFetchAbort:
 		if f := s.aborts[token]; f != nil {
+			delete(s.aborts, token)
 			f()
 		}
 		return dst, nil
@@ -136,18 +137,11 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 	case abi.OpStubFetch:
 		q := s.readRequest(&r, frame)
 		s.abortable(token, t.send(s, q, func(v any, err error) {
-			_ = s.b.Do(func() {
-				delete(s.aborts, token)
-				resp, ok := v.(*Response)
-				if err == nil && !ok {
-					err = typeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
-				}
-				if err != nil || !s.here() {
-					s.complete(token, nil, err)
-					return
-				}
-				s.complete(token, s.responseFrame(nil, resp), nil)
-			})
+			resp, ok := v.(*Response)
+			if err == nil && !ok {
+				err = typeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
+			}
+			s.answered(token, q, resp, err, nil)
 		}))
 	case abi.OpForward:
 		e := s.b.events[r.U32()]
@@ -172,13 +166,27 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 				if err == nil && s.here() {
 					done := e.done
 					e.done = func(any, error) {}
-					s.output(func(err error) { done(v, err) })
+					s.output(func(err error) {
+						if err != nil {
+							letGo(v)
+						}
+						done(v, err)
+					})
+				} else {
+					letGo(v)
 				}
 				s.complete(token, nil, err)
 			})
 		}))
 	}
 	return dst, r.Err()
+}
+
+// letGo lets go of a result that nobody wants.
+func letGo(v any) {
+	if r, ok := v.(interface{ Drop() }); ok {
+		r.Drop()
+	}
 }
 
 // known is the id that was last made of a name, which usually is what the next stub is for.
@@ -287,23 +295,32 @@ func (s *scope) fetch(token uint32, q *Request) {
 			return
 		}
 		s.connect(func() {
-			resp, err := s.b.roundTrip(ctx, q)
-			_ = s.b.Do(func() {
-				s.connected()
-				delete(s.aborts, token)
-				if err != nil {
-					cancel()
-					s.complete(token, nil, &durable.Error{Name: "Error", Message: "Network connection lost.", Retryable: true, Props: nil, Stack: err.Error()})
-					return
-				}
-				if !s.here() {
-					resp.Body.Cancel()
-					return
-				}
-				s.complete(token, s.responseFrame(nil, resp), nil)
-			})
+			resp, c, err := s.b.request(ctx, q)
+			if err != nil {
+				cancel()
+				err = &durable.Error{Name: "Error", Message: "Network connection lost.", Retryable: true, Stack: err.Error()}
+			}
+			_ = s.b.Do(s.connected)
+			s.answered(token, q, resp, err, c)
 		})
 	})
+}
+
+// request sends a request to the network. c is the connection of one that was upgraded.
+func (b *Bridge) request(ctx context.Context, q *Request) (resp *Response, c Dialed, err error) {
+	if !q.upgrade {
+		resp, err = b.roundTrip(ctx, q)
+		return resp, nil, err
+	}
+	c, r, err := b.o.Dial(ctx, q.URL, Header(q.Header))
+	if err != nil {
+		return nil, nil, err
+	}
+	resp = &Response{Status: r.StatusCode, Header: AppendHeader(nil, r.Header)}
+	if c == nil {
+		resp.Body = &reader{r: r.Body}
+	}
+	return resp, c, nil
 }
 
 func (b *Bridge) roundTrip(ctx context.Context, q *Request) (*Response, error) {

@@ -20,6 +20,15 @@ func (s *scope) begin(token uint32, kept bool) {
 	s.b.watch()
 }
 
+// workDone is told that it has ended.
+func (s *scope) workDone(token uint32) {
+	if w := s.work[token]; w != nil {
+		delete(s.work, token)
+		s.live--
+		w.release()
+	}
+}
+
 // kept tells whether work is under way that must end before the guest may be replaced.
 func (s *scope) kept() bool {
 	for _, w := range s.work {

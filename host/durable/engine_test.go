@@ -40,6 +40,7 @@ type engine struct {
 	closed      func(o *durable.Object, c durable.SocketClosed) error
 	handle      func(o *durable.Object, ev *durable.Event) bool // instead of all of these
 	gone        int
+	left        func(o *durable.Object) // is told too; nil is nobody
 	log         []string
 }
 
@@ -95,6 +96,21 @@ func (e *engine) settle() {
 		for _, f := range jobs {
 			f()
 		}
+	}
+}
+
+// some runs a few of the loop's jobs, at most n.
+func (e *engine) some(n int) {
+	for range n {
+		e.mu.Lock()
+		if len(e.jobs) == 0 {
+			e.mu.Unlock()
+			return
+		}
+		f := e.jobs[0]
+		e.jobs = e.jobs[1:]
+		e.mu.Unlock()
+		f()
 	}
 }
 
@@ -165,7 +181,12 @@ func answer(o *durable.Object, ev *durable.Event, failed error) {
 	})
 }
 
-func (e guest) Gone(*durable.Object) { e.gone++ }
+func (e guest) Gone(o *durable.Object) {
+	e.gone++
+	if e.left != nil {
+		e.left(o)
+	}
+}
 
 // result is what became of an event.
 type result struct {

@@ -136,10 +136,12 @@ func (k *Sockets) Send(to []*Socket, text bool, data []byte) {
 	})
 }
 
+var errSendAfterClose = &Error{Name: "TypeError", Message: "Can't call WebSocket send() after close()."}
+
 // CheckSend tells whether a message may be sent.
 func (s *Socket) CheckSend() error {
 	if s.state != Open && s.closedByUs() {
-		return &Error{Name: "TypeError", Message: "Can't call WebSocket send() after close()."}
+		return errSendAfterClose
 	}
 	return nil
 }
@@ -148,14 +150,8 @@ func (s *Socket) closedByUs() bool { return s.state == Closed }
 
 // Close sends a close frame once the writes before it are durable.
 func (k *Sockets) Close(s *Socket, code int, reason string) error {
-	if code != 0 && (code < 1000 || code > 4999 || code == 1004 || code == 1005 || code == 1006 || code == 1015) {
-		return &Error{Name: "InvalidAccessError", Message: "Invalid WebSocket close code: " + itoa(code) + "."}
-	}
-	if code == 0 && reason != "" {
-		return &Error{Name: "InvalidAccessError", Message: "If you specify a WebSocket close reason, you must also specify a code."}
-	}
-	if len(reason) > 123 {
-		return &Error{Name: "SyntaxError", Message: "WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded."}
+	if err := checkClose(code, reason); err != nil {
+		return err
 	}
 	if s.state == Closed {
 		return nil
@@ -166,6 +162,20 @@ func (k *Sockets) Close(s *Socket, code int, reason string) error {
 			s.with(func(c Conn) { c.Close(code, reason) })
 		}
 	})
+	return nil
+}
+
+// checkClose tells whether a close frame may say this; code 0 is none.
+func checkClose(code int, reason string) error {
+	if code != 0 && (code < 1000 || code > 4999 || code == 1004 || code == 1005 || code == 1006 || code == 1015) {
+		return &Error{Name: "InvalidAccessError", Message: "Invalid WebSocket close code: " + itoa(code) + "."}
+	}
+	if code == 0 && reason != "" {
+		return &Error{Name: "InvalidAccessError", Message: "If you specify a WebSocket close reason, you must also specify a code."}
+	}
+	if len(reason) > 123 {
+		return &Error{Name: "SyntaxError", Message: "WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded."}
+	}
 	return nil
 }
 

@@ -94,5 +94,5 @@ func TestBodies_pressure(t *testing.T) {
 		<-get(t, h, "/tell/b")
 		require.Equal(t, "67108864 bytes", <-answer)
 		h.Record("up: all %d MiB arrive, no more than %d under way", mb, between)
-	})
+	}, outside)
 }

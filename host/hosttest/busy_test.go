@@ -19,8 +19,8 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// apart are the names of two objects of different loops.
-func apart(t *testing.T, h *hosttest.Host) (a, b string) {
+// neighbours are the names of two objects of different loops.
+func neighbours(t *testing.T, h *hosttest.Host) (a, b string) {
 	t.Helper()
 	ns, ok := h.Namespace("HOME")
 	require.True(t, ok)
@@ -76,7 +76,7 @@ func after(d time.Duration) func() bool {
 // for more rounds than one, whose ratios it reports.
 func TestBusy(t *testing.T) {
 	h := scenario(t, realTime, func(o *hosttest.Options) { o.Isolates = 2 })
-	busy, other := apart(t, h)
+	busy, other := neighbours(t, h)
 	for _, name := range []string{busy, other} {
 		h.Fetch("GET", "/touch/"+name, "")
 	}

@@ -15,7 +15,7 @@ func call(t *testing.T, o *hosttest.Object, method string, args ...any) {
 	_, _ = o.CallRPC(t.Context(), method, arguments(t, args...)) // the transcript has the outcome
 }
 
-func arguments(t *testing.T, args ...any) []byte {
+func arguments(t testing.TB, args ...any) []byte {
 	t.Helper()
 	b, err := value.Marshal(nil, append([]any{}, args...))
 	require.NoError(t, err)

@@ -42,12 +42,20 @@ var failures = []struct {
 
 // TestFailure holds that each failure stays with its event: the text names the Go cause, what was committed is kept,
 // nothing half-written is, the next request is served, and so is a neighbour.
-func TestFailure(t *testing.T) {
+func TestFailure(t *testing.T) { fails(t, everyScenario(), false) }
+
+// TestFailure_ends holds the same of those that end the isolate. Natively they end the process.
+func TestFailure_ends(t *testing.T) {
+	o := everyScenario()
+	o.Native, o.CPULimit, o.SharedMemory = nil, 2*time.Second, true
+	fails(t, o, true)
+}
+
+func fails(t *testing.T, o hosttest.Options, ends bool) {
 	t.Parallel()
-	options := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1, CPULimit: 2 * time.Second, SharedMemory: true}
-	hosttest.Each(t, options, func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, o, func(t *testing.T, h *hosttest.Host) {
 		for _, row := range failures {
-			if row.hostOnly != "" {
+			if row.hostOnly != "" || strings.HasPrefix(row.text, "the isolate ended") != ends {
 				continue
 			}
 			h.Record("# %s", row.name)
@@ -59,7 +67,7 @@ func TestFailure(t *testing.T) {
 			h.Unrecorded(func() { status, text = h.Fetch("POST", strings.Replace(row.path, "%", name, 1), row.body) })
 			require.Equal(t, row.status, status, "%s: %s", row.name, text)
 			h.Record("%s → %d", row.path, status)
-			if strings.HasPrefix(row.text, "the isolate ended") {
+			if ends {
 				require.Eventually(t, func() bool { return strings.Contains(h.Log(), row.text) }, 5*time.Second, time.Millisecond, "%s: %s", row.name, h.Log())
 			} else {
 				require.Contains(t, text, row.text, row.name)

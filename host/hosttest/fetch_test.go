@@ -50,7 +50,7 @@ func TestFetch(t *testing.T) {
 				require.GreaterOrEqual(t, status, 500, answer)
 			})
 		}
-	})
+	}, outside)
 }
 
 // TestObject_direct: the harness reaches an object past the front.

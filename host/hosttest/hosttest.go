@@ -8,16 +8,20 @@
 // The program is compiled once for each package in a test run. Hosts are isolated from each other and may run in
 // parallel.
 //
+// # Without wasm
+//
+// With Options.Native the program runs in the test's own process, for the debugger, coverage and the race detector: see
+// package native below this one, and Options.Bubble for its clock.
+//
 // # Two runtimes
 //
-// Each runs a scenario on the host and, where the environment variable DURAGO_WORKERD names a workerd executable, on
-// that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict, Hibernate, Wait and Restart are the verbs that both
-// have; the others are the host's own.
+// Each runs a scenario on the host, in wasm and natively if Options have the program, and, where the environment variable
+// DURAGO_WORKERD names a workerd executable, on that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict,
+// Hibernate, Wait and Restart are the verbs that both have; the others are the host's own.
 package hosttest
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -27,7 +31,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"durago.example/build"
 	"durago.example/build/wrangler"
@@ -39,12 +46,18 @@ import (
 
 // Options say what to start.
 type Options struct {
-	Config       string        // the wrangler configuration
-	Workerd      bool          // run under workerd; only OwnInstance and the options above Isolates are taken
+	Config  string // the wrangler configuration
+	Workerd bool   // run under workerd; only OwnInstance and the options above Isolates are taken
+	// Native runs this program in the test's process: native.Program of package host/hosttest/native makes it. Limits of
+	// memory and CPU time are not kept.
+	Native host.Native
+	// Bubble says that the test runs in a bubble of testing/synctest, natively: time is the bubble's, for the host and the
+	// guest, and goes on when nothing else does. The worker is reached in memory, by the verbs and by Client.
+	Bubble       bool
 	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
 	Package      string        // as for durago build
 	Dir          string        // of the data; default a new one that the test removes
-	Isolates     int           // default 2
+	Isolates     int           // default 2, of Native 1
 	SharedMemory bool          // Each runs it in one isolate only: its objects know each other by more than calls
 	OwnInstance  bool          // as host.Options has it
 	RealTime     bool          // the machine's clock instead of a virtual one
@@ -76,7 +89,9 @@ type Host struct {
 	o          Options
 	t          testing.TB
 	clock      *clock.Virtual // nil if time is the machine's
-	server     *host.Server
+	client     *http.Client
+	dialer     *websocket.Dialer
+	stop       func() // of its HTTP server
 	workerd    *workerd
 	once       sync.Once
 
@@ -116,7 +131,10 @@ func Start(t testing.TB, o Options) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{t: t, o: o, Dir: o.Dir, transcript: &transcript{}}
+	if o.Bubble && o.Native == nil {
+		t.Fatal("hosttest: Bubble is for Native")
+	}
+	h := &Host{t: t, o: o, Dir: o.Dir, transcript: &transcript{}, client: http.DefaultClient, dialer: websocket.DefaultDialer}
 	if h.Dir == "" {
 		h.Dir = filepath.Join(t.TempDir(), "state")
 	}
@@ -127,7 +145,7 @@ func Start(t testing.TB, o Options) *Host {
 		return h
 	}
 	ho := local.Of(c, c.Vars)
-	ho.Wasm, ho.Dir, ho.CacheDir = Wasm(t, c, o.Package), h.Dir, CacheDir()
+	ho.Native, ho.Dir, ho.CacheDir = o.Native, h.Dir, CacheDir()
 	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
 	ho.BodyTimeout = o.BodyTimeout
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
@@ -137,34 +155,75 @@ func Start(t testing.TB, o Options) *Host {
 		defer h.mu.Unlock()
 		h.lines = append(h.lines, l)
 	}
+	if o.Native == nil {
+		ho.Wasm = Wasm(t, c, o.Package)
+	}
 	if o.CPULimit != 0 {
 		ho.CPULimit = o.CPULimit
 	}
 	if ho.Isolates == 0 {
 		ho.Isolates = min(2, runtime.GOMAXPROCS(0))
+		if o.Native != nil {
+			ho.Isolates = 1
+		}
 	}
 	if ho.IdleAfter == 0 {
 		ho.IdleAfter = -1
 	}
-	if !o.RealTime {
-		if o.start.IsZero() {
+	if !o.RealTime && !o.Bubble {
+		switch {
+		case !o.start.IsZero():
+		case o.Native != nil: // the guest sees the machine's
+			o.start = time.Now()
+		default:
 			o.start = Epoch
 		}
 		h.clock = clock.NewVirtual(o.start)
 		ho.Clock = h.clock
 	}
+	if o.Bubble { // a connection that is kept would be found from outside
+		ho.HTTP = &http.Transport{DisableKeepAlives: true}
+	}
 	if h.Host, err = host.New(context.Background(), ho); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.URL = "http://" + l.Addr().String()
-	h.server = host.NewServer(h.objects(h.Handler()), o.Server)
-	go func() { _ = h.server.Serve(l) }()
+	h.serve(h.objects(h.Handler()))
 	t.Cleanup(h.Stop)
 	return h
+}
+
+// serve serves the worker and says how to reach it.
+func (h *Host) serve(handler http.Handler) {
+	if h.o.Bubble {
+		m := newMemory()
+		h.URL, h.dialer = memoryURL, m.dialer()
+		h.client, h.stop = m.serve(handler)
+		return
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.URL = "http://" + l.Addr().String()
+	server := host.NewServer(handler, h.o.Server)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(l)
+	}()
+	h.stop = func() {
+		_ = server.Close()
+		<-served
+	}
+}
+
+// Client sends requests to the worker's URL.
+func (h *Host) Client() *http.Client { return h.client }
+
+// Dialer opens WebSockets to the worker's URL. It is the caller's.
+func (h *Host) Dialer() *websocket.Dialer {
+	d := *h.dialer
+	return &d
 }
 
 // PID is the process that runs the worker.
@@ -177,6 +236,9 @@ func (h *Host) PID() int {
 
 // Workerd tells whether the worker runs under workerd.
 func (h *Host) Workerd() bool { return h.workerd != nil }
+
+// Native tells whether the worker runs in this process without wasm.
+func (h *Host) Native() bool { return h.o.Native != nil }
 
 // Stop ends the worker before the test does: for tests that start it again on the same data.
 func (h *Host) Stop() {
@@ -192,7 +254,8 @@ func (h *Host) Fail() (err error) {
 			h.workerd.stop()
 			return
 		}
-		err = errors.Join(h.server.Close(), h.Host.Close())
+		h.stop()
+		err = h.Host.Close()
 	})
 	return err
 }
@@ -219,7 +282,7 @@ func (h *Host) Now() time.Time {
 // Wait lets d pass for the worker: at once where its clock is virtual, else by waiting.
 func (h *Host) Wait(d time.Duration) {
 	h.t.Helper()
-	if h.clock == nil {
+	if h.clock == nil && !h.o.Bubble {
 		time.Sleep(d)
 		return
 	}
@@ -230,8 +293,13 @@ func (h *Host) Wait(d time.Duration) {
 // goes on any more.
 func (h *Host) Advance(d time.Duration) {
 	h.t.Helper()
-	end := h.clock.Now().Add(d)
 	h.Settle()
+	if h.o.Bubble {
+		time.Sleep(d)
+		h.Settle()
+		return
+	}
+	end := h.clock.Now().Add(d)
 	for h.clock.Step(end) {
 		h.Settle()
 	}
@@ -240,7 +308,11 @@ func (h *Host) Advance(d time.Duration) {
 // Settle waits until nothing goes on in the worker.
 func (h *Host) Settle() {
 	h.t.Helper()
-	if h.workerd != nil {
+	switch {
+	case h.workerd != nil:
+		return
+	case h.o.Bubble:
+		synctest.Wait()
 		return
 	}
 	limit := time.Now().Add(30 * time.Second)
@@ -291,7 +363,7 @@ func (h *Host) Do(method, path, body string) *http.Response {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := h.client.Do(r)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func TestHTTPClient(t *testing.T) {
 		fmt.Fprint(w, "here")
 	}))
 	t.Cleanup(far.Close)
-	hosttest.Each(t, library(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, connected(everyLibrary()), func(t *testing.T, h *hosttest.Host) {
 		h.Unrecorded(func() {
 			_, text := h.Fetch("GET", "/a/client?url="+url.QueryEscape(far.URL+"/from"), "")
 			require.Equal(t, "/to 200 here", text)

@@ -6,17 +6,26 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	storageguest "durago.example/testdata/guests/storage/storage"
 	"durago.example/wasm/abi"
 )
 
 // TestLinks_leak: when everything is disposed nothing of it is left, in the guest or in the host.
 func TestLinks_leak(t *testing.T) {
 	t.Parallel()
-	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/storage/wrangler.toml", Isolates: 1, NoSync: true})
+	o := hosttest.Options{Config: "../../testdata/guests/storage/wrangler.toml", Isolates: 1, NoSync: true}
+	t.Run("wasm", func(t *testing.T) { leak(t, hosttest.Start(t, o)) })
+	t.Run("native", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { leak(t, hosttest.Start(t, natively(o, storageguest.Program()))) })
+	})
+}
+
+func leak(t *testing.T, h *hosttest.Host) {
 	run := func(lines ...string) []string {
 		body, err := json.Marshal(lines)
 		require.NoError(t, err)

@@ -103,7 +103,7 @@ func (o *Object) Fetch(method, path, body string) (status int, answer string) {
 	if err != nil {
 		o.h.t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := o.h.client.Do(r)
 	if err != nil {
 		o.h.t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func (o *Object) Fetch(method, path, body string) (status int, answer string) {
 // Dial opens a WebSocket to the object itself; the test's end closes it.
 func (o *Object) Dial(path string) *websocket.Conn {
 	o.h.t.Helper()
-	return dial(o.h.t, o.url()+path)
+	return o.h.dial(o.url() + path)
 }
 
 // url is where the harness serves the object alone.
@@ -235,12 +235,13 @@ func (o *Object) Restore(file string) error {
 // Dial opens a WebSocket to a path of the worker; the test's end closes it.
 func (h *Host) Dial(path string) *websocket.Conn {
 	h.t.Helper()
-	return dial(h.t, h.URL+path)
+	return h.dial(h.URL + path)
 }
 
-func dial(t testing.TB, url string) *websocket.Conn {
+func (h *Host) dial(url string) *websocket.Conn {
+	t := h.t
 	t.Helper()
-	c, resp, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http"), nil)
+	c, resp, err := h.dialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http"), nil)
 	if err != nil {
 		if resp != nil {
 			b, _ := io.ReadAll(resp.Body)

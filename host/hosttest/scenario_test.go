@@ -1,7 +1,6 @@
 package hosttest_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -27,12 +26,15 @@ func realTime(o *hosttest.Options) { o.RealTime = true }
 // both runs a portable scenario on the host and on workerd.
 func both(t *testing.T, f func(t *testing.T, h *hosttest.Host), change ...func(*hosttest.Options)) {
 	t.Helper()
-	o := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1}
+	o := everyScenario()
 	for _, f := range change {
 		f(&o)
 	}
 	hosttest.Each(t, o, f)
 }
+
+// outside is for a scenario with connections of its own: it runs in no bubble.
+func outside(o *hosttest.Options) { o.Bubble = false }
 
 func sharedMemory(o *hosttest.Options) { o.SharedMemory = true }
 
@@ -40,7 +42,7 @@ func sharedMemory(o *hosttest.Options) { o.SharedMemory = true }
 func get(t *testing.T, h *hosttest.Host, path string) <-chan string {
 	c := make(chan string, 1)
 	go func() {
-		resp, err := http.Get(h.URL + path)
+		resp, err := h.Client().Get(h.URL + path)
 		if err != nil {
 			c <- err.Error()
 			return

@@ -13,7 +13,7 @@ import (
 // memory, or another process.
 func TestSchedules(t *testing.T) {
 	t.Parallel()
-	hosttest.Each(t, gates(), func(t *testing.T, h *hosttest.Host) {
+	hosttest.Each(t, everyGates(), func(t *testing.T, h *hosttest.Host) {
 		ran := func(object string) string { _, s := h.Fetch("GET", "/plan/"+object+"/", ""); return s }
 		h.Fetch("POST", "/plan/a/?ms=800&at=note/1&at=fail/2&at=panic/3&at=note/4", "")
 		h.Fetch("POST", "/plan/a/?delete=note/4", "")

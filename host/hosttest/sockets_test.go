@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	scenarioguest "durago.example/testdata/guests/scenario/scenario"
 )
 
 // say sends a message and returns its answer, which comes after those to messages sent before.
@@ -75,7 +76,7 @@ func TestSockets(t *testing.T) {
 // though it slept, had goroutines and was woken by others before.
 func TestSockets_idle(t *testing.T) {
 	t.Parallel()
-	options := hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1, IdleAfter: 10 * time.Second}
+	options := natively(hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", RealTime: true, Isolates: 1, IdleAfter: 10 * time.Second}, scenarioguest.Program())
 	if hosttest.WorkerdPath() == "" {
 		options.RealTime = false
 	}

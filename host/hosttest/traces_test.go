@@ -31,7 +31,7 @@ func TestTraces(t *testing.T) {
 			if state != "" {
 				r.Header.Set("Tracestate", state)
 			}
-			resp, err := http.DefaultClient.Do(r)
+			resp, err := h.Client().Do(r)
 			require.NoError(t, err)
 			defer resp.Body.Close()
 			b, err := io.ReadAll(resp.Body)
@@ -48,7 +48,7 @@ func TestTraces(t *testing.T) {
 			r, err := http.NewRequestWithContext(t.Context(), "GET", h.URL+path+url.QueryEscape(far.URL), nil)
 			require.NoError(t, err)
 			r.Header.Set("Traceparent", traceparent)
-			resp, err := http.DefaultClient.Do(r)
+			resp, err := h.Client().Do(r)
 			require.NoError(t, err)
 			defer resp.Body.Close()
 			b, err := io.ReadAll(resp.Body)
@@ -70,7 +70,7 @@ func TestLog(t *testing.T) {
 		if parent != "" {
 			r.Header.Set("Traceparent", parent)
 		}
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := h.Client().Do(r)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 	}

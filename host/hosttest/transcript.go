@@ -7,7 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
+	"durago.example/host"
 	"durago.example/wasm/value"
 )
 
@@ -90,17 +92,19 @@ func inModule(t testing.TB, path ...string) string {
 // recording tells whether transcripts of workerd are written rather than compared.
 func recording() bool { return os.Getenv("DURAGO_RECORD") != "" }
 
-// Each runs a scenario on the host and, if WorkerdPath is set, on workerd, and on both again with OwnInstance. What the scenario saw must be equal, and
-// equal to the transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from
-// workerd.
+// Each runs a scenario on the host, natively too if Options have the program (in a bubble with Bubble) and, if WorkerdPath is
+// set, on workerd; and on host and workerd again with OwnInstance. What the scenario saw must be equal, and equal to the
+// transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from workerd.
 func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	t.Helper()
 	file := inModule(t, "testdata", "transcripts", strings.ReplaceAll(t.Name(), "/", "-")+".txt")
 	var seen []string
-	run := func(name string, workerd, again bool) bool {
-		return t.Run(name, func(t *testing.T) {
+	program := o.Native
+	run := func(name string, native host.Native, workerd, again bool) bool {
+		once := func(t *testing.T) {
 			o := o
-			o.Workerd, o.OwnInstance = workerd, o.OwnInstance || again
+			o.Native, o.Workerd, o.OwnInstance = native, workerd, o.OwnInstance || again
+			o.Bubble = o.Bubble && native != nil
 			h := Start(t, o)
 			scenario(t, h)
 			lines := h.transcript.lines
@@ -120,17 +124,21 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 			default:
 				report(t, filepath.Base(file), split(string(want)), lines)
 			}
-		})
+		}
+		if o.Bubble && native != nil {
+			return t.Run(name, func(t *testing.T) { synctest.Test(t, once) })
+		}
+		return t.Run(name, once)
 	}
-	if !run("host", false, false) {
+	if !run("host", nil, false, false) || program != nil && !run("native", program, false, false) {
 		return
 	}
 	once := o.SharedMemory || o.OwnInstance
 	if !once {
-		run("host, own instances", false, true)
+		run("host, own instances", nil, false, true)
 	}
-	if WorkerdPath() != "" && run("workerd", true, false) && !once {
-		run("workerd, own instances", true, true)
+	if WorkerdPath() != "" && run("workerd", nil, true, false) && !once {
+		run("workerd, own instances", nil, true, true)
 	}
 }
 

@@ -149,8 +149,8 @@ func TestCheck(t *testing.T) {
 		"another system":     {head + imports("wasi_snapshot_preview1"), "app.wasm is built for GOOS=wasip1, but objects run as GOOS=js: build it with `durago build`"},
 		"an unknown import":  {head + imports("env"), "app.wasm imports \"env.f\", which this host does not have: build it with `durago build`"},
 		"no objects program": {head + imports("gojs"), "app.wasm has no durago ABI: end its main with objects.Run and build it with `durago build`"},
-		"another version":    {head + exports("durago_abi_9"), "app.wasm speaks ABI 9 and this durago speaks ABI 1: build it again with the durago that runs it"},
-		"ours":               {head + imports("gojs") + exports("durago_abi_1"), ""},
+		"another version":    {head + exports("durago_abi_9"), "app.wasm speaks ABI 9 and this durago speaks ABI 2: build it again with the durago that runs it"},
+		"ours":               {head + imports("gojs") + exports("durago_abi_2"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := isolate.Check([]byte(row.wasm))

@@ -1,11 +1,12 @@
-// Package ws is sockets over gorilla/websocket that outlive the object: each has a reader, which answers pings and
-// auto-responses by itself, and a writer with a bounded queue. A client that does not read loses its socket when the
-// queue is full. One that breaks the protocol is told so by the code of a close frame: 1002, 1007 for text that is not
-// UTF-8, 1009 for a message that is too large.
+// Package ws is connections over gorilla/websocket, of clients and of servers that were dialled. They may outlive the object:
+// each has a reader, which answers pings and auto-responses by itself, and a writer with a bounded queue. A client that
+// does not read loses its socket when the queue is full. One that breaks the protocol is told so by the code of a close
+// frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is too large, also if it is only once it is inflated.
 package ws
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -59,7 +60,8 @@ type frame struct {
 
 // Upgrade answers a request with 101 and takes its connection over. Origins are the program's business, as on Workers.
 func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
-	u := websocket.Upgrader{ReadBufferSize: 4096, WriteBufferSize: 4096, WriteBufferPool: buffers, CheckOrigin: func(*http.Request) bool { return true }}
+	u := websocket.Upgrader{ReadBufferSize: 4096, WriteBufferSize: 4096, WriteBufferPool: buffers, CheckOrigin: func(*http.Request) bool { return true },
+		EnableCompression: deflates(r.Header)}
 	if p := header.Get("Sec-WebSocket-Protocol"); p != "" {
 		u.Subprotocols = []string{p}
 		header = header.Clone()
@@ -69,7 +71,11 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 	if err != nil {
 		return nil, err
 	}
-	c.SetReadLimit(MaxMessage)
+	return newConn(c), nil
+}
+
+// newConn takes over a connection that is open.
+func newConn(c *websocket.Conn) *Conn {
 	conn := &Conn{c: c, wake: make(chan struct{}, 1), writer: make(chan struct{})}
 	c.SetPingHandler(func(data string) error {
 		conn.push(frame{websocket.PongMessage, []byte(data)})
@@ -77,7 +83,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 	})
 	c.SetCloseHandler(func(int, string) error { return nil }) // the object answers
 	go conn.write()
-	return conn, nil
+	return conn
 }
 
 var buffers = &sync.Pool{}
@@ -85,17 +91,19 @@ var buffers = &sync.Pool{}
 // Serve reads until the connection ends. It returns when the writer has ended too.
 func (c *Conn) Serve(h Handler) {
 	for {
-		kind, data, err := c.c.ReadMessage()
+		kind, data, err := c.read()
 		if err != nil {
-			code, reason, clean := 1006, "WebSocket disconnected without sending Close frame.", false
+			code, reason, clean := websocket.CloseAbnormalClosure, durable.Vanished, false
 			var e *websocket.CloseError
 			if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
 				code, reason, clean = e.Code, e.Text, true
 			}
-			switch { // gorilla has told the client
-			case errors.Is(err, websocket.ErrReadLimit):
-				code, reason = websocket.CloseMessageTooBig, "Message is too large"
+			switch {
+			case errors.Is(err, errTooLarge):
+				code, reason = websocket.CloseMessageTooBig, err.Error()
+				c.Close(code, reason)
 			case e == nil && strings.HasPrefix(err.Error(), "websocket: "):
+				// gorilla has told the client
 				code, reason = websocket.CloseProtocolError, strings.TrimPrefix(err.Error(), "websocket: ")
 			}
 			h.Gone(code, reason, clean)
@@ -113,6 +121,21 @@ func (c *Conn) Serve(h Handler) {
 		h.Message(kind == websocket.TextMessage, data)
 	}
 	<-c.writer
+}
+
+var errTooLarge = errors.New("Message is too large")
+
+// read reads the next message. What it is inflated counts, which gorilla's own limit would not.
+func (c *Conn) read() (kind int, data []byte, err error) {
+	kind, r, err := c.c.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	data, err = io.ReadAll(io.LimitReader(r, MaxMessage+1))
+	if err == nil && len(data) > MaxMessage {
+		err = errTooLarge
+	}
+	return kind, data, err
 }
 
 // answer sends the auto-response if the message asks for it.

@@ -60,6 +60,13 @@ func (p *peer) Gone(code int, reason string, clean bool) {
 // dial opens a connection over loopback and returns both sides.
 func dial(t *testing.T) (*peer, *websocket.Conn) {
 	t.Helper()
+	p, c, _ := dialWith(t, websocket.Dialer{Subprotocols: []string{"chat"}})
+	return p, c
+}
+
+// dialWith is dial of a client that has its ways, and the extensions that the host agreed to.
+func dialWith(t *testing.T, d websocket.Dialer) (p *peer, c *websocket.Conn, extensions string) {
+	t.Helper()
 	peers := make(chan *peer, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := ws.Upgrade(w, r, http.Header{"X-Own": {"yes"}, "Sec-Websocket-Protocol": {"chat"}})
@@ -73,19 +80,18 @@ func dial(t *testing.T) (*peer, *websocket.Conn) {
 		close(p.served)
 	}))
 	t.Cleanup(s.Close)
-	d := websocket.Dialer{Subprotocols: []string{"chat"}}
 	c, resp, err := d.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
 	require.NoError(t, err)
 	require.Equal(t, "yes", resp.Header.Get("X-Own"))
 	require.Equal(t, "chat", c.Subprotocol())
-	p := <-peers
+	p = <-peers
 	t.Cleanup(func() {
 		_ = c.Close()
 		p.conn.Drop()
 		<-p.served
 	})
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
-	return p, c
+	return p, c, resp.Header.Get("Sec-WebSocket-Extensions")
 }
 
 func read(t *testing.T, c *websocket.Conn) string {

@@ -1,5 +1,5 @@
 // Package driver is what a runtime supplies to package objects: interfaces and plain data only, as database/sql/driver
-// is to database/sql. Package wasm/guest implements it over frames; tests and the harness may implement it natively.
+// is to database/sql. Package wasm/guest implements it over frames, in wasm and natively; tests may have their own.
 // Authors of objects never import it.
 //
 // Synchronous methods return at once. Methods that take a context may park the goroutine; when the context ends they
@@ -247,6 +247,27 @@ type Links interface {
 // Upgrader is implemented by the runtime's http.ResponseWriter: it answers the request with a hibernatable socket.
 type Upgrader interface {
 	Upgrade(tags []string, header http.Header) (socket uint32, err error)
+}
+
+// Acceptor is implemented by the runtime's http.ResponseWriter: it answers the request with an ordinary socket, at once.
+type Acceptor interface {
+	Accept(header http.Header) (Conn, error)
+}
+
+// Dialer is implemented by Platforms, for the network, and by Stubs: it sends a request that asks for a socket. Without one the
+// response is what there is.
+type Dialer interface {
+	Dial(ctx context.Context, r *http.Request) (Conn, *http.Response, error)
+}
+
+// Conn is an ordinary socket. It lasts no longer than its scope.
+type Conn interface {
+	// Receive waits for the next message; the end is a *CloseError, again and again. If ctx ends nothing is lost. One
+	// goroutine at a time receives.
+	Receive(ctx context.Context) (text bool, data []byte, err error)
+	Send(text bool, data []byte) error
+	Close(code int, reason string) error
+	ReadyState() (int, error)
 }
 
 // Forwarder is implemented by the runtime's http.ResponseWriter: the stub's object answers in its place.

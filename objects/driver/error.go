@@ -1,5 +1,7 @@
 package driver
 
+import "fmt"
+
 // Error is an exception of the platform, or one that crosses to a caller.
 type Error struct {
 	Name    string // the JavaScript class: "Error", "TypeError", "RangeError", …
@@ -21,4 +23,20 @@ func (e *Error) Error() string {
 		return e.Message
 	}
 	return e.Name + ": " + e.Message
+}
+
+// CloseError says how a socket ended. Code is 1005 if the other side gave none, 1006 if it vanished; Clean says that there
+// was a closing handshake.
+type CloseError struct {
+	Code   int
+	Reason string
+	Clean  bool
+}
+
+// Error says why and how.
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("the socket was closed: %d", e.Code)
+	}
+	return fmt.Sprintf("the socket was closed: %d %s", e.Code, e.Reason)
 }

@@ -18,7 +18,7 @@
 package abi
 
 // Version of this contract. It is part of an export's name, so that a module can be refused before it runs.
-const Version = 1
+const Version = 2
 
 // Module is the name of the import module.
 const Module = "durago"
@@ -36,7 +36,7 @@ const (
 // Exports of the guest, besides the Go runtime's run, resume, getsp and mem.
 const (
 	// ExportControl returns the address of the control block. Its name carries Version.
-	ExportControl = "durago_abi_1"
+	ExportControl = "durago_abi_2"
 	// ExportPrefix is what ExportControl begins with in every version.
 	ExportPrefix = "durago_abi_"
 	// ExportAlloc(n) makes the inbox hold at least n bytes; its address may move.

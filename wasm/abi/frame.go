@@ -27,7 +27,7 @@ const (
 	BodyPass   = 3 // a stream that the receiver itself gave earlier, unread
 )
 
-// RequestUpgrade is a flag of Request: the client asks for a WebSocket.
+// RequestUpgrade is a flag of a Request of OpFetch or OpStubFetch: the Response to it may have the handle of a socket.
 const RequestUpgrade = 1
 
 // Tags of an SQL value.

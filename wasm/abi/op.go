@@ -8,7 +8,7 @@ type Op uint32
 // Outcomes of events; the token is the event.
 const (
 	OpReply  Op = 1 // Response: the answer of EventFetch
-	OpReturn Op = 2 // value: the result of EventRPC; empty for events without one, and when the handler of a forwarded one ends
+	OpReturn Op = 2 // value: the result of EventRPC; empty for events without one, and when the handler of one ends that was forwarded or accepted
 	OpFail   Op = 3 // Error: the event failed
 )
 
@@ -92,6 +92,24 @@ const (
 	OpSocketPinged     Op = 78 // token: socket → f64 ms of the last auto-response, NaN for none
 	OpSocketState      Op = 79 // token: socket → u8 readyState
 	OpSocketBroadcast  Op = 80 // text u8, count u32, socket u32…, bytes: the same message to many
+)
+
+// Ordinary sockets: the guest asks for what comes, and they last no longer than their context. A handle is given by OpConnAccept,
+// or by the Response to a Request that has RequestUpgrade.
+const (
+	OpConnAccept  Op = 81 // token: event; Headers → socket u32. The event is answered; it ends with OpReturn or OpFail
+	OpConnReceive Op = 82 // socket u32 → async: kind u8; ConnText, ConnBinary: bytes; ConnClosed: code u16, clean u8, reason str. One at a time
+	OpConnSend    Op = 83 // token: socket; text u8, bytes
+	OpConnClose   Op = 84 // token: socket; code u16 (0: none), reason str
+	OpConnState   Op = 85 // token: socket → u8 readyState
+	OpConnForget  Op = 86 // token: socket that the guest will not read any more
+)
+
+// Kinds of what OpConnReceive answers. After ConnClosed the handle is good no more.
+const (
+	ConnBinary = 0
+	ConnText   = 1
+	ConnClosed = 2
 )
 
 // What of a context others may call, and what it may call of others. Stubs of all kinds are in one table; a handle that the

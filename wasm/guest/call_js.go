@@ -3,6 +3,7 @@ package guest
 import (
 	"unsafe"
 
+	"durago.example/objects/driver"
 	"durago.example/wasm/abi"
 )
 
@@ -14,12 +15,22 @@ func hostCall(ctx, op, token uint32, p unsafe.Pointer, n uint32) int32
 //go:noescape
 func hostTake(p unsafe.Pointer, n uint32)
 
+// the is the module's guest.
+var the *Guest
+
+// Run keeps the program and waits for events for ever.
+func Run(p driver.Program) {
+	the = newGuest(p)
+	exportControl()
+	select {}
+}
+
 var (
 	control [abi.ControlWords]uint32
 	inbox   []byte
 )
 
-//go:wasmexport durago_abi_1
+//go:wasmexport durago_abi_2
 func exportControl() unsafe.Pointer {
 	if inbox == nil {
 		exportAlloc(abi.InboxSize)
@@ -37,6 +48,24 @@ func exportAlloc(n uint32) {
 	control[abi.ControlInboxSize] = n
 }
 
+//go:wasmexport durago_event
+func exportEvent(kind, ctx, ev, n uint32) {
+	the.deliver(abi.Event(kind), ctx, ev, inbox[:n])
+	shrink()
+}
+
+//go:wasmexport durago_transaction
+func exportTransaction(token uint32) (rollback uint32) {
+	if the.transaction(token) {
+		rollback = 1
+	}
+	control[abi.ControlTransaction] = token
+	return rollback
+}
+
+//go:wasmexport durago_stat
+func exportStat(which uint32) uint32 { return the.stat(which) }
+
 // shrink gives a large inbox back once its frame has been read.
 func shrink() {
 	if len(inbox) > 16*abi.InboxSize {
@@ -45,15 +74,27 @@ func shrink() {
 	}
 }
 
-func current() uint32 { return control[abi.ControlCurrent] }
+// port is how the module's guest reaches the runtime.
+type port struct{}
+
+// current is the context that the runtime runs it for; 0 is none.
+func (port) current() uint32 { return control[abi.ControlCurrent] }
+
+// begun tells the runtime that an event's handler begins. One that was held back comes late.
+func (port) begun(event uint32) { control[abi.ControlBegun] = max(control[abi.ControlBegun], event) }
 
 // call performs an operation. The answer is in the inbox: it is valid until the goroutine calls or waits again.
-func call(ctx uint32, op abi.Op, token uint32, frame []byte) ([]byte, error) {
+func (port) call(ctx uint32, op abi.Op, token uint32, frame []byte) ([]byte, error) {
 	n := hostCall(ctx, uint32(op), token, unsafe.Pointer(unsafe.SliceData(frame)), uint32(len(frame)))
 	if n < 0 {
 		return nil, readError(answer(int(-n)))
 	}
 	return answer(int(n)), nil
+}
+
+// tell performs an operation that answers nothing.
+func (port) tell(ctx uint32, op abi.Op, token uint32, frame []byte) {
+	hostCall(ctx, uint32(op), token, unsafe.Pointer(unsafe.SliceData(frame)), uint32(len(frame)))
 }
 
 func answer(n int) []byte {
@@ -65,12 +106,16 @@ func answer(n int) []byte {
 	return b
 }
 
-// scratch is reused for small frames; a caller fills it and calls without waiting in between.
-var scratch = make([]byte, 0, 4096)
+// small is reused for small frames.
+var small = make([]byte, 0, 4096)
 
-func clip(b []byte) []byte {
+// scratch is an empty frame; a caller fills it and calls without waiting in between.
+func (port) scratch() []byte { return small[:0] }
+
+// clip keeps what a frame in scratch has grown to.
+func (port) clip(b []byte) []byte {
 	if cap(b) <= 64<<10 {
-		scratch = b[:0]
+		small = b[:0]
 	}
 	return b
 }

@@ -1,5 +1,6 @@
 // Package guest is the adapter compiled into the wasm: objects/driver over the frames of wasm/abi (hot path) and over
-// github.com/syumai/workers (cold path: environment and Workers KV).
+// github.com/syumai/workers (cold path: environment and Workers KV). Natively the harness of tests runs it (New), with the
+// frames as slices.
 //
 // # Home context
 //
@@ -22,6 +23,10 @@
 // A panic in an event's goroutine fails that event, and the object's Go half is made anew by its next event. A scope
 // that is gone wakes all its goroutines; their operations fail with ErrGone.
 //
-// The instance is single-threaded and never preempted, so that plain variables need no lock; a goroutine may lose its
-// turn only where it waits.
+// # Turns
+//
+// A wasm instance is single-threaded and never preempted, so that plain variables need no lock; a goroutine may lose its
+// turn only where it waits. Natively the guest's goroutines take turns (turn_notjs.go): code begins with take before it touches
+// what the guest's goroutines share, waits with park alone, wakes with fire, and says settle where it has changed what is shared
+// and goes back to an author's code without another call.
 package guest

@@ -10,8 +10,8 @@ import (
 	"os"
 
 	"durago.example/host"
-	"durago.example/host/storage"
 	"durago.example/host/local"
+	"durago.example/host/storage"
 )
 
 // verb is what a command asks of the objects of a worker that runs, or of its data when none does. It goes to the worker as

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,9 +55,33 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// survives are the answers that tell what the program remembers: natively a restart ends no process.
+var survives = map[string]bool{"alarms.runs.restart/2": true, "alarms.counters/2": true}
+
+// TestConformance_native plays every row natively, and holds the answers to the host's recorded ones.
+func TestConformance_native(t *testing.T) {
+	for _, table := range load(t).Tables {
+		t.Run(table.Name, func(t *testing.T) {
+			t.Parallel()
+			recorded, err := conformance.Read(recording(table))
+			require.NoError(t, err)
+			synctest.Test(t, func(t *testing.T) {
+				for _, m := range conformance.Compare(recorded, playOn(startNatively(t), table), true) {
+					if !survives[m.Key] {
+						t.Error(m)
+					}
+				}
+			})
+		})
+	}
+}
+
 func play(t *testing.T, table *conformance.Table, workerd bool) (out []conformance.Answer) {
 	t.Helper()
-	p := start(t, workerd)
+	return playOn(start(t, workerd), table)
+}
+
+func playOn(p *player, table *conformance.Table) (out []conformance.Answer) {
 	for _, row := range table.Rows {
 		if row.Do != "" {
 			out = append(out, p.play(row)...)

@@ -21,6 +21,8 @@ import (
 
 	"durago.example/host/hosttest"
 	"durago.example/host/hosttest/conformance"
+	"durago.example/host/hosttest/native"
+	"durago.example/testdata/guests/storage/storage"
 )
 
 // player plays scripts on one runtime. On the host time is virtual: it goes on only while an event waits for it, or when
@@ -40,6 +42,12 @@ func start(t *testing.T, workerd bool) *player {
 	t.Helper()
 	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Workerd: workerd, Isolates: 1, NoSync: true,
 		Memory: 512 << 20})}
+}
+
+// startNatively has the test be in a bubble.
+func startNatively(t *testing.T) *player {
+	t.Helper()
+	return &player{t, hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/storage/wrangler.toml", Native: native.Program(storage.Program()), Bubble: true, NoSync: true})}
 }
 
 // play plays a row and returns what came of it.

@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	"durago.example/host/hosttest/native"
 	"durago.example/objects/ratelimit"
+	"durago.example/testdata/guests/limiter/limiter"
 )
 
 const guest = "../../../testdata/guests/limiter/wrangler.toml"
@@ -19,7 +21,7 @@ const guest = "../../../testdata/guests/limiter/wrangler.toml"
 func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 	t.Helper()
 	t.Parallel()
-	hosttest.Each(t, hosttest.Options{Config: guest, RealTime: true}, f)
+	hosttest.Each(t, hosttest.Options{Config: guest, RealTime: true, Native: native.Program(limiter.Program()), Bubble: true}, f)
 }
 
 // ask calls a method and records what does not depend on the clock.

@@ -16,7 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	"durago.example/host/hosttest/native"
 	"durago.example/objects/websocket"
+	"durago.example/testdata/guests/rooms/rooms"
 )
 
 const guest = "../../../testdata/guests/rooms/wrangler.toml"
@@ -25,7 +27,7 @@ const guest = "../../../testdata/guests/rooms/wrangler.toml"
 func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 	t.Helper()
 	t.Parallel()
-	hosttest.Each(t, hosttest.Options{Config: guest}, f)
+	hosttest.Each(t, hosttest.Options{Config: guest, Native: native.Program(rooms.Program()), Bubble: true}, f)
 }
 
 // visitor is a client of the compiled room.
@@ -39,7 +41,8 @@ type visitor struct {
 // visit opens a socket through the handler.
 func visit(t *testing.T, h *hosttest.Host, user, room string, protocols ...string) *visitor {
 	t.Helper()
-	d := gorilla.Dialer{Subprotocols: protocols}
+	d := h.Dialer()
+	d.Subprotocols = protocols
 	c, resp, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+"/api/websocket?user="+user+"&room="+room, nil)
 	require.NoError(t, err, "%+v", resp)
 	t.Cleanup(func() { _ = c.Close() })
@@ -178,7 +181,7 @@ func TestScenario_statuses(t *testing.T) {
 			if row.origin != "" {
 				r.Header.Set("Origin", row.origin)
 			}
-			resp, err := http.DefaultClient.Do(r)
+			resp, err := h.Client().Do(r)
 			require.NoError(t, err)
 			b, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)

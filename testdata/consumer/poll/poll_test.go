@@ -2,18 +2,29 @@ package poll_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"consumer.example/poll"
+	"consumer.example/program"
 	"durago.example/host/hosttest"
+	"durago.example/host/hosttest/native"
 )
 
 // TestPoll is what a user of the library writes: the compiled program, its objects called with types and over HTTP, on
 // a clock of the test's own.
-func TestPoll(t *testing.T) {
-	h := hosttest.Start(t, hosttest.Options{Config: "../wrangler.toml"})
+func TestPoll(t *testing.T) { test(t, hosttest.Options{}) }
+
+// TestPoll_native is the same without wasm: for the debugger, the race detector and coverage.
+func TestPoll_native(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { test(t, hosttest.Options{Native: native.Program(program.Program()), Bubble: true}) })
+}
+
+func test(t *testing.T, o hosttest.Options) {
+	o.Config = "../wrangler.toml"
+	h := hosttest.Start(t, o)
 	ctx := t.Context()
 	lunch := h.Object("POLL", "lunch")
 	require.NoError(t, poll.Open.Call(ctx, lunch, "soup or salad?", 60))

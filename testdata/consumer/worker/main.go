@@ -1,19 +1,9 @@
-// Command worker is a user's program: one class, and a front that finds its objects by name.
+// Command worker is a user's program.
 package main
 
 import (
-	"net/http"
-
-	"consumer.example/poll"
+	"consumer.example/program"
 	"durago.example/objects"
 )
 
-func main() {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/poll/{name}", func(w http.ResponseWriter, r *http.Request) {
-		if err := objects.NamespaceOf(r.Context(), "POLL").GetByName(r.PathValue("name")).Forward(w, r); err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-		}
-	})
-	objects.Run(objects.Program{Classes: []*objects.Class{poll.Class}, Fetch: mux})
-}
+func main() { objects.Run(program.Program()) }

@@ -19,7 +19,7 @@ var (
 	cut     int
 )
 
-//go:wasmexport durago_abi_1
+//go:wasmexport durago_abi_2
 func durago() uint32 {
 	control[0], control[1] = uint32(uintptr(unsafe.Pointer(&inbox))), uint32(len(inbox))
 	return uint32(uintptr(unsafe.Pointer(&control)))

@@ -1,0 +1,76 @@
+// Package rooms is the guest of the tests of rooms: one that sends each chat to all and writes down what it has handled,
+// behind the handler of the app worker. Who a client is, the query says.
+package rooms
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"durago.example/objects"
+	"durago.example/objects/websocket"
+	"durago.example/objects/websocket/websocketserver"
+)
+
+// Program is what the guest exports.
+func Program() objects.Program {
+	return objects.Program{
+		Classes: []*objects.Class{websocketserver.Class("Room", config)},
+		Fetch:   front(),
+	}
+}
+
+// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to.
+func config(s *objects.State) (websocketserver.Config, error) {
+	sql := s.Storage().SQL()
+	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
+		return websocketserver.Config{}, err
+	}
+	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}}
+	if name, _ := s.ID().Name(); strings.HasPrefix(name, "fast") {
+		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
+		c.Recovery.Messages = 20_000
+	}
+	c.OnMessage = func(ctx context.Context, room *websocketserver.Server, from *websocketserver.Session, m websocket.Message) (any, error) {
+		text, _ := m.String("text")
+		switch m.Event {
+		case "chat":
+			if _, err := sql.Exec(`INSERT INTO handled VALUES (?, ?)`, m.Key, text); err != nil {
+				return nil, err
+			}
+			_, err := room.Publish(ctx, m, nil)
+			return nil, err
+		case "slow": // waits in its transaction, and fails
+			_, err := room.Publish(ctx, m, nil)
+			return nil, errors.Join(err, s.Storage().Sync(ctx), &websocketserver.Refusal{Status: 422, Message: "No"})
+		case "count":
+			n, err := objects.One[int](sql, `SELECT count(*) FROM handled`)
+			return map[string]any{"event": "count", "n": n}, err
+		}
+		return nil, nil
+	}
+	c.FilterEntityChange = func(c websocket.Change, to *websocketserver.Session) (bool, error) {
+		if to.User() == "ann" {
+			return false, errors.New("the filter failed")
+		}
+		return true, nil
+	}
+	return c, nil
+}
+
+func front() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api/websocket", websocket.Handler(websocket.Options{
+		Origins: []string{"https://app.example.com"},
+		Authenticate: func(r *http.Request) (*websocket.Identity, error) {
+			user := r.URL.Query().Get("user")
+			if user == "" {
+				return nil, nil
+			}
+			return &websocket.Identity{Room: "acme", Meta: websocket.UserMeta{UserID: user, UserName: "É " + user}}, nil
+		},
+		Authorize: func(_ *http.Request, _ *websocket.Identity, room string) bool { return room != "closed" },
+	}))
+	return mux
+}

@@ -1,0 +1,190 @@
+package guest
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"durago.example/wasm/abi"
+)
+
+// readRequest makes an http.Request of a Request frame. Strings and an inline body share the frame's memory.
+func (e *event) readRequest() (*http.Request, error) {
+	r := abi.NewReader(e.frame)
+	method, target, flags := view(r.Bytes()), view(r.Bytes()), r.U8()
+	header := e.scope.g.readHeader(&r)
+	body, length := e.scope.readBody(&r)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	u, err := parseURL(target)
+	if err != nil {
+		return nil, err
+	}
+	if body == nil {
+		body = http.NoBody
+	}
+	_ = flags
+	q := (&http.Request{Method: method, URL: u, Host: u.Host, Header: header, Body: body, ContentLength: length,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: target}).WithContext(e) // inlined: one allocation
+	if i := strings.Index(target, u.Host); i >= 0 && u.Host != "" {
+		q.RequestURI = target[i+len(u.Host):]
+	}
+	if ip := header["Cf-Connecting-Ip"]; len(ip) == 1 {
+		q.RemoteAddr = ip[0] + ":0"
+	}
+	return q, nil
+}
+
+// parseURL parses the plain form scheme://host/path?query without the cost of url.Parse.
+func parseURL(s string) (*url.URL, error) {
+	if i := strings.Index(s, "://"); i > 0 && strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '#') < 0 {
+		rest := s[i+3:]
+		if j := strings.IndexByte(rest, '/'); j > 0 && strings.IndexByte(rest[:j], '@') < 0 {
+			path, query, _ := strings.Cut(rest[j:], "?")
+			return &url.URL{Scheme: s[:i], Host: rest[:j], Path: path, RawQuery: query}, nil
+		}
+	}
+	return url.Parse(s)
+}
+
+// headerNames are the canonical forms of names that came before: finding one costs less than making it anew.
+type headerNames map[string]string
+
+const maxHeaderNames = 256
+
+func (known headerNames) name(b []byte) string {
+	if s, ok := known[string(b)]; ok {
+		return s
+	}
+	s := http.CanonicalHeaderKey(string(b))
+	if len(known) < maxHeaderNames && len(b) <= 64 {
+		known[string(b)] = s
+	}
+	return s
+}
+
+func (g *Guest) readHeader(r *abi.Reader) http.Header {
+	n := int(r.U16())
+	h := make(http.Header, n)
+	values := make([]string, 0, min(n, r.Len()/8))
+	for range n {
+		name, v := g.headerNames.name(r.Bytes()), view(r.Bytes())
+		if r.Err() != nil {
+			break
+		}
+		if old, ok := h[name]; ok {
+			h[name] = append(old, v)
+			continue
+		}
+		values = append(values, v)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	g.settle()
+	return h
+}
+
+// appendHeader appends h with its names in order, so that equal sets are equal bytes.
+func appendHeader(b []byte, h http.Header) []byte {
+	var space [16]string
+	names, n := space[:0], 0
+	for name, v := range h {
+		names = append(names, name)
+		n += len(v)
+	}
+	if len(names) > len(space) {
+		slices.Sort(names)
+	}
+	for i := 1; i < len(names); i++ { // as quick as can be for a few
+		for j := i; j > 0 && names[j] < names[j-1]; j-- {
+			names[j], names[j-1] = names[j-1], names[j]
+		}
+	}
+	b = abi.AppendU16(b, uint16(n))
+	for _, name := range names {
+		for _, v := range h[name] {
+			b = abi.AppendStr(b, name)
+			b = abi.AppendStr(b, v)
+		}
+	}
+	return b
+}
+
+// outgoing is a request under way to elsewhere.
+type outgoing struct {
+	body   io.ReadCloser // pumped after the request has begun; nil if it went along
+	inline []byte
+	pass   *incoming
+}
+
+// maxInline is how much of a body goes along with its head.
+const maxInline = 64 << 10
+
+// prepareBody decides how r's body travels: with the head, as the incoming stream it is, or pumped.
+func (s *scope) prepareBody(r *http.Request) (outgoing, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return outgoing{}, nil
+	}
+	if in, ok := r.Body.(*incoming); ok && in.scope == s && !in.touched && in.handle != 0 {
+		in.touched = true
+		return outgoing{pass: in}, nil
+	}
+	head, err := io.ReadAll(io.LimitReader(r.Body, maxInline))
+	if err != nil {
+		return outgoing{}, err
+	}
+	if len(head) < maxInline {
+		_ = r.Body.Close()
+		return outgoing{inline: head}, nil
+	}
+	return outgoing{body: struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(strings.NewReader(view(head)), r.Body), r.Body}}, nil
+}
+
+func appendRequest(b []byte, r *http.Request, o outgoing, token uint32, flags byte) []byte {
+	method := r.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	b = abi.AppendStr(b, method)
+	u := r.URL
+	if u.Fragment != "" { // it stays with who asks
+		bare := *u
+		bare.Fragment, bare.RawFragment = "", ""
+		u = &bare
+	}
+	b = abi.AppendStr(b, u.String())
+	b = append(b, flags)
+	b = appendHeader(b, r.Header)
+	switch {
+	case o.pass != nil:
+		return abi.AppendU32(append(b, abi.BodyPass), o.pass.handle)
+	case o.body != nil:
+		return abi.AppendU32(append(b, abi.BodyStream), token)
+	case len(o.inline) > 0:
+		return append(append(b, abi.BodyInline), o.inline...)
+	}
+	return append(b, abi.BodyNone)
+}
+
+// readResponse makes an http.Response of a Response frame; socket is the handle of the socket that came with it, or 0.
+func (s *scope) readResponse(r *http.Request, frame []byte) (resp *http.Response, socket uint32, err error) {
+	f := abi.NewReader(frame)
+	status := int(f.U16())
+	socket = f.U32()
+	header := s.g.readHeader(&f)
+	body, length := s.readBody(&f)
+	if err := f.Err(); err != nil {
+		return nil, 0, err
+	}
+	if body == nil {
+		body = http.NoBody
+	}
+	resp = &http.Response{Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: body, ContentLength: length, Request: r}
+	return resp, socket, nil
+}
