@@ -11,7 +11,7 @@ GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/b
 ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
 TOOLS = .tools
 
-.PHONY: help run test race lint bench conformance deploy clean
+.PHONY: help run test race lint bench soak conformance deploy clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck, natively and for js/wa
 bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds; then storage from inside an event
 	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd $(if $(wildcard /dev/shm),-tmpfs /dev/shm)
 	$(GO) test ./host/hosttest -run '^$$' -bench Inside -benchtime 100x
+
+SOAK = 30m
+soak: ## everything at once on one host for SOAK, or what is left of it; the result is testdata/soak/result.json
+	DURAGO_SOAK=$(SOAK) DURAGO_SOAK_RESULT=$(CURDIR)/testdata/soak/result.json $(GO) test -count=1 -timeout 0 -run 'TestSoak$$' -v ./host/hosttest/soak
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	@failed=0; DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc \

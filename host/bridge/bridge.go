@@ -132,6 +132,17 @@ func (b *Bridge) Conns() int {
 	return n
 }
 
+// Contexts is how many objects and requests the guest has, and how many events it has not answered. Loop only.
+func (b *Bridge) Contexts() (contexts, events int) { return len(b.scopes), len(b.events) }
+
+// Values is how many values of its realm the guest refers to; 0 if it has none. Loop only.
+func (b *Bridge) Values() int {
+	if r, ok := b.iso.(interface{ Values() int }); ok {
+		return r.Values()
+	}
+	return 0
+}
+
 // Stat is a number about the guest. Loop only.
 func (b *Bridge) Stat(which uint32) uint32 { return b.iso.Stat(which) }
 

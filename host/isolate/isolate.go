@@ -326,6 +326,9 @@ func (i *Isolate) Memory() uint64 {
 	return uint64(i.mod.Memory().Size())
 }
 
+// Values is how many values of its realm the guest refers to.
+func (i *Isolate) Values() int { return i.realm.Values() }
+
 // Kill ends the guest from inside Platform.Call: the run unwinds and the cause is told to Died.
 func (i *Isolate) Kill(cause error) { i.killed = cause }
 
