@@ -123,6 +123,7 @@ func (g *Guests) Deliver(o *durable.Object, e *durable.Event) {
 func (g *Guests) Gone(o *durable.Object) {
 	if s, ok := o.Context.(*scope); ok && s.object == o {
 		s.end(&durable.Error{Name: "Error", Message: "the object left memory"})
+		o.Context = nil // an object that has left may be known for a while, which its guest and program need not be
 	}
 }
 
