@@ -54,7 +54,8 @@ type result struct {
 	Messages int64            `json:"messages_of_sockets"`
 	First    *figures         `json:"first"` // of the last process
 	Last     *figures         `json:"last"`
-	Largest  *figures         `json:"largest"` // after any round of any process
+	Largest  *figures         `json:"largest"`                 // after any round of any process
+	Locked   int64            `json:"refused_database_locked"` // in all of the last process
 	Failures []string         `json:"failures"`
 }
 
@@ -195,7 +196,7 @@ func TestSoak(t *testing.T) {
 		}
 		r.Rounds++
 		r.Took = before + time.Since(began).Seconds()
-		r.First, r.Last = first, f
+		r.First, r.Last, r.Locked = first, f, s.locked.Load()
 		r.Largest.larger(f)
 		r.Failures = append(append([]string{}, s.wrong...), f.grown(first)...)
 		nowSteps, nowWrites, nowMessages := s.sums()
@@ -212,7 +213,7 @@ func TestSoak(t *testing.T) {
 			require.Empty(t, r.Failures, "after %d rounds: %+v", r.Rounds, f)
 		}
 	}
-	t.Logf("%d rounds in %.0f s: %v, %d acknowledged writes, %d messages; at last %+v", r.Rounds, r.Took, r.Steps, r.Writes, r.Messages, *r.Last)
+	t.Logf("%d rounds in %.0f s: %v, %d acknowledged writes, %d messages; %d refused because a database was locked; at last %+v", r.Rounds, r.Took, r.Steps, r.Writes, r.Messages, r.Locked, *r.Last)
 	for i := range stepNames {
 		if weights[i] >= weights[stepLend] {
 			require.Positive(t, r.Steps[stepNames[i]], stepNames[i])
