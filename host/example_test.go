@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -48,9 +49,13 @@ func run(ctx context.Context) (err error) {
 		}
 		_, _ = w.Write(n.JSON)
 	})
-	s := &http.Server{Addr: "127.0.0.1:8787", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	l, err := net.Listen("tcp", "127.0.0.1:8787")
+	if err != nil {
+		return err
+	}
+	s := host.NewServer(mux, host.ServerOptions{}) // an *http.Server would have no limits
 	failed := make(chan error, 1)
-	go func() { failed <- s.ListenAndServe() }()
+	go func() { failed <- s.Serve(l) }()
 	select {
 	case err = <-failed:
 		return err

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,10 +22,25 @@ import (
 // next spreads requests over the isolates.
 type next struct{ n atomic.Uint32 }
 
+// of takes the loops in turn, those that are busy after those that are not, and one that is held up last: a request to the
+// worker's own handler may go to any.
+func (x *next) of(guests []*bridge.Guests) *bridge.Guests {
+	first := int(x.n.Add(1) % uint32(len(guests)))
+	best, least := guests[first], guests[first].Busy()
+	for i := 1; i < len(guests) && least > 0; i++ {
+		g := guests[(first+i)%len(guests)]
+		if b := g.Busy(); b < least {
+			best, least = g, b
+		}
+	}
+	return best
+}
+
 // maxInline is how much of a request's body is read before the guest sees the request.
 const maxInline = 16 << 10
 
-// Handler serves the worker's own fetch handler.
+// Handler serves the worker's own fetch handler. In any server a client may keep it waiting for Options.BodyTimeout at a time,
+// with the body of a request and with that of a response; what comes before and after is the server's to limit: see NewServer.
 func (h *Host) Handler() http.Handler { return http.HandlerFunc(h.serve) }
 
 type answer struct {
@@ -36,6 +53,12 @@ type send func(q *bridge.Request, done func(*bridge.Response, error)) (cancel fu
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
+	if status := refused(r); status != 0 {
+		h.patience(w)
+		w.Header().Set("Connection", "close")
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
 	if strings.HasPrefix(path, observePrefix) && h.observe(w, r, path) {
 		return
 	}
@@ -46,8 +69,20 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	g := h.nextGuests()
-	h.serveVia(w, r, g.Front)
+	h.serveVia(w, r, h.nextGuests().Front)
+}
+
+// refused is the status of a request that is no worker's: it asks for no path, or for another protocol. 0 is one that is.
+func refused(r *http.Request) int {
+	switch {
+	case r.ProtoMajor == 2 && r.Method == "PRI": // what HTTP/2 begins with, where it is not spoken
+		return http.StatusHTTPVersionNotSupported
+	case r.Method == http.MethodConnect:
+		return http.StatusMethodNotAllowed
+	case r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https", !strings.HasPrefix(r.URL.Path, "/") && r.URL.Host == "":
+		return http.StatusBadRequest
+	}
+	return 0
 }
 
 // serveRoute serves an object that a route names.
@@ -82,21 +117,27 @@ func (h *Host) serveObject(w http.ResponseWriter, r *http.Request, ns *durable.N
 }
 
 func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
-	body := &countedBody{}
+	body := &countedBody{ReadCloser: http.NoBody, c: http.NewResponseController(w), timeout: h.o.BodyTimeout}
 	q, err := h.request(w, r, body)
 	if err != nil {
+		h.patience(w)
 		if body.over.Load() {
 			h.refuseBody(w)
 			return
 		}
+		if body.late.Load() {
+			refuseLate(w)
+			return
+		}
+		w.Header().Set("Connection", "close")
 		http.Error(w, "the request's body could not be read", http.StatusBadRequest)
 		return
 	}
 	if q.Body != nil {
-		defer bridge.Stop(q.Body, func() {
-			w.Header().Set("Connection", "close")
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
-		})
+		defer func() {
+			bridge.Stop(q.Body, body.stop)
+			h.patience(w) // the end of the answer is still to be written
+		}()
 	}
 	answered := make(chan answer, 1)
 	var left atomic.Bool
@@ -116,21 +157,36 @@ func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 		}
 	})
 	if err != nil {
+		h.patience(w)
 		http.Error(w, "the worker is shutting down", http.StatusServiceUnavailable)
 		return
 	}
 	select {
 	case a := <-answered:
+		h.patience(w)
 		if body.over.Load() { // whatever the guest makes of half a body
 			cancel()
 			h.refuseBody(w)
 			return
 		}
-		h.write(w, r, a, cancel)
-	case <-r.Context().Done():
+		if body.late.Load() {
+			cancel()
+			refuseLate(w)
+			return
+		}
+		h.write(w, r, body, a, cancel)
+		if !body.ended.Load() { // the answer does not wait for the rest of it
+			_ = body.c.Flush()
+		}
+	case <-r.Context().Done(): // the client has gone, or its body is late
 		left.Store(true)
 		cancel()
 		discard()
+		if q.Body != nil {
+			bridge.Stop(q.Body, body.stop)
+			h.patience(w)
+			refuseLate(w)
+		}
 	}
 }
 
@@ -152,10 +208,12 @@ func (h *Host) request(w http.ResponseWriter, r *http.Request, body *countedBody
 	}
 	q := &bridge.Request{Method: r.Method, URL: target, Header: bridge.AppendHeader(make([]byte, 0, 256), header)}
 	if r.Body == nil || r.ContentLength == 0 {
+		body.ended.Store(true)
 		return q, nil
 	}
 	body.ReadCloser = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
 	if r.ContentLength > 0 && r.ContentLength <= maxInline {
+		body.due = time.Now().Add(h.o.BodyTimeout)
 		q.Inline, err = io.ReadAll(body)
 		return q, err
 	}
@@ -168,19 +226,70 @@ func (h *Host) request(w http.ResponseWriter, r *http.Request, body *countedBody
 	return q, nil
 }
 
-// countedBody is the body of a request, and remembers that it was longer than it may be.
+// countedBody is the body of a request. It remembers how far it has been read, and waits only so long for more of it.
 type countedBody struct {
 	io.ReadCloser
-	over atomic.Bool
+	c       *http.ResponseController
+	timeout time.Duration
+	due     time.Time // when all of it must be there; zero if each read may take timeout
+	over    atomic.Bool
+	ended   atomic.Bool // all of it has been read
+	late    atomic.Bool // it did not come in time
+
+	mu      sync.Mutex
+	stopped bool // nothing more may be read
+}
+
+// stop has a read that is under way fail.
+func (b *countedBody) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	_ = b.c.SetReadDeadline(time.Now())
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
+	due := b.due
+	if due.IsZero() {
+		due = time.Now().Add(b.timeout)
+	}
+	b.mu.Lock()
+	if !b.stopped {
+		_ = b.c.SetReadDeadline(due)
+	}
+	b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
+	if err == nil || err == io.EOF { // else nothing more is read of this connection, also by the server
+		_ = b.c.SetReadDeadline(time.Time{})
+	}
 	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	switch {
+	case err == io.EOF:
+		b.ended.Store(true)
+	case errors.Is(err, os.ErrDeadlineExceeded): // or it was stopped
+		b.late.Store(true)
+	case errors.As(err, &large):
 		b.over.Store(true)
 	}
 	return n, err
+}
+
+// linger is how long the rest of a body is waited for that nobody wants, so that the client reads the answer before its
+// connection breaks.
+const linger = time.Second
+
+func (b *countedBody) Close() error {
+	b.mu.Lock()
+	if !b.stopped && !b.ended.Load() {
+		_ = b.c.SetReadDeadline(time.Now().Add(min(linger, b.timeout)))
+	}
+	b.mu.Unlock()
+	return b.ReadCloser.Close()
+}
+
+// patience says how long the client may take to accept what is written next.
+func (h *Host) patience(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.o.BodyTimeout))
 }
 
 func (h *Host) refuseBody(w http.ResponseWriter) {
@@ -188,7 +297,15 @@ func (h *Host) refuseBody(w http.ResponseWriter) {
 	http.Error(w, fmt.Sprintf("the request's body is larger than %d bytes", h.o.MaxBody), http.StatusRequestEntityTooLarge)
 }
 
-func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel func()) {
+func refuseLate(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, "the request's body did not come in time", http.StatusRequestTimeout)
+}
+
+func (h *Host) write(w http.ResponseWriter, r *http.Request, body *countedBody, a answer, cancel func()) {
+	if !body.ended.Load() { // and may never end, or not where it says: what follows it is no request
+		w.Header().Set("Connection", "close")
+	}
 	if a.err != nil {
 		h.log(Line{Level: abi.LogError, Class: "front", Event: "fetch", Trace: TraceID(r.Header), Text: "uncaught: " + a.err.Error()})
 		status := http.StatusInternalServerError
@@ -206,7 +323,9 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 	}
 	own := w.Header()
 	for k, v := range header {
-		own[k] = v
+		if k != "Connection" { // it is the server's
+			own[k] = v
+		}
 	}
 	w.WriteHeader(a.resp.Status)
 	if a.resp.Body == nil {
@@ -222,6 +341,7 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 	for {
 		n, err := stream.Read(buf)
 		if n > 0 {
+			h.patience(w)
 			if _, werr := w.Write(buf[:n]); werr != nil {
 				a.resp.Body.Cancel()
 				cancel()
@@ -240,6 +360,12 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, a answer, cancel fu
 
 // upgrade gives the client's connection to the program's socket and serves it until it ends.
 func upgrade(w http.ResponseWriter, r *http.Request, socket durable.Side, header http.Header) {
+	if r.ContentLength != 0 { // the client's first frames would be looked for in it
+		socket.Refuse()
+		w.Header().Set("Connection", "close")
+		http.Error(w, "a WebSocket's request has no body", http.StatusBadRequest)
+		return
+	}
 	c, err := ws.Upgrade(w, r, header)
 	if err != nil { // gorilla has answered
 		socket.Refuse()

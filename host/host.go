@@ -74,8 +74,11 @@ type Options struct {
 	CPULimit    time.Duration // of each run, and of SQL that one asks for; default 30 s
 	IdleAfter   time.Duration // until an idle object leaves memory; default 10 s, negative never
 	MaxBody     int64         // of a request, bytes; default 100 MiB
-	Subrequests int           // requests and calls that an event may make; one more fails; default any number
-	Connections int           // requests to the network of one object that wait for a response; others wait for them; default any number
+	// BodyTimeout is how long a client may send nothing of a body that is asked for, or take nothing of one that is there, until
+	// its connection ends; default 1 min. A body of up to 16 KiB, which is read before the program runs, must be there within it.
+	BodyTimeout time.Duration
+	Subrequests int // requests and calls that an event may make; one more fails; default any number
+	Connections int // requests to the network of one object that wait for a response; others wait for them; default any number
 
 	Clock clock.Clock // default the machine's
 	Log   func(Line)  // default none
@@ -117,6 +120,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if o.MaxBody == 0 {
 		o.MaxBody = 100 << 20
 	}
+	set(&o.BodyTimeout, time.Minute)
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}

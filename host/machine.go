@@ -115,6 +115,4 @@ func (h *Host) guestsOf(binding string, s Service) (*bridge.Guests, error) {
 }
 
 // nextGuests spreads what is no object's over the loops.
-func (h *Host) nextGuests() *bridge.Guests {
-	return h.guests[h.next.n.Add(1)%uint32(len(h.guests))]
-}
+func (h *Host) nextGuests() *bridge.Guests { return h.next.of(h.guests) }

@@ -47,6 +47,7 @@ func (h *Host) observe(w http.ResponseWriter, r *http.Request, path string) bool
 	if !may(r) {
 		return false
 	}
+	h.patience(w)
 	w.Header().Set("Cache-Control", "no-store")
 	if path == MetricsPath {
 		w.Header().Set("Content-Type", metrics.ContentType)

@@ -52,6 +52,8 @@ type Bridge struct {
 	lastCtx    uint32
 	lastEvent  uint32
 	current    *scope
+	posted     *event // what the guest runs for, if that began with an event
+	asked      *scope // the first that a goroutine asked to be woken for, in a run that a timer began
 	inCall     bool
 	manifest   []byte
 	sweep      clock.Timer // looks for events that take too long
@@ -128,6 +130,17 @@ func (b *Bridge) Conns() int {
 		n += len(s.conns)
 	}
 	return n
+}
+
+// Contexts is how many objects and requests the guest has, and how many events it has not answered. Loop only.
+func (b *Bridge) Contexts() (contexts, events int) { return len(b.scopes), len(b.events) }
+
+// Values is how many values of its realm the guest refers to; 0 if it has none. Loop only.
+func (b *Bridge) Values() int {
+	if r, ok := b.iso.(interface{ Values() int }); ok {
+		return r.Values()
+	}
+	return 0
 }
 
 // Stat is a number about the guest. Loop only.
@@ -234,8 +247,11 @@ func (b *Bridge) post(s *scope, kind abi.Event, ev uint32, frame []byte) {
 	b.flush()
 	b.tell()
 	b.current = s
+	if kind < abi.EventWake {
+		b.posted = b.events[ev]
+	}
 	_ = b.iso.Event(kind, s.id, ev, frame) // a death is told to Died
-	b.current = nil
+	b.current, b.posted = nil, nil
 	b.willRest()
 }
 
@@ -398,7 +414,15 @@ func (s *scope) release(reason error) {
 }
 
 // Idle ends the turn of the context that ran.
-func (b *Bridge) Idle(ctx uint32) {
+func (b *Bridge) Idle(ctx uint32, took time.Duration) {
+	if took >= slowRun {
+		b.slow(took)
+	}
+	b.asked = nil
+	b.endTurn(ctx)
+}
+
+func (b *Bridge) endTurn(ctx uint32) {
 	s := b.scopes[ctx]
 	if s == nil {
 		return
@@ -425,7 +449,8 @@ func (b *Bridge) Idle(ctx uint32) {
 func (b *Bridge) Died(cause error) {
 	failure := &durable.Error{Name: "Error", Message: "the isolate ended: " + cause.Error()}
 	b.willRest()
-	b.log(b.current, abi.LogError, 0, failure.Message)
+	b.write(b.current, abi.LogError, b.running(), failure.Message)
+	b.asked = nil
 	scopes := b.scopes
 	b.scopes = map[uint32]*scope{}
 	again := b.unbegun()

@@ -24,6 +24,9 @@ func (b *Bridge) Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (a
 func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {
 	switch op {
 	case abi.OpWake:
+		if b.asked == nil {
+			b.asked = b.scopes[token]
+		}
 		return dst, b.Do(func() {
 			if s := b.scopes[token]; s != nil {
 				b.post(s, abi.EventWake, 0, nil)

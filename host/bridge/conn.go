@@ -71,7 +71,7 @@ func (s *scope) newConn(accepted bool) (handle uint32, c *durable.Ordinary) {
 // settle ends a request's scope if that was all.
 func (s *scope) settle() {
 	if s.here() {
-		s.b.Idle(s.id)
+		s.b.endTurn(s.id)
 		s.b.willRest()
 	}
 }

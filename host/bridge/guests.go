@@ -65,6 +65,9 @@ func (g *Guests) Quiet() bool {
 	return quiet && g.loop.Quiet()
 }
 
+// Busy is how long what runs on the loop now has been running; 0 if nothing does. It may be called from any goroutine.
+func (g *Guests) Busy() time.Duration { return g.loop.Busy() }
+
 // Close ends the isolates and the loop.
 func (g *Guests) Close() {
 	_ = g.wait(func() error {
@@ -120,6 +123,7 @@ func (g *Guests) Deliver(o *durable.Object, e *durable.Event) {
 func (g *Guests) Gone(o *durable.Object) {
 	if s, ok := o.Context.(*scope); ok && s.object == o {
 		s.end(&durable.Error{Name: "Error", Message: "the object left memory"})
+		o.Context = nil // an object that has left may be known for a while, which its guest and program need not be
 	}
 }
 

@@ -81,6 +81,72 @@ func garbage(rng *rand.Rand) []byte {
 	return b
 }
 
+// call is one operation of a guest.
+type call struct {
+	op    abi.Op
+	token uint32
+	frame []byte
+}
+
+// script reads any bytes as operations: each is its number, a token, the length of its frame, and that.
+func script(b []byte) (list []call) {
+	for len(b) >= 3 && len(list) < 64 {
+		c := call{op: abi.Op(b[0]), token: uint32(b[1])}
+		n := min(int(b[2]), len(b)-3)
+		c.frame, b = b[3:3+n], b[3+n:]
+		if c.op == abi.OpTransactionSync { // it runs guest code: only from inside a run
+			continue
+		}
+		if c.op == abi.OpSQLIntern { // not the texts that the guest itself goes by
+			c.token += 1000
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// appendCall is a call as script reads it.
+func appendCall(b []byte, op abi.Op, token byte, frame []byte) []byte {
+	return append(append(b, byte(op), token, byte(len(frame))), frame...)
+}
+
+// FuzzBridge_Call has a guest perform any operations with any frames: the host answers each and serves on.
+func FuzzBridge_Call(f *testing.F) {
+	h := hosttest.Start(f, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", Isolates: 1})
+	rng := rand.New(rand.NewPCG(2, 2))
+	for op := range abi.Op(96) {
+		f.Add(appendCall(nil, op, 1, garbage(rng)))
+	}
+	home := abi.AppendStr(nil, "HOME")
+	stub := abi.AppendStr(abi.AppendStr(abi.AppendBool(abi.AppendStr(home, strings.Repeat("f", 64)), false), ""), "")
+	f.Add(appendCall(appendCall(nil, abi.OpStub, 2, stub), abi.OpStubCall, 1, abi.AppendStr(abi.AppendU32(nil, 2), "count")))
+	f.Add(appendCall(appendCall(nil, abi.OpKVPut, 1, abi.AppendStr(nil, "k")), abi.OpKVGet, 1, []byte("k")))
+	f.Add(appendCall(appendCall(nil, abi.OpSQLIntern, 1, []byte("SELECT 1")), abi.OpSQL, 1, []byte{1, 0, 0}))
+	g := h.Guests()[0]
+	ns, ok := h.Namespace("HOME")
+	require.True(f, ok)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		resp, err := http.Post(h.URL+"/count/victim", "", nil)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		done := make(chan struct{})
+		require.NoError(t, ns.Visit(ns.IDFromName("victim"), nil, func(o *durable.Object) {
+			defer close(done)
+			in, ctx := g.Place(o)
+			for _, c := range script(b) {
+				answer, ok := in.Call(ctx, c.op, c.token, c.frame, nil)
+				if _, err := abi.ReadError(answer); !ok && err != nil {
+					t.Errorf("operation %d is refused with a malformed error: %v", c.op, err)
+				}
+			}
+			o.Break(errors.New("enough"))
+		}))
+		<-done
+		require.Zero(t, g.Counts().Restarts.Load(), "the isolate ended")
+	})
+}
+
 // TestBridge_Call_scopes: an operation for a context that is not there is refused.
 func TestBridge_Call_scopes(t *testing.T) {
 	h := hosttest.Start(t, hosttest.Options{Config: "../../testdata/guests/scenario/wrangler.toml", Isolates: 1})

@@ -287,8 +287,12 @@ var errCancelled = &Error{Name: "AbortError", Message: "The operation was aborte
 // ErrBusy says that an object cannot leave memory because something is under way.
 var ErrBusy = errors.New("the object has events or work under way")
 
-// Evict takes an idle object out of memory; its sockets stay.
+// Evict takes an idle object out of memory; its sockets stay. Of one that has left before nothing is touched: its database may be
+// open for the next one of its id.
 func (o *Object) Evict() error {
+	if o.ns.shards[o.loop].objects[o.id] != o {
+		return nil
+	}
 	if o.Busy() {
 		return ErrBusy
 	}

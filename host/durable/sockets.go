@@ -211,7 +211,8 @@ func (k *Sockets) SetAutoResponse(pair *[2]string) error {
 // respond tells a connection what to answer by itself. It may be called from any goroutine.
 func (k *Sockets) respond(c Conn) { c.AutoRespond(k.auto.Load(), k.o.ns.e.o.Clock.Now) }
 
-// Remove forgets a socket; on an object out of memory the last one forgets the object.
+// Remove forgets a socket; an object out of memory is forgotten with its last one. If that is because its guest has died, its
+// database is open still, and would be open twice with the next object of its id: so it retires.
 func (k *Sockets) Remove(s *Socket) {
 	if k.byID[s.ID] != s {
 		return
@@ -221,7 +222,7 @@ func (k *Sockets) Remove(s *Socket) {
 	k.list = slices.DeleteFunc(k.list, func(x *Socket) bool { return x == s })
 	s.state = Closed
 	if len(k.list) == 0 && !k.o.started {
-		k.o.forget()
+		k.o.settle()
 	}
 }
 

@@ -21,11 +21,11 @@
 package hosttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -72,8 +72,10 @@ type Options struct {
 	NoSync       bool // as --durability process
 	Open         int  // how many databases are open at once; default as the host's
 	MaxBody      int64
-	Memory       uint64 // of an isolate, bytes; default 128 MiB
-	RecycleAt    uint64 // this and the next two as host.Options has them
+	BodyTimeout  time.Duration      // as host.Options has it
+	Server       host.ServerOptions // of its HTTP server
+	Memory       uint64             // of an isolate, bytes; default 128 MiB
+	RecycleAt    uint64             // this and the next two as host.Options has them
 
 	Subrequests, Connections int
 
@@ -199,6 +201,7 @@ func (h *Host) options(c *wrangler.Config, o Options) host.Options {
 	ho := local.Of(c, c.Vars)
 	ho.Machine, ho.Native, ho.Dir, ho.CacheDir = o.Machine, o.Native, h.Dir, CacheDir()
 	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
+	ho.BodyTimeout = o.BodyTimeout
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
 	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
 	ho.Log = func(l host.Line) {
@@ -238,20 +241,20 @@ func (h *Host) serve(handler http.Handler) {
 		h.client, h.stop = m.serve(handler)
 		return
 	}
-	server := httptest.NewUnstartedServer(handler)
-	if h.o.Address != "" {
-		l, err := net.Listen("tcp", h.o.Address)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		_ = server.Listener.Close()
-		server.Listener = l
+	l, err := net.Listen("tcp", cmp.Or(h.o.Address, "127.0.0.1:0"))
+	if err != nil {
+		h.t.Fatal(err)
 	}
-	server.Start()
-	h.URL = server.URL
+	h.URL = "http://" + l.Addr().String()
+	server := host.NewServer(handler, h.o.Server)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(l)
+	}()
 	h.stop = func() {
-		server.CloseClientConnections()
-		server.Close()
+		_ = server.Close()
+		<-served
 	}
 }
 

@@ -25,8 +25,8 @@ type Platform interface {
 	// Call performs an operation for ctx. frame is guest memory, valid during the call only. The answer is appended
 	// to dst; ok is false if it is an Error frame.
 	Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, ok bool)
-	// Idle is told that a run of the guest for ctx has ended.
-	Idle(ctx uint32)
+	// Idle is told that a run of the guest for ctx has ended, and how long it took on the machine's clock.
+	Idle(ctx uint32, took time.Duration)
 	// Died is told once that the guest can run no more, and why, in Go's own words.
 	Died(cause error)
 }
@@ -289,7 +289,7 @@ func (i *Isolate) run(ctx uint32, first func() error) error {
 	}
 	i.realm.Refresh()
 	i.put(abi.ControlCurrent, 0)
-	i.o.Platform.Idle(ctx)
+	i.o.Platform.Idle(ctx, time.Since(i.began))
 	return nil
 }
 
@@ -325,6 +325,9 @@ func (i *Isolate) Memory() uint64 {
 	}
 	return uint64(i.mod.Memory().Size())
 }
+
+// Values is how many values of its realm the guest refers to.
+func (i *Isolate) Values() int { return i.realm.Values() }
 
 // Kill ends the guest from inside Platform.Call: the run unwinds and the cause is told to Died.
 func (i *Isolate) Kill(cause error) { i.killed = cause }

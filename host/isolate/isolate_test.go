@@ -47,7 +47,7 @@ type platform struct {
 }
 
 func (p *platform) Call(_ uint32, _ abi.Op, _ uint32, _, dst []byte) ([]byte, bool) { return dst, true }
-func (p *platform) Idle(uint32) {
+func (p *platform) Idle(uint32, time.Duration) {
 	select {
 	case p.idle <- struct{}{}:
 	default:

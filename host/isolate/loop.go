@@ -3,6 +3,8 @@ package isolate
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Loop runs functions one after another on a goroutine of its own. Isolates belong to one each. Do, Quiet and Close may be
@@ -15,11 +17,13 @@ type Loop struct {
 	busy   bool // it works on what it took
 	done   chan struct{}
 	rest   []func()
+	began  atomic.Int64 // when the job that runs did, in nanoseconds of origin; 0 if none does
+	origin time.Time
 }
 
 // NewLoop starts a loop.
 func NewLoop() *Loop {
-	l := &Loop{wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &Loop{wake: make(chan struct{}, 1), done: make(chan struct{}), origin: time.Now()}
 	go l.run()
 	return l
 }
@@ -56,6 +60,15 @@ func (l *Loop) Quiet() bool {
 	return len(l.jobs) == 0 && !l.busy
 }
 
+// Busy is how long what runs now has been running, on the machine's clock; 0 if nothing does.
+func (l *Loop) Busy() time.Duration {
+	began := l.began.Load()
+	if began == 0 {
+		return 0
+	}
+	return time.Since(l.origin) - time.Duration(began)
+}
+
 // Close ends the loop after what it has been given.
 func (l *Loop) Close() {
 	l.mu.Lock()
@@ -78,14 +91,17 @@ func (l *Loop) run() {
 		closed := l.closed
 		l.mu.Unlock()
 		for k, f := range batch {
+			l.began.Store(int64(time.Since(l.origin)))
 			f()
 			batch[k] = nil
 		}
 		for k := 0; k < len(l.rest); k++ { // one may ask for another
 			f := l.rest[k]
 			l.rest[k] = nil
+			l.began.Store(int64(time.Since(l.origin)))
 			f()
 		}
+		l.began.Store(0)
 		l.rest = l.rest[:0]
 		if len(batch) > 0 {
 			continue

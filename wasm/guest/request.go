@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"durago.example/wasm/abi"
@@ -93,7 +94,10 @@ func appendHeader(b []byte, h http.Header) []byte {
 		names = append(names, name)
 		n += len(v)
 	}
-	for i := 1; i < len(names); i++ {
+	if len(names) > len(space) {
+		slices.Sort(names)
+	}
+	for i := 1; i < len(names); i++ { // as quick as can be for a few
 		for j := i; j > 0 && names[j] < names[j-1]; j-- {
 			names[j], names[j-1] = names[j-1], names[j]
 		}

@@ -261,13 +261,18 @@ func (w *responseWriter) unchanged(r *http.Request) bool {
 	if values != n {
 		return false
 	}
+	var seen map[string]int // of names that come more than once
 	for range n {
 		name, v := http.CanonicalHeaderKey(view(f.Bytes())), view(f.Bytes())
-		found := false
-		for _, have := range r.Header[name] {
-			found = found || have == v
+		have, i := r.Header[name], 0
+		if len(have) > 1 {
+			if seen == nil {
+				seen = map[string]int{}
+			}
+			i = seen[name]
+			seen[name]++
 		}
-		if !found {
+		if i >= len(have) || have[i] != v {
 			return false
 		}
 	}

@@ -35,6 +35,7 @@ type runCommand struct {
 	Isolates      int      `placeholder:"N" help:"How many isolates; default one for each processor."`
 	OwnInstance   bool     `help:"Give each object an isolate of its own, of 5 MB: what ends one does not end the others."`
 	OpenDatabases int      `default:"2000" placeholder:"2000" help:"How many objects' databases are open at once, at 420 KB and two files each; the others are opened again when they are used."`
+	Connections   int      `default:"10000" placeholder:"10000" help:"How many connections of clients are open at once, WebSockets among them; an idle one gives way to a new one."`
 	Durability    string   `enum:"disk,process" default:"disk" help:"disk: acknowledged writes survive power loss. process: they survive the process."`
 	Limits        string   `enum:"memory,cloudflare" default:"memory" help:"memory: 128 MiB for each isolate and 30 s of CPU for each run. cloudflare: subrequests, connections and bodies are limited as there, too."`
 	Observers     string   `enum:"loopback,all,none" default:"loopback" help:"Whose requests may read /cdn-cgi/durago/health and /cdn-cgi/durago/metrics: those of this machine, all or none."`
@@ -46,7 +47,8 @@ type runCommand struct {
 
 func (r *runCommand) Run(ctx context.Context) (err error) {
 	log := r.logger()
-	if err := r.checkOpenDatabases(raiseFileLimit()); err != nil {
+	files := raiseFileLimit()
+	if err := errors.Join(r.checkOpenDatabases(files), r.checkConnections(files)); err != nil {
 		return err
 	}
 	var workers workers
@@ -93,7 +95,7 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 	for _, w := range workers {
 		w.ready(r, r.dir(workers))
 	}
-	return serve(ctx, m, workers)
+	return serve(ctx, m, workers, max(1, r.Connections/len(workers)))
 }
 
 // program is what to run, compiled, and checked against the configuration before anything is written.
@@ -271,6 +273,9 @@ func raiseFileLimit() uint64 {
 // otherFiles is how many files are left for connections, the journal and the program.
 const otherFiles = 256
 
+// ownFiles are those of them that no connection may take.
+const ownFiles = 64
+
 // checkOpenDatabases has the databases fit into the files that the process may open. The default gives way.
 func (r *runCommand) checkOpenDatabases(files uint64) error {
 	if r.OpenDatabases < 1 {
@@ -290,4 +295,26 @@ func (r *runCommand) checkOpenDatabases(files uint64) error {
 	return nil
 }
 
-const defaultOpenDatabases = 2000
+// checkConnections has the connections fit into the files that the databases leave. The default gives way.
+func (r *runCommand) checkConnections(files uint64) error {
+	if r.Connections < 1 {
+		return usageError{fmt.Errorf("--connections %d: must be at least 1", r.Connections)}
+	}
+	most := uint64(1)
+	if used := 2*uint64(max(r.OpenDatabases, 0)) + ownFiles; files > used {
+		most = files - used
+	}
+	if uint64(r.Connections) <= most {
+		return nil
+	}
+	if r.Connections != defaultConnections {
+		return usageError{fmt.Errorf("--connections %d: the process may open %d files, of which databases leave %d: raise the limit (ulimit -n), or choose fewer", r.Connections, files, most)}
+	}
+	r.Connections = int(most)
+	return nil
+}
+
+const (
+	defaultOpenDatabases = 2000
+	defaultConnections   = 10_000
+)

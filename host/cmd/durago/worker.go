@@ -144,12 +144,12 @@ func (list workers) close() (failed error) {
 // shutdownLimit is how long requests may take to end when the process is told to.
 const shutdownLimit = 10 * time.Second
 
-// serve serves the workers until the process is told to end, a listener fails, or the disk does.
-func serve(ctx context.Context, m *host.Machine, list workers) error {
-	var servers []*http.Server
+// serve serves the workers, with so many connections each, until the process is told to end, a listener fails, or the disk does.
+func serve(ctx context.Context, m *host.Machine, list workers, connections int) error {
+	var servers []*host.Server
 	failed := make(chan error, len(list))
 	for _, w := range list {
-		s := &http.Server{Handler: logged(w.h.Handler(), w.log), MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 10 * time.Second}
+		s := host.NewServer(logged(w.h.Handler(), w.log), host.ServerOptions{Connections: connections})
 		servers = append(servers, s)
 		go func() { failed <- s.Serve(w.listener) }()
 	}

@@ -26,6 +26,7 @@ package native
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"durago.example/host"
 	"durago.example/host/bridge"
@@ -91,8 +92,9 @@ func (i *native) Run(ctx uint32) error {
 	if i.dead != nil {
 		return i.dead
 	}
+	began := time.Now()
 	i.g.Run(ctx)
-	i.o.Platform.Idle(ctx)
+	i.o.Platform.Idle(ctx, time.Since(began))
 	return nil
 }
 

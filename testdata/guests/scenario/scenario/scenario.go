@@ -138,6 +138,9 @@ func (h *Home) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m ob
 	case strings.HasPrefix(s, "sleep "):
 		ms, _ := strconv.Atoi(s[6:])
 		time.Sleep(time.Duration(ms) * time.Millisecond)
+	case strings.HasPrefix(s, "compute "):
+		ms, _ := strconv.Atoi(s[8:])
+		compute(ms)
 	case strings.HasPrefix(s, "attach "):
 		n, _ := strconv.Atoi(s[7:])
 		return attach(ws, n)
@@ -204,6 +207,11 @@ func number(r *http.Request, name string) int {
 
 func pause(ms int) { time.Sleep(time.Duration(ms) * time.Millisecond) }
 
+func compute(ms int) {
+	for end := time.Now().Add(time.Duration(ms) * time.Millisecond); time.Now().Before(end); {
+	}
+}
+
 // ServeHTTP does what the first part of the path says.
 func (h *Home) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.calls.Add(1)
@@ -253,6 +261,10 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 				break
 			}
 		}
+	case "compute": // without a pause, for so long; after one, if that is asked for
+		pause(number(r, "after"))
+		compute(number(r, "ms"))
+		fmt.Fprint(w, "computed")
 	case "later":
 		ms := number(r, "ms")
 		h.state.Go(func(context.Context) {
