@@ -192,12 +192,24 @@ func (c *checkpointer) free(path string, f func()) bool {
 	return true
 }
 
-// leave gives a connection that was lent to the checkpointer for good. ok is false if it has been given back.
+// leave gives a connection that was lent to the checkpointer for good, if its checkpoint has begun. ok is false if the
+// connection is the caller's.
 func (c *checkpointer) leave(h *hold) (ok bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	h.closed = c.held[h.path] == h
-	return h.closed
+	if c.held[h.path] == h && h.begun {
+		h.closed = true
+		c.mu.Unlock()
+		return true
+	}
+	var after []func()
+	if c.held[h.path] == h {
+		after = c.takeBack(h)
+	}
+	c.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+	return false
 }
 
 // idle tells whether there is nothing to do.

@@ -189,3 +189,47 @@ func TestStore_full(t *testing.T) {
 		require.NoError(t, s.Close())
 	})
 }
+
+// TestDatabase_Close_asked: a database that is closed while its checkpoint waits for those of others is closed: the next one of
+// its id opens it.
+func TestDatabase_Close_asked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newSlow(t)
+		s, err := storage.Open(storage.Options{Dir: t.TempDir(), Disk: d, VFS: d.name})
+		require.NoError(t, err)
+		require.NoError(t, s.MakeNamespace("key"))
+		put := func(db *storage.Database) {
+			t.Helper()
+			require.NoError(t, db.Put("k", []byte("v")))
+			_, err := db.Commit(func(error) {})
+			require.NoError(t, err)
+		}
+		var all []*storage.Database
+		for i := range 20 { // more than are copied at a time
+			db := s.Database("key", fmt.Sprintf("%064x", i))
+			put(db)
+			all = append(all, db)
+		}
+		synctest.Wait()
+		d.hold()
+		var told atomic.Int64
+		for _, db := range all {
+			db.Checkpoint(func() { told.Add(1) })
+		}
+		synctest.Wait()
+		last := all[len(all)-1]
+		require.True(t, last.Free(func() {}), "it has not begun")
+		last.Checkpoint(func() { told.Add(1) })
+		require.NoError(t, last.Close())
+		again := s.Database("key", fmt.Sprintf("%064x", len(all)-1))
+		put(again)
+		d.letGo()
+		synctest.Wait()
+		for _, db := range append(all, again) {
+			require.NoError(t, db.Close())
+		}
+		require.NoError(t, s.Close())
+		require.EqualValues(t, len(all)+1, told.Load(), "each asker is told")
+		require.Zero(t, s.OpenDatabases())
+	})
+}
