@@ -168,9 +168,11 @@ func (o *Object) startAlarm(due func() (time.Time, bool), done func(error)) {
 			done(err)
 			return
 		}
-		// After the turn, and outside the sections of others.
+		// After the turn, and outside the sections of others. The object must not leave memory before.
+		release := o.Hold()
 		_ = o.Do(func() {
 			o.input.Wait(func(l *gate.Lock, broken error) {
+				defer release()
 				if broken != nil {
 					o.retryAlarm(!o.fault)
 				} else {

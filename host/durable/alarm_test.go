@@ -349,3 +349,27 @@ func TestObject_AbandonAlarm(t *testing.T) {
 		require.NoError(t, e.stop())
 	})
 }
+
+// TestObject_Alarm_evicted: an object does not leave memory between the end of its alarm's handler and the end of the alarm, which
+// would open its database again where nobody closes it.
+func TestObject_Alarm_evicted(t *testing.T) {
+	bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		at := epoch.Add(time.Second)
+		require.NoError(t, e.do("a", func(o *durable.Object) error { return o.SetAlarm(&at) }))
+		var early error
+		e.alarm = func(o *durable.Object, _ durable.Alarm) error {
+			return e.Do(func() { early = o.Evict() }) // next on the loop
+		}
+		e.advance(2 * time.Second)
+		require.ErrorIs(t, early, durable.ErrBusy)
+		e.visit("a", func(o *durable.Object) {
+			_, ok, err := o.Alarm()
+			require.NoError(t, err)
+			require.False(t, ok, "it has run")
+			require.NoError(t, o.Evict())
+		})
+		e.visit("a", func(o *durable.Object) { require.NoError(t, write(o)) })
+		require.NoError(t, e.stop())
+	})(t)
+}
