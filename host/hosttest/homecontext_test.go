@@ -43,7 +43,7 @@ func TestHomeContext_sleep(t *testing.T) {
 		b := get(t, h, "/sleep/b?ms=600")
 		h.Record("a: %s, b: %s", <-a, <-b)
 		// The front sleeps too, and starts a goroutine's work in an object that outlives its event.
-		f, g := get(t, h, "/fsleep/c?ms=200"), get(t, h, "/later/c?ms=100")
+		f, g := get(t, h, "/fsleep/c?ms=800"), get(t, h, "/later/c?ms=100")
 		h.Record("front: %s, later: %s", <-f, <-g)
 		time.Sleep(50 * time.Millisecond)
 		h.Fetch("GET", "/n/c", "")

@@ -286,6 +286,7 @@ func TestServer_flood(t *testing.T) {
 			small = append(small, row.text)
 		}
 	}
+	small = append(small, "", "GET /touch/b HTTP/1.1\r\n")
 	for k := range 4 {
 		wg.Go(func() {
 			var held []net.Conn
@@ -296,7 +297,7 @@ func TestServer_flood(t *testing.T) {
 					return
 				}
 				opened.Add(1)
-				_, _ = io.WriteString(c, append(small, "", "GET /touch/b HTTP/1.1\r\n")[i%(len(small)+2)])
+				_, _ = io.WriteString(c, small[i%len(small)])
 				if held = append(held, c); len(held) > 500 {
 					_ = held[0].Close()
 					held = held[1:]
