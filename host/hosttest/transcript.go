@@ -133,7 +133,7 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	if !run("host", nil, false, false) || program != nil && !run("native", program, false, false) {
 		return
 	}
-	once := o.SharedMemory || o.OwnInstance
+	once := o.SharedMemory || o.OwnInstance || racing
 	if !once {
 		run("host, own instances", nil, false, true)
 	}
