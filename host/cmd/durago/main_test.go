@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/scripts",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(5 * time.Minute), // a durago run that should have failed would go on for ever
+		Deadline:            time.Now().Add(15 * time.Minute), // a durago run that should have failed would go on for ever
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("APP", app)
 			e.Setenv("ROOT", root)
