@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,7 +228,7 @@ func logged(next http.Handler, log *slog.Logger) http.Handler {
 		began := time.Now()
 		s := &status{ResponseWriter: w}
 		next.ServeHTTP(s, r)
-		args := []any{"method", r.Method, "path", r.URL.Path, "status", s.code.Load(),
+		args := []any{"method", r.Method, "path", r.URL.Path, "status", cmp.Or(s.code.Load(), http.StatusOK),
 			"ms", float64(time.Since(began).Microseconds()) / 1000}
 		if trace := host.TraceID(r.Header); trace != "" {
 			args = append(args, "trace", trace)

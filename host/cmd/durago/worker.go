@@ -86,7 +86,7 @@ func (r *runCommand) machine(list workers) (*host.Machine, error) {
 // start starts a worker of several.
 func (w *worker) start(ctx context.Context, r *runCommand, m *host.Machine, of int) (err error) {
 	o := local.Of(w.c, w.vars.Vars)
-	o.Program, o.Machine = w.program, m
+	o.Program, o.Machine, o.CacheDir = w.program, m, cacheDir() // of programs that take its place
 	o.Isolates, o.OpenDatabases = r.Isolates, max(1, r.OpenDatabases/of)
 	o.OwnInstance = r.OwnInstance
 	o.Log = guestLog(w.log)
