@@ -58,10 +58,12 @@ func (r *runCommand) workers(log *slog.Logger) (list workers, err error) {
 		if len(files) > 1 {
 			w.log = log.With("worker", c.Name)
 		}
-		if w.listener, err = r.listen(c, len(list) == 0); err != nil {
+		list = append(list, w)
+	}
+	for i, w := range list { // once nothing is wrong with any configuration
+		if w.listener, err = r.listen(w.c, i == 0); err != nil {
 			return list, err
 		}
-		list = append(list, w)
 	}
 	return list, nil
 }
@@ -136,7 +138,9 @@ func (list workers) close() (failed error) {
 		if w.program != nil {
 			failed = errors.Join(failed, w.program.Close())
 		}
-		_ = w.listener.Close() // the server has, if there was one
+		if w.listener != nil {
+			_ = w.listener.Close() // the server has, if there was one
+		}
 	}
 	return failed
 }
