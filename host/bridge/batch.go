@@ -58,6 +58,9 @@ func (b *Bridge) flush() {
 	g.drop()
 }
 
+// Begins has what was gathered run before what the guest has asked for.
+func (b *Bridge) Begins() { b.flush() }
+
 // drop forgets the events: they have run, or will with what ends their scope.
 func (g *batch) drop() {
 	g.s = nil

@@ -149,8 +149,8 @@ func different(n int) string {
 func TestServer_hostile(t *testing.T) {
 	t.Parallel()
 	h := scenario(t, realTime, func(o *hosttest.Options) {
-		o.BodyTimeout = 200 * time.Millisecond
-		o.Server = host.ServerOptions{HeaderTimeout: 200 * time.Millisecond, IdleTimeout: 10 * time.Second}
+		o.BodyTimeout = time.Second
+		o.Server = host.ServerOptions{HeaderTimeout: time.Second, IdleTimeout: 10 * time.Second}
 	})
 	conns := make([]net.Conn, len(hostile))
 	got := make([]string, len(hostile))
@@ -161,7 +161,7 @@ func TestServer_hostile(t *testing.T) {
 		go func() { _, _ = io.WriteString(c, row.text) }()
 		wg.Go(func() {
 			method, _, _ := strings.Cut(row.text, " ")
-			got[i] = answers(c, method, 2*time.Second)
+			got[i] = answers(c, method, 5*time.Second)
 		})
 	}
 	wg.Wait()

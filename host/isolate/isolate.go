@@ -25,6 +25,9 @@ type Platform interface {
 	// Call performs an operation for ctx. frame is guest memory, valid during the call only. The answer is appended
 	// to dst; ok is false if it is an Error frame.
 	Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, ok bool)
+	// Begins is told before a run that the guest has asked for itself, by a timer or a promise: what it was notified of and
+	// has not run goes first.
+	Begins()
 	// Idle is told that a run of the guest for ctx has ended, and how long it took on the machine's clock.
 	Idle(ctx uint32, took time.Duration)
 	// Died is told once that the guest can run no more, and why, in Go's own words.
@@ -172,7 +175,7 @@ func (i *Isolate) boot() error {
 func (i *Isolate) makeRealm() (err error) {
 	out := &lines{f: i.o.Stdout}
 	started := i.o.Clock.Now()
-	i.resumed = func() { _ = i.o.Loop.Do(func() { _ = i.run(0, nil) }) }
+	i.resumed = func() { _ = i.o.Loop.Do(func() { _ = i.wake(0, nil) }) }
 	i.realm, err = gojs.New(gojs.Options{
 		Now:       i.o.Clock.Now,
 		Monotonic: func() time.Duration { return i.o.Clock.Now().Sub(started) },
@@ -190,7 +193,7 @@ func (i *Isolate) makeRealm() (err error) {
 		},
 		Budget:  i.spend,
 		Current: func() uint32 { return i.current },
-		Enter:   func(ctx uint32, f func()) { i.run(ctx, func() error { f(); return nil }) },
+		Enter:   func(ctx uint32, f func()) { _ = i.wake(ctx, func() error { f(); return nil }) },
 	})
 	if err != nil {
 		return err
@@ -262,6 +265,12 @@ func (i *Isolate) post(kind abi.Event, ctx, ev uint32, frame []byte) error {
 	err := i.event.CallWithStack(i.ctx, stack[:])
 	i.realm.Ran()
 	return err
+}
+
+// wake is run, by the guest's own wish.
+func (i *Isolate) wake(ctx uint32, first func() error) error {
+	i.o.Platform.Begins()
+	return i.run(ctx, first)
 }
 
 // run makes ctx current, does first, and lets Go run until it is idle.

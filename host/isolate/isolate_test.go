@@ -53,6 +53,7 @@ func (p *platform) Idle(uint32, time.Duration) {
 	default:
 	}
 }
+func (p *platform) Begins()          {}
 func (p *platform) Died(cause error) { p.died <- cause }
 
 // guest is an isolate with the plain program.

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"slices"
 	"unsafe"
 
 	"durago.example/objects/driver"
@@ -21,6 +22,7 @@ var the *Guest
 // Run keeps the program and waits for events for ever.
 func Run(p driver.Program) {
 	the = newGuest(p)
+	the.heap = newHeap()
 	exportControl()
 	select {}
 }
@@ -50,8 +52,15 @@ func exportAlloc(n uint32) {
 
 //go:wasmexport durago_event
 func exportEvent(kind, ctx, ev, n uint32) {
-	the.deliver(abi.Event(kind), ctx, ev, inbox[:n])
-	shrink()
+	frame := inbox[:n]
+	if n > 0 {
+		the.pin()
+		frame = append(make([]byte, 0, n), frame...)
+		shrink()
+		the.unpin()
+	}
+	the.heap.tend()
+	the.deliver(abi.Event(kind), ctx, ev, frame)
 }
 
 //go:wasmexport durago_transaction
@@ -75,47 +84,69 @@ func shrink() {
 }
 
 // port is how the module's guest reaches the runtime.
-type port struct{}
+type port struct {
+	heap  heap
+	spent []byte // a frame's memory, to use again; nil while somebody has it
+}
 
 // current is the context that the runtime runs it for; 0 is none.
-func (port) current() uint32 { return control[abi.ControlCurrent] }
+func (*port) current() uint32 { return control[abi.ControlCurrent] }
 
 // begun tells the runtime that an event's handler begins. One that was held back comes late.
-func (port) begun(event uint32) { control[abi.ControlBegun] = max(control[abi.ControlBegun], event) }
+func (*port) begun(event uint32) { control[abi.ControlBegun] = max(control[abi.ControlBegun], event) }
 
-// call performs an operation. The answer is in the inbox: it is valid until the goroutine calls or waits again.
-func (port) call(ctx uint32, op abi.Op, token uint32, frame []byte) ([]byte, error) {
+// call performs an operation and appends the answer to dst.
+func (*port) call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) ([]byte, error) {
 	n := hostCall(ctx, uint32(op), token, unsafe.Pointer(unsafe.SliceData(frame)), uint32(len(frame)))
-	if n < 0 {
-		return nil, readError(answer(int(-n)))
+	if n == 0 {
+		return dst, nil
 	}
-	return answer(int(n)), nil
+	procPin() // another goroutine would have its own answer there
+	if n < 0 {
+		a := answer(nil, int(-n))
+		procUnpin()
+		return nil, readError(a)
+	}
+	dst = answer(dst, int(n))
+	procUnpin()
+	return dst, nil
 }
 
 // tell performs an operation that answers nothing.
-func (port) tell(ctx uint32, op abi.Op, token uint32, frame []byte) {
+func (*port) tell(ctx uint32, op abi.Op, token uint32, frame []byte) {
 	hostCall(ctx, uint32(op), token, unsafe.Pointer(unsafe.SliceData(frame)), uint32(len(frame)))
 }
 
-func answer(n int) []byte {
+// answer appends the answer of n bytes of the last operation.
+func answer(dst []byte, n int) []byte {
 	if n <= len(inbox) {
-		return inbox[:n:n]
+		return append(dst, inbox[:n]...)
 	}
-	b := make([]byte, n)
+	dst = slices.Grow(dst, n)
+	b := dst[len(dst) : len(dst)+n]
 	hostTake(unsafe.Pointer(unsafe.SliceData(b)), uint32(n))
+	return dst[:len(dst)+n]
+}
+
+// Frames' memory is used again, if it is neither small nor large.
+const (
+	leastSpent = 4 << 10
+	maxSpent   = 64 << 10
+)
+
+// scratch is an empty frame, which discard takes back.
+func (p *port) scratch() []byte {
+	b := p.spent
+	p.spent = nil
+	if b == nil {
+		b = make([]byte, 0, leastSpent)
+	}
 	return b
 }
 
-// small is reused for small frames.
-var small = make([]byte, 0, 4096)
-
-// scratch is an empty frame; a caller fills it and calls without waiting in between.
-func (port) scratch() []byte { return small[:0] }
-
-// clip keeps what a frame in scratch has grown to.
-func (port) clip(b []byte) []byte {
-	if cap(b) <= 64<<10 {
-		small = b[:0]
+// discard takes a frame that nobody needs any more.
+func (p *port) discard(b []byte) {
+	if p.spent == nil && cap(b) >= leastSpent && cap(b) <= maxSpent {
+		p.spent = b[:0]
 	}
-	return b
 }

@@ -89,7 +89,9 @@ func (c *conn) Send(text bool, data []byte) error {
 	if err := c.s.enter(); err != nil {
 		return err
 	}
-	_, err := c.s.g.call(c.s.id, abi.OpConnSend, c.handle, c.s.g.clip(append(abi.AppendBool(c.s.g.scratch(), text), data...)))
+	b := append(abi.AppendBool(c.s.g.scratch(), text), data...)
+	_, err := c.s.g.call(c.s.id, abi.OpConnSend, c.handle, b, nil)
+	c.s.g.discard(b)
 	c.s.g.settle()
 	return err
 }

@@ -42,7 +42,7 @@ func (s *scope) drop(e *event) {
 	s.events = s.events[:n]
 }
 
-// deliver starts a goroutine for an event, or handles it at once. The frame may change when it has returned.
+// deliver starts a goroutine for an event, or handles it at once. The frame is the guest's.
 func (g *Guest) deliver(kind abi.Event, ctx, ev uint32, frame []byte) {
 	switch kind {
 	case abi.EventWake:
@@ -51,7 +51,7 @@ func (g *Guest) deliver(kind abi.Event, ctx, ev uint32, frame []byte) {
 		}
 	case abi.EventDone:
 		if s := g.scopes[ctx]; s != nil {
-			s.complete(ev, append([]byte(nil), frame...))
+			s.complete(ev, frame)
 		}
 	case abi.EventGone:
 		if s := g.scopes[ctx]; s != nil {
@@ -78,12 +78,14 @@ func (g *Guest) deliver(kind abi.Event, ctx, ev uint32, frame []byte) {
 	case abi.EventManifest:
 		g.manifest()
 	default:
+		g.pin()
 		s := g.scopeFor(ctx)
-		e := &event{kind: kind, frame: append([]byte(nil), frame...)}
+		e := &event{kind: kind, frame: frame}
 		e.label = *newLabel(s, nil, ev)
 		e.at = len(s.events)
 		s.events = append(s.events, e)
 		g.arrived = append(g.arrived, e)
+		g.unpin()
 		g.summon()
 	}
 }
@@ -93,7 +95,7 @@ func (g *Guest) manifest() {
 	if err != nil {
 		b = appendError(nil, err, "")
 	}
-	_, _ = g.call(0, abi.OpManifest, 0, b)
+	_, _ = g.call(0, abi.OpManifest, 0, b, nil)
 }
 
 // maxIdle is how many workers wait for events. They keep their grown stacks; growing one costs more than a small event.
@@ -129,11 +131,7 @@ func (g *Guest) next() *event {
 
 func (g *Guest) work(w *worker) {
 	for {
-		if len(g.arrived) > 0 {
-			// The handler before may not wait but have been interrupted by the collector, even before its first
-			// statement. It is in the scheduler's queue then: let it go on first.
-			runtime.Gosched()
-		}
+		g.letOthersGoOn()
 		g.called = false
 		for e := g.next(); e != nil; e = g.next() {
 			if len(g.arrived) > 0 {
@@ -154,12 +152,17 @@ func (g *Guest) work(w *worker) {
 func (e *event) run() {
 	e.label.set()
 	finished := false
-	e.scope.g.begun(e.label.event)
-	e.scope.g.settle()
+	g := e.scope.g
+	g.handling = e
+	g.begun(e.label.event)
+	g.settle()
 	defer func() {
 		r := recover()
+		if g.handling == e {
+			g.handling = nil
+		}
 		if !finished {
-			e.scope.g.take()
+			g.take()
 			if !e.scope.gone {
 				e.scope.instance = nil
 				e.fail(panicError(r), string(debug.Stack()))

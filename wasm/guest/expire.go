@@ -44,6 +44,6 @@ func (e *event) expire() {
 		text = "Alarm exceeded its allowed execution time"
 	}
 	_, _ = e.scope.g.call(e.scope.id, abi.OpFail, e.label.event, appendError(nil,
-		&driver.Error{Name: "Error", Message: text + ": it waits for " + what}, ""))
+		&driver.Error{Name: "Error", Message: text + ": it waits for " + what}, ""), nil)
 	e.end(context.DeadlineExceeded)
 }

@@ -17,6 +17,8 @@ type Guest struct {
 	idle    []*worker // that wait for events
 	called  bool      // one of them has been, and has not come yet
 
+	handling *event // whose handler was the last to begin; nil if it has ended
+
 	bodies     map[uint32]*body
 	syncBodies map[uint32]*syncBody
 

@@ -17,7 +17,7 @@ func (k kv) Get(key string) ([]byte, bool, error) {
 	if err != nil || len(a) == 0 || a[0] == 0 {
 		return nil, false, err
 	}
-	return append([]byte(nil), a[1:]...), true, nil
+	return a[1:], true, nil
 }
 
 func (k kv) Put(key string, value []byte) error {
@@ -35,7 +35,7 @@ func (k kv) List(o driver.ListOptions) ([]driver.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readEntries(append([]byte(nil), a...))
+	return readEntries(a)
 }
 
 type asyncKV struct{ s *scope }

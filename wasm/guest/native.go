@@ -3,6 +3,8 @@
 package guest
 
 import (
+	"bytes"
+
 	"durago.example/objects/driver"
 	"durago.example/wasm/abi"
 )
@@ -38,7 +40,7 @@ func New(p driver.Program, r Runtime) *Guest {
 
 // Event delivers an event; what it sets free runs with the next Run.
 func (g *Guest) Event(kind abi.Event, ctx, ev uint32, frame []byte) {
-	g.onLoop(func() { g.deliver(kind, ctx, ev, frame) })
+	g.onLoop(func() { g.deliver(kind, ctx, ev, bytes.Clone(frame)) })
 }
 
 // Transaction runs the body of a TransactionSync, from inside Runtime.Call.

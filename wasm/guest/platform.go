@@ -79,7 +79,7 @@ func (s *scope) request(ctx context.Context, op abi.Op, r *http.Request, t *stub
 		if t != nil {
 			b = abi.AppendU32(b, t.handle)
 		}
-		return s.g.clip(appendRequest(b, r, o, token, flags))
+		return appendRequest(b, r, o, token, flags)
 	})
 	if err != nil {
 		return nil, err

@@ -189,7 +189,8 @@ func (w *responseWriter) finish() {
 	} else {
 		b = append(b, abi.BodyNone)
 	}
-	_, _ = s.g.call(s.id, abi.OpReply, ev, s.g.clip(b))
+	_, _ = s.g.call(s.id, abi.OpReply, ev, b, nil)
+	s.g.discard(b)
 }
 
 func (w *responseWriter) Upgrade(tags []string, header http.Header) (uint32, error) {
@@ -236,9 +237,9 @@ func (w *responseWriter) Forward(to driver.Stub, r *http.Request) error {
 		b := abi.AppendU32(t.s.g.scratch(), t.handle)
 		b = abi.AppendU32(b, w.e.label.event)
 		if w.unchanged(r) {
-			return t.s.g.clip(b)
+			return b
 		}
-		return t.s.g.clip(appendRequest(b, r, outgoing{}, 0, 0))
+		return appendRequest(b, r, outgoing{}, 0, 0)
 	})
 	if err == nil {
 		w.state = forwarded

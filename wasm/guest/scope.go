@@ -102,15 +102,13 @@ func (s *scope) do(op abi.Op, token uint32, frame []byte) ([]byte, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	return s.g.call(s.id, op, token, frame)
+	return s.g.call(s.id, op, token, frame, nil)
 }
 
 func (s *scope) wake() {
 	list := s.home
 	s.home = nil
-	for _, w := range list {
-		s.g.fire(w)
-	}
+	s.g.fireAll(list)
 }
 
 // end is told that the scope is gone: nothing of it may wait any longer.
@@ -157,7 +155,7 @@ func (g *Guest) nextToken() uint32 {
 }
 
 // await performs an asynchronous operation and waits for its end, for the end of ctx or of the scope. frame is made
-// after the scope has become current, so that it may use scratch.
+// after the scope has become current; it may be scratch.
 func (s *scope) await(ctx context.Context, op abi.Op, frame func() []byte) ([]byte, error) {
 	token := s.g.nextToken()
 	p, err := s.begin(ctx, op, token, frame)
@@ -198,12 +196,16 @@ func (s *scope) begin(ctx context.Context, op abi.Op, token uint32, frame func()
 	if s.tokens == nil {
 		s.tokens = map[uint32]*pending{}
 	}
+	s.g.pin()
 	s.tokens[token] = p
+	s.g.unpin()
 	var b []byte
 	if frame != nil {
 		b = frame()
 	}
-	if _, err := s.g.call(s.id, op, token, b); err != nil {
+	_, err := s.g.call(s.id, op, token, b, nil)
+	s.g.discard(b)
+	if err != nil {
 		delete(s.tokens, token)
 		return nil, err
 	}
@@ -269,7 +271,7 @@ func (s *scope) Abort(reason *driver.Error, abandonAlarm bool) {
 		if abandonAlarm {
 			token = abi.AbandonAlarm
 		}
-		_, _ = s.g.call(s.id, abi.OpAbort, token, appendError(nil, reason, ""))
+		_, _ = s.g.call(s.id, abi.OpAbort, token, appendError(nil, reason, ""), nil)
 		s.end()
 	}
 	runtime.Goexit()

@@ -111,7 +111,9 @@ type body struct {
 func (s *scope) ask(ctx context.Context, op abi.Op) (*section, error) {
 	token := s.g.nextToken()
 	b := &body{start: newSignal()}
+	s.g.pin()
 	s.g.bodies[token] = b
+	s.g.unpin()
 	s.shut()
 	p, err := s.begin(ctx, op, token, func() []byte { return abi.AppendU32(s.g.scratch(), innermost()) })
 	if err == nil {
@@ -139,7 +141,7 @@ func (s *scope) decline(token uint32, b *body, p *pending) {
 	s.g.park(&b.start, &p.done, nil)
 	if b.event != 0 {
 		if s.arrive() == nil {
-			_, _ = s.g.call(s.id, abi.OpReturn, b.event, nil)
+			_, _ = s.g.call(s.id, abi.OpReturn, b.event, nil, nil)
 		}
 		s.g.park(&p.done, nil, nil)
 	}
@@ -156,7 +158,7 @@ func (s *scope) finish(sec *section, op abi.Op, frame []byte) error {
 		s.g.parked--
 	}
 	if s.arrive() == nil {
-		_, _ = s.g.call(s.id, op, sec.event, frame)
+		_, _ = s.g.call(s.id, op, sec.event, frame, nil)
 	}
 	s.g.park(&sec.over.done, nil, nil)
 	s.leave(sec)
@@ -216,9 +218,11 @@ func (s *scope) TransactionSync(f func() error) error {
 	}
 	token := s.g.nextToken()
 	b := &syncBody{s: s, f: f}
+	s.g.pin()
 	s.g.syncBodies[token] = b
+	s.g.unpin()
 	defer delete(s.g.syncBodies, token)
-	_, err := s.g.call(s.id, abi.OpTransactionSync, token, nil)
+	_, err := s.g.call(s.id, abi.OpTransactionSync, token, nil, nil)
 	if b.err != nil {
 		if p, ok := b.err.(panicked); ok {
 			panic(p.value)

@@ -32,15 +32,20 @@ func (k sockets) Send(to []uint32, text bool, data []byte) error {
 	if err := k.s.enter(); err != nil {
 		return err
 	}
+	op, token := abi.OpSocketSend, uint32(0)
+	b := abi.AppendBool(k.s.g.scratch(), text)
 	if len(to) == 1 {
-		_, err := k.s.g.call(k.s.id, abi.OpSocketSend, to[0], k.s.g.clip(append(abi.AppendBool(k.s.g.scratch(), text), data...)))
-		return err
+		token = to[0]
+	} else {
+		op = abi.OpSocketBroadcast
+		b = abi.AppendU32(b, uint32(len(to)))
+		for _, h := range to {
+			b = abi.AppendU32(b, h)
+		}
 	}
-	b := abi.AppendU32(abi.AppendBool(k.s.g.scratch(), text), uint32(len(to)))
-	for _, h := range to {
-		b = abi.AppendU32(b, h)
-	}
-	_, err := k.s.g.call(k.s.id, abi.OpSocketBroadcast, 0, k.s.g.clip(append(b, data...)))
+	b = append(b, data...)
+	_, err := k.s.g.call(k.s.id, op, token, b, nil)
+	k.s.g.discard(b)
 	return err
 }
 
@@ -67,7 +72,7 @@ func (k sockets) Attachment(socket uint32) ([]byte, bool, error) {
 	if err != nil || len(a) == 0 || a[0] == 0 {
 		return nil, false, err
 	}
-	return append([]byte(nil), a[1:]...), true, nil
+	return a[1:], true, nil
 }
 
 func (k sockets) Attach(socket uint32, value []byte) error {

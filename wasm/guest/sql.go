@@ -21,6 +21,7 @@ type sqlite struct {
 // end keeps to the bound by sending them anew.
 type statements struct {
 	byText map[string]*statement
+	last   uint32 // number
 	// recent are some of them by their address: a program's texts are constants, and a look at one costs less than its hash.
 	recent [64]struct {
 		text string
@@ -58,15 +59,19 @@ func internText(s *scope, query string) (*statement, error) {
 		clear(all.byText)
 		clear(all.recent[:])
 	}
-	st := &statement{id: uint32(len(all.byText) + 1)}
-	if _, err := s.g.call(s.id, abi.OpSQLIntern, st.id, []byte(query)); err != nil {
+	all.last = all.last%(2*maxStatements) + 1 // a goroutine may be about to run one of those that were forgotten
+	st := &statement{id: all.last}
+	if _, err := s.g.call(s.id, abi.OpSQLIntern, st.id, []byte(query), nil); err != nil {
 		return nil, err
 	}
+	s.g.pin()
 	all.byText[query] = st
+	s.g.unpin()
 	return st, nil
 }
 
-func (q sqlite) run(query string, args []any, flags byte) (*statement, []byte, error) {
+// run appends the answer to dst.
+func (q sqlite) run(query string, args []any, flags byte, dst []byte) (*statement, []byte, error) {
 	if err := q.s.enterFor(q.in); err != nil {
 		return nil, nil, err
 	}
@@ -80,12 +85,14 @@ func (q sqlite) run(query string, args []any, flags byte) (*statement, []byte, e
 			return nil, nil, fmt.Errorf("objects: argument %d: %w", i+1, err)
 		}
 	}
-	answer, err := q.s.g.call(q.s.id, abi.OpSQL, st.id, q.s.g.clip(b))
+	answer, err := q.s.g.call(q.s.id, abi.OpSQL, st.id, b, dst)
+	q.s.g.discard(b)
 	return st, answer, err
 }
 
 func (q sqlite) Exec(query string, args []any) (read, written int64, err error) {
-	_, a, err := q.run(query, args, abi.SQLDrop)
+	var room [16]byte
+	_, a, err := q.run(query, args, abi.SQLDrop, room[:0])
 	if err != nil {
 		return 0, 0, err
 	}
@@ -99,12 +106,14 @@ func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, err
 	if columns {
 		flags = abi.SQLColumns
 	}
-	st, a, err := q.run(query, args, flags)
+	c := q.s.g.newCursor()
+	c.s, c.in = q.s, q.in
+	st, a, err := q.run(query, args, flags, c.small[:0])
 	if err != nil {
+		c.Recycle()
 		return nil, err
 	}
-	c := q.s.g.newCursor()
-	c.s, c.in, c.of = q.s, q.in, st
+	c.of = st
 	err = c.load(a)
 	q.s.g.settle()
 	return c, err
@@ -114,7 +123,7 @@ func (q sqlite) Size() (int64, error) {
 	if err := q.s.enterFor(q.in); err != nil {
 		return 0, err
 	}
-	a, err := q.s.g.call(q.s.id, abi.OpSQLSize, 0, nil)
+	a, err := q.s.g.call(q.s.id, abi.OpSQLSize, 0, nil, nil)
 	r := abi.NewReader(a)
 	return int64(r.F64()), err
 }
@@ -215,7 +224,7 @@ type cursor struct {
 	at          abi.Reader
 	row         []driver.Value
 	few         [4]driver.Value
-	small       [64]byte
+	small       [96]byte // room for the first rows
 }
 
 var _ driver.Cursor = (*cursor)(nil)
@@ -246,6 +255,7 @@ func (c *cursor) Recycle() {
 	g.settle()
 }
 
+// load takes a chunk, whose memory is the cursor's from now on.
 func (c *cursor) load(answer []byte) error {
 	r := abi.NewReader(answer)
 	c.handle = r.U32()
@@ -257,14 +267,7 @@ func (c *cursor) load(answer []byte) error {
 	if r.Err() != nil || c.rows > r.Len() && c.width > 0 {
 		return abi.ErrFrame
 	}
-	var own []byte
-	if n := r.Len(); n <= len(c.small) {
-		own = c.small[:n]
-	} else {
-		own = make([]byte, n)
-	}
-	copy(own, r.Rest())
-	c.at = abi.NewReader(own)
+	c.at = r
 	if c.row == nil {
 		if c.width <= len(c.few) {
 			c.row = c.few[:c.width]
@@ -310,7 +313,7 @@ func (c *cursor) Next() (bool, error) {
 		if err := c.s.enterFor(c.in); err != nil {
 			return false, err
 		}
-		a, err := c.s.g.call(c.s.id, abi.OpSQLNext, h, nil)
+		a, err := c.s.g.call(c.s.id, abi.OpSQLNext, h, nil, nil)
 		if err != nil {
 			return false, err
 		}
@@ -335,7 +338,7 @@ func (c *cursor) Next() (bool, error) {
 // Close waits for no section: it changes nothing that one protects.
 func (c *cursor) Close() {
 	if c.handle != 0 && c.s.arrive() == nil {
-		_, _ = c.s.g.call(c.s.id, abi.OpSQLClose, c.handle, nil)
+		_, _ = c.s.g.call(c.s.id, abi.OpSQLClose, c.handle, nil, nil)
 	}
 	c.handle = 0
 }

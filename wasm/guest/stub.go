@@ -71,7 +71,7 @@ func (g *Guest) tellDropped() {
 	d.mu.Unlock()
 	for _, h := range list {
 		if h.ctx == g.current() {
-			_, _ = g.call(h.ctx, h.op, h.id, nil)
+			_, _ = g.call(h.ctx, h.op, h.id, nil, nil)
 		} else if g.scopes[h.ctx] != nil {
 			drop(h)
 		}
@@ -87,7 +87,7 @@ func (t *stub) Call(ctx context.Context, method string, args []byte) ([]byte, er
 	token := t.s.g.nextToken()
 	p, err := t.s.begin(ctx, abi.OpStubCall, token, func() []byte {
 		b := abi.AppendStr(abi.AppendU32(t.s.g.scratch(), t.handle), method)
-		return t.s.g.clip(append(b, args...))
+		return append(b, args...)
 	})
 	t.s.sent(args, err)
 	if err != nil {

@@ -261,6 +261,13 @@ func (p *port) fire(s *signal) {
 	}
 }
 
+// fireAll has them happen, so that who waits goes on in their order.
+func (p *port) fireAll(list []*signal) {
+	for _, s := range list {
+		p.fire(s)
+	}
+}
+
 // park waits, in the caller's turn, for a, for b, which may be nil, or for done; it tells whether it was not for done.
 func (p *port) park(a, b *signal, done <-chan struct{}) bool {
 	w := newWaiter(p.own())
@@ -316,6 +323,9 @@ func leave(s *signal, w *waiter) {
 	}
 }
 
+// letOthersGoOn has nothing to do: who has the turn keeps it until it waits.
+func (g *Guest) letOthersGoOn() {}
+
 // worker waits for events.
 type worker struct{ w *waiter }
 
@@ -363,11 +373,11 @@ func (p *port) current() uint32 { return p.now }
 
 func (p *port) begun(event uint32) { p.last = max(p.last, event) }
 
-// call performs an operation, in the caller's turn. The answer is the caller's.
-func (p *port) call(ctx uint32, op abi.Op, token uint32, frame []byte) (answer []byte, err error) {
+// call performs an operation, in the caller's turn, and appends the answer to dst.
+func (p *port) call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) (answer []byte, err error) {
 	p.within(func() {
 		var ok bool
-		if answer, ok = p.r.Call(ctx, op, token, frame, nil); !ok {
+		if answer, ok = p.r.Call(ctx, op, token, frame, dst); !ok {
 			answer, err = nil, readError(answer)
 		}
 	})
@@ -391,12 +401,17 @@ func (p *port) enter(in bool) {
 // tell performs an operation that answers nothing.
 func (p *port) tell(ctx uint32, op abi.Op, token uint32, frame []byte) {
 	p.take()
-	_, _ = p.call(ctx, op, token, frame)
+	_, _ = p.call(ctx, op, token, frame, nil)
 }
 
 func (p *port) scratch() []byte { return nil }
 
-func (p *port) clip(b []byte) []byte { return b }
+func (p *port) discard([]byte) {}
+
+// pin and unpin have nothing to do: who has the turn keeps it.
+func (p *port) pin() {}
+
+func (p *port) unpin() {}
 
 // Still tells whether no goroutine of the guest runs or is about to. It may be called from any goroutine.
 func (p *port) Still() bool {

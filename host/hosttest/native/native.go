@@ -121,7 +121,12 @@ func (i *native) Call(ctx uint32, op abi.Op, token uint32, frame, dst []byte) ([
 	return i.o.Platform.Call(ctx, op, token, frame, dst)
 }
 
-func (i *native) Ask() { _ = i.o.Loop.Do(func() { _ = i.Run(0) }) }
+func (i *native) Ask() {
+	_ = i.o.Loop.Do(func() {
+		i.o.Platform.Begins()
+		_ = i.Run(0)
+	})
+}
 
 func (i *native) Done(ctx, token uint32, failed []byte) {
 	frame := []byte{1}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type Home struct {
 
 	flooded atomic.Int32 // bytes that flood has written
 	waiting atomic.Int32 // requests that wait for their client to go away
+	litter  []byte
 
 	silent bool     // closes are not answered
 	closes []string // what was seen of closes
@@ -89,6 +91,50 @@ func (h *Home) deep(ctx context.Context, n int) error {
 
 func (h *Home) increment() (int, error) {
 	return objects.One[int](h.sql, `INSERT INTO c VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1 RETURNING n`)
+}
+
+// together has goroutines of one event use the object at one time, while the collector runs as often as it can.
+func (h *Home) together(w io.Writer, first int) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	var all sync.WaitGroup
+	failed := make([]error, 6)
+	for i := range failed {
+		all.Go(func() { failed[i] = h.alone(first + i) })
+	}
+	all.Wait()
+	fmt.Fprint(w, "done")
+	return errors.Join(failed...)
+}
+
+// alone stores and reads what nobody else does, in many pieces.
+func (h *Home) alone(i int) error {
+	kv := h.state.Storage().KV()
+	for n := range 300 {
+		text := strings.Repeat(fmt.Sprintf("%d-%d ", i, n), 10+n)
+		got, err := objects.One[string](h.sql, `SELECT ? || ''`, text)
+		if err == nil && got != text {
+			err = fmt.Errorf("goroutine %d, statement %d: got %.40q", i, n, got)
+		}
+		key := objects.NewKey[string](fmt.Sprintf("k%d", i))
+		if err == nil {
+			err = key.Put(kv, text)
+		}
+		if err == nil {
+			if got, _, err = key.Get(kv); err == nil && got != text {
+				err = fmt.Errorf("goroutine %d, value %d: got %.40q", i, n, got)
+			}
+		}
+		if err == nil {
+			var size int
+			if size, err = objects.One[int](h.sql, fmt.Sprintf(`SELECT length(?) + %d`, 1000*i+n), text); err == nil && size != len(text)+1000*i+n {
+				err = fmt.Errorf("goroutine %d, statement %d: got another's answer, %d", i, n, size)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *Home) read() (int, error) {
@@ -272,6 +318,15 @@ func (h *Home) do(verb string, w http.ResponseWriter, r *http.Request) error {
 			_, _ = h.increment()
 		})
 		fmt.Fprint(w, "started")
+	case "together":
+		return h.together(w, number(r, "n"))
+	case "litter": // after a megabyte, how often the heap was collected, and how often so within a turn
+		for range 1024 {
+			h.litter = make([]byte, 1<<10)
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		fmt.Fprint(w, m.NumGC, m.NumGC-m.NumForcedGC)
 	case "gopanic":
 		h.state.Go(func(context.Context) { panic("contained") })
 		fmt.Fprint(w, "started")
