@@ -62,6 +62,11 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(path, observePrefix) && h.observe(w, r, path) {
 		return
 	}
+	if h.assets != nil && h.assets.Takes(r) {
+		h.patience(w)
+		h.assets.ServeHTTP(w, r)
+		return
+	}
 	routes := h.code.Load().routes
 	for i := range routes {
 		if name, ok := routes[i].Match(r.Method, path); ok {

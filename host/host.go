@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"durago.example/host/assets"
 	"durago.example/host/bridge"
 	"durago.example/host/clock"
 	"durago.example/host/durable"
@@ -41,6 +43,13 @@ type Service struct {
 	Worker     string         // that has it; empty is this one
 	Entrypoint string         // empty for the worker's own handlers
 	Props      map[string]any // JSON that the entrypoint is told; nil is none
+	Handler    http.Handler   // answers requests in the place of a worker; calls have nobody to answer them
+}
+
+// Assets are static files beside the worker.
+type Assets struct {
+	assets.Options
+	Binding string // by which the worker asks for files; empty is none
 }
 
 // Options say what to run. One of Program, Wasm and Native must be set, and Dir or Machine.
@@ -56,6 +65,7 @@ type Options struct {
 	Vars     map[string]any    // strings and JSON values
 	KV       map[string]string // binding → namespace id
 	Services map[string]Service
+	Assets   *Assets
 
 	Dir      string // of the data; this, NoSync and Disk are the machine's if there is one
 	CacheDir string // of code compiled from Wasm
@@ -98,6 +108,7 @@ type Host struct {
 	program  *Program
 	guests   []*bridge.Guests
 	engine   *durable.Engine
+	assets   *assets.Site // nil if there are none
 	code     atomic.Pointer[code]
 	updating sync.Mutex
 	next     next
@@ -153,6 +164,9 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.openAssets(); err != nil {
+		return nil, err
+	}
 	services, err := h.services()
 	if err != nil {
 		return nil, err
@@ -183,11 +197,30 @@ func dial(ctx context.Context, url string, header http.Header) (bridge.Dialed, *
 	return c, resp, nil
 }
 
+func (h *Host) openAssets() (err error) {
+	a := h.o.Assets
+	if a == nil {
+		return nil
+	}
+	if h.assets, err = assets.Open(a.Options); err != nil || a.Binding == "" {
+		return err
+	}
+	if _, taken := h.o.Services[a.Binding]; taken {
+		return fmt.Errorf("the binding %s is that of the assets and of a service: rename one", a.Binding)
+	}
+	h.o.Services = maps.Clone(h.o.Services)
+	if h.o.Services == nil {
+		h.o.Services = map[string]Service{}
+	}
+	h.o.Services[a.Binding] = Service{Handler: h.assets}
+	return nil
+}
+
 // services are the service bindings as the bridges take them.
 func (h *Host) services() (map[string]bridge.Service, error) {
 	out := map[string]bridge.Service{}
 	for binding, s := range h.o.Services {
-		b := bridge.Service{Entrypoint: s.Entrypoint}
+		b := bridge.Service{Entrypoint: s.Entrypoint, Handler: s.Handler}
 		if s.Worker != "" {
 			b.Guests = func() (*bridge.Guests, error) { return h.guestsOf(binding, s) }
 		}
@@ -309,6 +342,9 @@ func (h *Host) Close() error {
 	}
 	if h.program != nil && h.program != h.o.Program {
 		failed = errors.Join(failed, h.program.Close())
+	}
+	if h.assets != nil {
+		failed = errors.Join(failed, h.assets.Close())
 	}
 	if h.machine != nil && h.machine != h.o.Machine {
 		failed = errors.Join(failed, h.machine.Close())

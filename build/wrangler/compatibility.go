@@ -19,6 +19,7 @@ type hosted int
 const (
 	ignores hosted = iota // a Go worker does not see the flag, or only on Cloudflare
 	always                // as with the flag
+	honours               // as the configuration says
 )
 
 // flags are those that a Durable Object, or a worker before it, can see. Sockets of objects hibernate, so that they never
@@ -34,6 +35,7 @@ var flags = []flag{
 	{"set_tostring_tag", "do_not_set_tostring_tag", "2024-09-26", ignores},
 	{"handle_cross_request_promise_resolution", "no_handle_cross_request_promise_resolution", "2024-10-14", always},
 	{"unique_ctx_per_invocation", "", "2025-03-10", ignores},
+	{"assets_navigation_prefers_asset_serving", "assets_navigation_has_no_effect", "2025-04-01", honours},
 	{"allow_eval_during_startup", "disallow_eval_during_startup", "2025-06-01", ignores},
 	{"enable_ctx_exports", "disable_ctx_exports", "2025-11-17", ignores},
 	{"rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20", ignores},

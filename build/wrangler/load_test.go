@@ -186,7 +186,7 @@ func TestLoad(t *testing.T) {
 func TestLoad_notYet(t *testing.T) {
 	const text = `name = "w"
 compatibility_date = "2026-11-17"
-assets = { directory = "public" }
+assets = { directory = "public", base_path = "/x" }
 durable_objects.bindings = [{ name = "ROOM", class_name = "Room", script_name = "back" }]
 [[services]]
 binding = "BACK"
@@ -202,7 +202,8 @@ type = "worker"
 	_, err := wrangler.Parse(file, []byte(text))
 	require.NoError(t, err)
 	_, err = wrangler.Load(file)
-	require.EqualError(t, err, file+":3:1: assets: durago does not serve static files yet: remove this key from the configuration that durago reads\n"+
+	require.EqualError(t, err, file+`:3:12: assets.directory: The directory specified by the "assets.directory" field in your configuration file does not exist: `+filepath.Join(filepath.Dir(file), "public")+"\n"+
+		file+":3:34: assets.base_path: durago serves static files at the root only: remove this key from the configuration that durago reads\n"+
 		file+":11:10: exports.Admin: entrypoints are the program's Services: remove the entry from the configuration that durago reads")
 }
 

@@ -12,7 +12,8 @@ func (p *problems) checkRunnable(c *Config) {
 			p.own(p.place(c, "exports."+name), "entrypoints are the program's Services: remove the entry from the configuration that durago reads")
 		}
 	}
-	if c.Assets != nil {
-		p.own(p.place(c, "assets"), "durago does not serve static files yet: remove this key from the configuration that durago reads")
+	p.checkFolder(c)
+	if c.Assets != nil && c.Assets.BasePath != "" {
+		p.own(p.place(c, "assets.base_path"), "durago serves static files at the root only: remove this key from the configuration that durago reads")
 	}
 }

@@ -150,6 +150,7 @@ func (e *event) streamed() {
 // reader is a stream over an io.ReadCloser, read on a goroutine of its own for each chunk.
 type reader struct {
 	r      io.ReadCloser
+	gone   func()     // what Cancel does besides; may be nil
 	mu     sync.Mutex // held while a read is under way
 	closed atomic.Bool
 }
@@ -179,7 +180,12 @@ func (b *reader) next() ([]byte, error) {
 	return nil, io.ErrClosedPipe
 }
 
-func (b *reader) Cancel() { b.closed.Store(true) }
+func (b *reader) Cancel() {
+	b.closed.Store(true)
+	if b.gone != nil {
+		b.gone()
+	}
+}
 
 // Stop ends a stream of NewStream: it returns when no read is under way and none will come. interrupt is called if one
 // is, and must have it fail.

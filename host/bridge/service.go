@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"net/http"
 
 	"durago.example/wasm/abi"
 )
@@ -11,6 +12,7 @@ type Service struct {
 	Guests     func() (*Guests, error) // of another worker, at the time; nil is this one
 	Entrypoint string                  // empty for the default one, which answers requests only
 	Props      []byte                  // a value, or empty
+	Handler    http.Handler            // of this process; if it is set it answers, and nobody else is asked
 }
 
 // serviceStub calls an entrypoint, on the caller's loop or on one of another worker. Each event has a scope of its own.
@@ -39,6 +41,9 @@ func (t *serviceStub) dup() stub { return t }
 func (t *serviceStub) drop() {}
 
 func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
+	if t.Handler != nil {
+		return t.handle(s, payload, done)
+	}
 	g, err := t.guests()
 	if err != nil {
 		done(nil, err)

@@ -75,6 +75,7 @@ type Options struct {
 	BodyTimeout  time.Duration      // as host.Options has it
 	Server       host.ServerOptions // of its HTTP server
 	Memory       uint64             // of an isolate, bytes; default 128 MiB
+	Assets       string             // the folder of static files; default the configuration's
 	RecycleAt    uint64             // this and the next two as host.Options has them
 
 	Subrequests, Connections int
@@ -211,6 +212,9 @@ func (h *Host) options(c *wrangler.Config, o Options) host.Options {
 	}
 	if o.Native == nil {
 		ho.Wasm = Wasm(h.t, c, o.Package)
+	}
+	if o.Assets != "" {
+		ho.Assets.Directory = o.Assets
 	}
 	if o.CPULimit != 0 {
 		ho.CPULimit = o.CPULimit

@@ -15,6 +15,7 @@ import (
 
 	"durago.example/build/wrangler"
 	"durago.example/host"
+	"durago.example/host/assets"
 )
 
 // Settings say what to read.
@@ -64,6 +65,15 @@ func Of(c *wrangler.Config, vars map[string]any) host.Options {
 	}
 	for _, k := range c.KVNamespaces {
 		o.KV[k.Binding] = k.ID
+	}
+	if a := c.Assets; a != nil {
+		o.Assets = &host.Assets{Binding: a.Binding, Options: assets.Options{Directory: filepath.Join(c.Dir, filepath.FromSlash(a.Directory)),
+			HTMLHandling: a.HTMLHandling, NotFoundHandling: a.NotFoundHandling, WorkerFirst: a.RunWorkerFirst == true, Navigations: c.Enabled("assets_navigation_prefers_asset_serving")}}
+		if list, ok := a.RunWorkerFirst.([]any); ok {
+			for _, rule := range list {
+				o.Assets.WorkerRoutes = append(o.Assets.WorkerRoutes, rule.(string))
+			}
+		}
 	}
 	if ms := c.Limits.CPUMS; ms > 0 {
 		o.CPULimit = time.Duration(ms) * time.Millisecond
