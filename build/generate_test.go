@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,6 +95,29 @@ func TestGenerate(t *testing.T) {
 		})
 	}
 	require.Len(t, build.Generate(everythingConfig(t), everythingManifest(), build.GenerateOptions{}), 2, "workerd.capnp is for plain workerd alone")
+}
+
+// TestGenerate_others: the declarations do not name what only another worker declares.
+func TestGenerate_others(t *testing.T) {
+	c, err := wrangler.Parse("wrangler.jsonc", []byte(`{
+		"name": "app", "compatibility_date": "2026-11-17",
+		"durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room", "script_name": "back"}]},
+		"services": [
+			{"binding": "BACK", "service": "back"}, {"binding": "ADMIN", "service": "back", "entrypoint": "Admin"},
+			{"binding": "SELF", "service": "app", "entrypoint": "Own"}
+		]
+	}`))
+	require.NoError(t, err)
+	m := &abi.Manifest{Fetch: true, Services: []abi.ManifestClass{{Name: "Own"}}}
+	require.NoError(t, build.Check(c, m))
+	_, env, found := strings.Cut(string(build.Generate(c, m, build.GenerateOptions{})["worker.d.ts"]), "export interface Env {\n")
+	require.True(t, found)
+	require.Equal(t, `  ROOM: DurableObjectNamespace /* Room of back */;
+  BACK: Fetcher;
+  ADMIN: Fetcher /* Admin of back */;
+  SELF: Service<Own>;
+}
+`, env)
 }
 
 // TestBuild_demo builds the worker of this repository: what is generated for it is short, and the rest is as it is in
