@@ -114,7 +114,7 @@ func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 	for _, x := range c.DurableObjects.Bindings {
 		kind := "DurableObjectNamespace<" + x.ClassName + ">"
 		if x.ScriptName != "" && x.ScriptName != c.Name {
-			kind = fmt.Sprintf("DurableObjectNamespace /* %s of %s */", x.ClassName, x.ScriptName)
+			kind = "DurableObjectNamespace" + origin(x.ClassName, x.ScriptName)
 		}
 		fmt.Fprintf(&b, "  %s: %s;\n", x.Name, kind)
 	}
@@ -128,7 +128,7 @@ func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 		case x.Service == c.Name:
 			kind = "Service<" + x.Entrypoint + ">"
 		default:
-			kind = fmt.Sprintf("Fetcher /* %s of %s */", x.Entrypoint, x.Service)
+			kind = "Fetcher" + origin(x.Entrypoint, x.Service)
 		}
 		fmt.Fprintf(&b, "  %s: %s;\n", x.Binding, kind)
 	}
@@ -144,6 +144,11 @@ func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 	}
 	b.WriteString("}\n")
 	return []byte(b.String())
+}
+
+// origin says what another worker's binding is, in a comment that no name ends.
+func origin(name, worker string) string {
+	return " /* " + strings.ReplaceAll(name+" of "+worker, "*/", "* /") + " */"
 }
 
 func declare(b *strings.Builder, head string, k abi.ManifestClass) {

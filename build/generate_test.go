@@ -103,7 +103,7 @@ func TestGenerate_others(t *testing.T) {
 		"name": "app", "compatibility_date": "2026-11-17",
 		"durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room", "script_name": "back"}]},
 		"services": [
-			{"binding": "BACK", "service": "back"}, {"binding": "ADMIN", "service": "back", "entrypoint": "Admin"},
+			{"binding": "BACK", "service": "back"}, {"binding": "ADMIN", "service": "back*/", "entrypoint": "Admin"},
 			{"binding": "SELF", "service": "app", "entrypoint": "Own"}
 		]
 	}`))
@@ -114,7 +114,7 @@ func TestGenerate_others(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, `  ROOM: DurableObjectNamespace /* Room of back */;
   BACK: Fetcher;
-  ADMIN: Fetcher /* Admin of back */;
+  ADMIN: Fetcher /* Admin of back* / */;
   SELF: Service<Own>;
 }
 `, env)
