@@ -17,7 +17,8 @@
 //
 // Each runs a scenario on the host, in wasm and natively if Options have the program, and, where the environment variable
 // DURAGO_WORKERD names a workerd executable, on that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict,
-// Hibernate, Wait and Restart are the verbs that both have; the others are the host's own.
+// Hibernate, Wait and Restart are the verbs that both have; the others are the host's own. At runs a scenario on what something
+// else serves, wrangler dev for one, and compares it too.
 package hosttest
 
 import (
