@@ -120,26 +120,30 @@ func TestGenerate_others(t *testing.T) {
 `, env)
 }
 
-// TestBuild_demo builds the worker of this repository: what is generated for it is short, and the rest is as it is in
+// TestBuild_demo builds the workers of this repository: what is generated for them is short, and the rest is as it is in
 // the toolchain and in package shim.
 func TestBuild_demo(t *testing.T) {
-	c, err := wrangler.Load("../wrangler.toml")
-	require.NoError(t, err)
-	dir := filepath.Join(t.TempDir(), "dist")
-	r, err := build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: manifestOf(t)})
-	require.NoError(t, err)
-	require.Equal(t, dir, r.Dir)
-	lines := 0
-	for _, name := range []string{"worker.mjs", "worker.d.ts"} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		require.NoError(t, err)
-		lines += bytes.Count(b, []byte("\n"))
+	for _, config := range []string{"../wrangler.toml", "../worker/app/wrangler.jsonc"} {
+		t.Run(config, func(t *testing.T) {
+			c, err := wrangler.Load(config)
+			require.NoError(t, err)
+			dir := filepath.Join(t.TempDir(), "dist")
+			r, err := build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: manifestOf(t)})
+			require.NoError(t, err)
+			require.Equal(t, dir, r.Dir)
+			lines := 0
+			for _, name := range []string{"worker.mjs", "worker.d.ts"} {
+				b, err := os.ReadFile(filepath.Join(dir, name))
+				require.NoError(t, err)
+				lines += bytes.Count(b, []byte("\n"))
+			}
+			require.LessOrEqual(t, lines, 100)
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, entries, 6)
+			wasm, err := os.ReadFile(filepath.Join(dir, "app.wasm"))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(wasm, r.Wasm))
+		})
 	}
-	require.LessOrEqual(t, lines, 100)
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, entries, 6)
-	wasm, err := os.ReadFile(filepath.Join(dir, "app.wasm"))
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(wasm, r.Wasm))
 }
