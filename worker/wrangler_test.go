@@ -50,6 +50,7 @@ func TestWrangler_deploy(t *testing.T) {
 		t.Run(config, func(t *testing.T) {
 			out, err := cloudflare(t, "deploy", "--dry-run", "-c", config).CombinedOutput()
 			require.NoError(t, err, "%s", out)
+			require.NotContains(t, string(out), "WARNING")
 			for _, want := range append(wants, "--dry-run: exiting now.") {
 				require.Contains(t, string(out), want)
 			}
