@@ -89,9 +89,25 @@ func TestJavaScriptApp(t *testing.T) {
 	module, err := os.ReadFile(filepath.Join(javascriptApp, "index.mjs"))
 	require.NoError(t, err)
 	h := hosttest.Start(t, hosttest.Options{Config: backend, Workerd: true, Beside: module, BesideConfig: filepath.Join(javascriptApp, "wrangler.jsonc")})
+	useJavaScriptApp(t, h.BesideURL)
+	n, err := counter.Get.Call(t.Context(), h.Object("COUNTER", "a"))
+	require.NoError(t, err)
+	require.Equal(t, 5, n, "it is the Go worker's object")
+	_, body := h.Fetch("GET", "/counter/a", "")
+	require.JSONEq(t, `{"n":5}`, body)
+}
+
+// TestJavaScriptApp_dev runs it under wrangler dev.
+func TestJavaScriptApp_dev(t *testing.T) {
+	useJavaScriptApp(t, dev(t, "testdata/javascript/app/wrangler.jsonc", "wrangler.toml"))
+}
+
+// useJavaScriptApp is a client of the app worker.
+func useJavaScriptApp(t *testing.T, url string) {
+	t.Helper()
 	ask := func(method, path, body string, status int) string {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, h.BesideURL+path, strings.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
 		require.NoError(t, err)
 		resp, err := http.DefaultClient.Do(r)
 		require.NoError(t, err)
@@ -103,19 +119,15 @@ func TestJavaScriptApp(t *testing.T) {
 	}
 	require.JSONEq(t, `{"n":2,"remaining":4}`, ask("POST", "/counter/a?by=2", "", 200))
 	require.JSONEq(t, `{"n":3,"remaining":3}`, ask("POST", "/counter/a", "", 200))
-	n, err := counter.Get.Call(t.Context(), h.Object("COUNTER", "a"))
-	require.NoError(t, err)
-	require.Equal(t, 3, n, "it is the Go worker's object")
-	_, body := h.Fetch("GET", "/counter/a", "")
-	require.JSONEq(t, `{"n":3}`, body)
 	require.JSONEq(t, `{"message":"increment: argument 1 (by): cannot read 1.5 into int"}`, ask("POST", "/counter/a?by=1.5", "", 400))
 	for range 2 {
 		ask("POST", "/counter/a", "", 200)
 	}
 	require.Equal(t, "too many\n", ask("POST", "/counter/a", "", 429))
 	require.JSONEq(t, `{"n":5}`, ask("GET", "/counter/a", "", 200))
+	ask("GET", "/", "", 404)
 
-	c, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.BesideURL, "http")+"/api/websocket?room=tea&name=%C3%89+ann", nil)
+	c, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http")+"/api/websocket?room=tea&name=%C3%89+ann", nil)
 	require.NoError(t, err)
 	defer c.Close()
 	hear := func() string {
