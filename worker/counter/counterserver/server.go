@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"durago.example/objects"
@@ -90,7 +91,7 @@ func (c *Counter) announce(n int) error {
 
 // ServeHTTP opens a socket, on which the client hears each new value.
 func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Upgrade") != "websocket" {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		http.Error(w, "upgrade to WebSocket, or call the object's methods", http.StatusUpgradeRequired)
 		return
 	}
