@@ -20,8 +20,9 @@ WITH_TOOLS = DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc DURAGO_WRANGLER
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: ## build the worker and serve it on http://127.0.0.1:8787
-	$(GO) run ./host/cmd/durago run
+# The app worker in front, the backend worker behind it. The data is where durago run has it for the backend worker alone.
+run: ## build both workers and serve them on http://127.0.0.1:8787
+	$(GO) run ./host/cmd/durago run -c worker/app/wrangler.jsonc -c wrangler.toml --persist-to .durago/state
 
 test: ## every test that needs only Go
 	$(GO) test -timeout 20m ./... ./testdata/bench/...
@@ -58,8 +59,9 @@ browser: $(TOOLS)/workerd ## pages in headless Chromium, Node.js and Go as clien
 		{ echo "make browser needs Chromium: install one, as with apt-get install chromium"; exit 1; }; \
 	$(WITH_TOOLS) DURAGO_CHROMIUM=$$chromium $(GO) test -count=1 -timeout 15m -v ./host/hosttest/browser
 
-deploy: ## build and deploy with wrangler
+deploy: ## build and deploy with wrangler: the classes first, then the worker that binds them
 	npx wrangler deploy
+	npx wrangler deploy -c worker/app/wrangler.jsonc
 
 # workerd is one executable inside an npm package. TypeScript checks the declarations; wrangler, on a node of its own,
 # says what it makes of the configurations under build/wrangler/testdata. ws is a client of sockets.
@@ -76,4 +78,4 @@ $(TOOLS)/staticcheck: Makefile
 	touch $@
 
 clean: ## remove what was built; data stays
-	rm -rf $(TOOLS) build/dist testdata/*/build/dist
+	rm -rf $(TOOLS) build/dist worker/app/build/dist testdata/*/build/dist

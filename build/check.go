@@ -59,8 +59,12 @@ func Check(c *wrangler.Config, m *abi.Manifest) error {
 			add("the route %q goes to the binding %s, which %s does not have: add it to durable_objects.bindings", x.Pattern, x.Binding, c.File)
 		}
 	}
-	if !m.Fetch {
-		add("the program has no Fetch handler: set Program.Fetch")
+	switch {
+	case m.Fetch:
+	case len(m.Routes) > 0:
+		add("the program has routes, but nothing for other requests: set Program.Fetch")
+	case len(m.Classes) == 0 && len(m.Services) == 0 && !m.Scheduled:
+		add("the program answers nothing: set Program.Fetch, or export classes for the bindings of other workers")
 	}
 	if m.Queue {
 		add("durago does not deliver queues yet: remove Program.Queue")

@@ -42,7 +42,13 @@ func TestCheck(t *testing.T) {
 		{name: "all that is wrong", declared: []string{"A", "B"}, m: abi.Manifest{},
 			want: "w.toml declares the class A, but the program does not export it: add it to Program.Classes, or remove it from the migrations\n" +
 				"w.toml declares the class B, but the program does not export it: add it to Program.Classes, or remove it from the migrations\n" +
-				"the program has no Fetch handler: set Program.Fetch"},
+				"the program answers nothing: set Program.Fetch, or export classes for the bindings of other workers"},
+		{name: "classes for others", declared: []string{"A"}, m: abi.Manifest{Classes: []abi.ManifestClass{class("A")}}},
+		{name: "an entrypoint for others", m: abi.Manifest{Services: []abi.ManifestClass{class("Admin")}}},
+		{name: "crons alone", crons: []string{"* * * * *"}, m: abi.Manifest{Scheduled: true}},
+		{name: "routes alone", m: abi.Manifest{Routes: []abi.ManifestRoute{{Pattern: "/room/{name}", Binding: "ROOM"}}},
+			want: "the route \"/room/{name}\" goes to the binding ROOM, which w.toml does not have: add it to durable_objects.bindings\n" +
+				"the program has routes, but nothing for other requests: set Program.Fetch"},
 		{name: "routes", m: abi.Manifest{Fetch: true, Routes: []abi.ManifestRoute{{Pattern: "/room", Binding: "ROOM"}}},
 			want: "the route \"/room\" names no object: want something like \"/room/{name}\" or \"POST /limit/{key}\"\n" +
 				"the route \"/room\" goes to the binding ROOM, which w.toml does not have: add it to durable_objects.bindings"},

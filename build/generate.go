@@ -89,7 +89,8 @@ func routes(m *abi.Manifest) string {
 	return "[" + strings.Join(list, ", ") + "]"
 }
 
-// declarations are the TypeScript types of the classes and of env.
+// declarations are the TypeScript types of the classes and of env. What another worker exports is in that one's own, so that
+// a binding of it only says what it is.
 func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 	var b strings.Builder
 	imports := []string{"DurableObject"}
@@ -111,15 +112,23 @@ func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 	}
 	b.WriteString("\nexport interface Env {\n")
 	for _, x := range c.DurableObjects.Bindings {
-		fmt.Fprintf(&b, "  %s: DurableObjectNamespace<%s>;\n", x.Name, x.ClassName)
+		kind := "DurableObjectNamespace<" + x.ClassName + ">"
+		if x.ScriptName != "" && x.ScriptName != c.Name {
+			kind = "DurableObjectNamespace" + origin(x.ClassName, x.ScriptName)
+		}
+		fmt.Fprintf(&b, "  %s: %s;\n", x.Name, kind)
 	}
 	for _, x := range c.KVNamespaces {
 		fmt.Fprintf(&b, "  %s: KVNamespace;\n", x.Binding)
 	}
 	for _, x := range c.Services {
 		kind := "Fetcher"
-		if x.Entrypoint != "" {
+		switch {
+		case x.Entrypoint == "":
+		case x.Service == c.Name:
 			kind = "Service<" + x.Entrypoint + ">"
+		default:
+			kind = "Fetcher" + origin(x.Entrypoint, x.Service)
 		}
 		fmt.Fprintf(&b, "  %s: %s;\n", x.Binding, kind)
 	}
@@ -135,6 +144,11 @@ func declarations(c *wrangler.Config, m *abi.Manifest) []byte {
 	}
 	b.WriteString("}\n")
 	return []byte(b.String())
+}
+
+// origin says what another worker's binding is, in a comment that no name ends.
+func origin(name, worker string) string {
+	return " /* " + strings.ReplaceAll(name+" of "+worker, "*/", "* /") + " */"
 }
 
 func declare(b *strings.Builder, head string, k abi.ManifestClass) {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -96,26 +97,53 @@ func TestGenerate(t *testing.T) {
 	require.Len(t, build.Generate(everythingConfig(t), everythingManifest(), build.GenerateOptions{}), 2, "workerd.capnp is for plain workerd alone")
 }
 
-// TestBuild_demo builds the worker of this repository: what is generated for it is short, and the rest is as it is in
+// TestGenerate_others: the declarations do not name what only another worker declares.
+func TestGenerate_others(t *testing.T) {
+	c, err := wrangler.Parse("wrangler.jsonc", []byte(`{
+		"name": "app", "compatibility_date": "2026-11-17",
+		"durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room", "script_name": "back"}]},
+		"services": [
+			{"binding": "BACK", "service": "back"}, {"binding": "ADMIN", "service": "back*/", "entrypoint": "Admin"},
+			{"binding": "SELF", "service": "app", "entrypoint": "Own"}
+		]
+	}`))
+	require.NoError(t, err)
+	m := &abi.Manifest{Fetch: true, Services: []abi.ManifestClass{{Name: "Own"}}}
+	require.NoError(t, build.Check(c, m))
+	_, env, found := strings.Cut(string(build.Generate(c, m, build.GenerateOptions{})["worker.d.ts"]), "export interface Env {\n")
+	require.True(t, found)
+	require.Equal(t, `  ROOM: DurableObjectNamespace /* Room of back */;
+  BACK: Fetcher;
+  ADMIN: Fetcher /* Admin of back* / */;
+  SELF: Service<Own>;
+}
+`, env)
+}
+
+// TestBuild_demo builds the workers of this repository: what is generated for them is short, and the rest is as it is in
 // the toolchain and in package shim.
 func TestBuild_demo(t *testing.T) {
-	c, err := wrangler.Load("../wrangler.toml")
-	require.NoError(t, err)
-	dir := filepath.Join(t.TempDir(), "dist")
-	r, err := build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: manifestOf(t)})
-	require.NoError(t, err)
-	require.Equal(t, dir, r.Dir)
-	lines := 0
-	for _, name := range []string{"worker.mjs", "worker.d.ts"} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		require.NoError(t, err)
-		lines += bytes.Count(b, []byte("\n"))
+	for _, config := range []string{"../wrangler.toml", "../worker/app/wrangler.jsonc"} {
+		t.Run(config, func(t *testing.T) {
+			c, err := wrangler.Load(config)
+			require.NoError(t, err)
+			dir := filepath.Join(t.TempDir(), "dist")
+			r, err := build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: manifestOf(t)})
+			require.NoError(t, err)
+			require.Equal(t, dir, r.Dir)
+			lines := 0
+			for _, name := range []string{"worker.mjs", "worker.d.ts"} {
+				b, err := os.ReadFile(filepath.Join(dir, name))
+				require.NoError(t, err)
+				lines += bytes.Count(b, []byte("\n"))
+			}
+			require.LessOrEqual(t, lines, 100)
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, entries, 6)
+			wasm, err := os.ReadFile(filepath.Join(dir, "app.wasm"))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(wasm, r.Wasm))
+		})
 	}
-	require.LessOrEqual(t, lines, 100)
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, entries, 6)
-	wasm, err := os.ReadFile(filepath.Join(dir, "app.wasm"))
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(wasm, r.Wasm))
 }

@@ -1,4 +1,4 @@
-// Command worker is the program that becomes app.wasm: it runs what package program exports.
+// Command worker is the backend worker, which hosts the classes: it runs what package program exports.
 package main
 
 import (

@@ -3,6 +3,8 @@
 package main_test
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,15 +15,29 @@ import (
 	"durago.example/host/hosttest/native"
 	"durago.example/objects"
 	"durago.example/objects/ratelimit"
+	messages "durago.example/objects/websocket"
 	"durago.example/worker/counter"
 	"durago.example/worker/program"
 )
 
-// both runs a scenario of the demo on the host and on workerd.
+// backend is the configuration of the worker that has the classes, and app that of the one in front of it.
+const (
+	backend = "../wrangler.toml"
+	app     = "app/wrangler.jsonc"
+)
+
+// both runs a scenario on either form of the demo, everything in one worker and an app worker in front of another, each on
+// the host and on workerd. All must see the same.
 func both(t *testing.T, f func(t *testing.T, h *hosttest.Host)) {
 	t.Helper()
 	t.Parallel()
-	hosttest.Each(t, hosttest.Options{Config: "../wrangler.toml", RealTime: true, Native: native.Program(program.Program()), Bubble: true}, f)
+	name := t.Name()
+	t.Run("one worker", func(t *testing.T) {
+		hosttest.Each(t, hosttest.Options{Config: backend, RealTime: true, Native: native.Program(program.Program()), Bubble: true, Transcript: name}, f)
+	})
+	t.Run("two workers", func(t *testing.T) {
+		hosttest.Each(t, hosttest.Options{Config: app, With: []string{backend}, RealTime: true, Transcript: name}, f)
+	})
 }
 
 func TestWorker_limit(t *testing.T) {
@@ -40,8 +56,6 @@ func TestWorker_limit(t *testing.T) {
 			require.Regexp(t, `^(9|10)$`, resp.Header.Get("Retry-After"))
 		})
 		h.Fetch("GET", "/limit/k", "")
-		h.Fetch("GET", "/nowhere", "")
-		h.Fetch("GET", "/", "")
 	})
 }
 
@@ -93,30 +107,117 @@ func TestWorker_counter(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, by)
 
-		c := h.Dial("/counter/a")
-		hear := func() string {
-			require.NoError(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
-			_, b, err := c.ReadMessage()
-			require.NoError(t, err)
-			h.Record("heard %s", b)
-			return string(b)
-		}
-		require.Equal(t, "5", hear())
+		c := visit(t, h, "reader", "/counter/a")
+		require.Equal(t, "5", c.hears())
 		require.NoError(t, o.Hibernate())
-		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("1")))
-		require.Equal(t, "6", hear())
+		c.says("1")
+		require.Equal(t, "6", c.hears())
 		require.NoError(t, counter.ResetIn.Call(ctx, o, 100))
-		require.Equal(t, "0", hear(), "the alarm")
+		require.Equal(t, "0", c.hears(), "the alarm")
 		h.Fetch("GET", "/counter/a", "")
 	})
 }
 
-// TestWorker_greeting is the cold path: a variable and a KV namespace.
-func TestWorker_greeting(t *testing.T) {
+// TestWorker_front is the whole front as clients see it, over HTTP and sockets alone.
+func TestWorker_front(t *testing.T) { both(t, front) }
+
+func front(t *testing.T, h *hosttest.Host) {
+	h.Fetch("GET", "/", "")
+	h.Fetch("GET", "/nowhere", "")
+
+	h.Fetch("POST", "/counter/a?by=2", "")
+	h.Fetch("POST", "/counter/a?by=x", "")
+	h.Fetch("DELETE", "/counter/a", "")
+	h.Fetch("GET", "/counter/b", "")
+	c := visit(t, h, "reader", "/counter/a")
+	c.hears()
+	h.Fetch("POST", "/counter/a", "")
+	c.hears()
+
+	h.Fetch("GET", "/greeting/bob", "") // a variable and a KV namespace
+	h.Fetch("PUT", "/greeting/bob", "moin")
+	h.Fetch("GET", "/greeting/bob", "")
+	h.Fetch("PUT", "/greeting/bob", strings.Repeat("x", 1025))
+	h.Unrecorded(func() {
+		resp := h.Do("GET", "/greeting/bob", "")
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 200, resp.StatusCode)
+		require.Equal(t, `"default";q=10;w=100`, resp.Header.Get("RateLimit-Policy"))
+		require.Regexp(t, `^"default";r=5;t=(9|10)$`, resp.Header.Get("RateLimit"))
+		for range 5 {
+			status, _ := h.Fetch("GET", "/greeting/bob", "")
+			require.Equal(t, 200, status)
+		}
+		resp = h.Do("GET", "/greeting/bob", "")
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 429, resp.StatusCode)
+		require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"))
+		require.Regexp(t, `^(9|10)$`, resp.Header.Get("Retry-After"))
+	})
+	h.Fetch("GET", "/limit/k", "")
+	h.Fetch("POST", "/limit/k?cost=11", "")
+
+	h.Fetch("GET", "/api/websocket?room=tea", "")
+	h.Fetch("POST", "/api/websocket", "")
+	ann := visit(t, h, "ann", "/api/websocket?room=tea&name=ann")
+	ann.hears()
+	bob := visit(t, h, "bob", "/api/websocket?room=tea&name=bob")
+	bob.hears()
+	ann.hears()
+	other := visit(t, h, "cat", "/api/websocket?name=cat")
+	other.hears()
+	ann.says(`{"event":"chat","text":"hi"}`)
+	ann.hears()
+	bob.hears()
+	bob.says(`{"event":"else"}`)
+	bob.says(`nonsense`)
+	bob.hears()
+	other.says(`{"event":"ping"}`)
+	other.hears()
+	require.NoError(t, bob.Close())
+	ann.hears()
+}
+
+// visitor is a client with a socket.
+type visitor struct {
+	*websocket.Conn
+	t    *testing.T
+	h    *hosttest.Host
+	name string
+}
+
+func visit(t *testing.T, h *hosttest.Host, name, path string) *visitor {
+	t.Helper()
+	return &visitor{h.Dial(path), t, h, name}
+}
+
+func (v *visitor) says(text string) {
+	v.t.Helper()
+	require.NoError(v.t, v.WriteMessage(websocket.TextMessage, []byte(text)))
+}
+
+var unguessable = regexp.MustCompile(`[A-Z2-7]{26}`)
+
+// hears records the next message, without what is random.
+func (v *visitor) hears() string {
+	v.t.Helper()
+	require.NoError(v.t, v.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_, b, err := v.ReadMessage()
+	require.NoError(v.t, err)
+	v.h.Record("%s hears %s", v.name, unguessable.ReplaceAllString(string(b), "…"))
+	return string(b)
+}
+
+// TestWorker_room: what is behind a room outlasts the object's memory, and other objects reach it.
+func TestWorker_room(t *testing.T) {
 	both(t, func(t *testing.T, h *hosttest.Host) {
-		h.Fetch("GET", "/greeting/bob", "")
-		h.Fetch("PUT", "/greeting/bob", "moin")
-		_, body := h.Fetch("GET", "/greeting/bob", "")
-		require.Equal(t, "moin, bob\n", body)
+		room := h.Object("WS", "tea")
+		ann := visit(t, h, "ann", "/api/websocket?room=tea&name=ann")
+		ann.hears()
+		require.NoError(t, room.Hibernate())
+		ann.says(`{"event":"chat","text":"still here"}`)
+		ann.hears()
+		require.NoError(t, messages.EntityChanged.Call(t.Context(), room, messages.Change{Action: messages.Created, EntityType: "leaf", ID: "l1"}))
+		ann.hears()
 	})
 }

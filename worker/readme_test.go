@@ -27,11 +27,19 @@ func blocks(t *testing.T, language string) []string {
 	return out
 }
 
-// TestREADME_curl runs the README's curls as written, but for the port.
+// TestREADME_curl runs the README's curls as written, but for the port, on both forms of the demo.
 func TestREADME_curl(t *testing.T) {
-	h := start(t)
+	t.Parallel()
+	for name, o := range map[string]hosttest.Options{"one worker": {Config: backend}, "two workers": {Config: app, With: []string{backend}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.GreaterOrEqual(t, curls(t, hosttest.Start(t, o)), 5)
+		})
+	}
+}
+
+func curls(t *testing.T, h *hosttest.Host) (ran int) {
 	line := regexp.MustCompile(`^curl (?:-X (\w+) )?http://127\.0\.0\.1:8787(\S*)$`)
-	ran := 0
 	for _, block := range blocks(t, "sh") {
 		lines := strings.Split(block, "\n")
 		for i, l := range lines {
@@ -49,19 +57,21 @@ func TestREADME_curl(t *testing.T) {
 			ran++
 		}
 	}
-	require.GreaterOrEqual(t, ran, 4)
+	return ran
 }
 
-// TestREADME_code holds that the README's object is the real one, where it is not left out.
+// TestREADME_code holds that the README's object and configurations are the real ones, where they are not left out.
 func TestREADME_code(t *testing.T) {
-	source, err := os.ReadFile("counter/counter.go")
-	require.NoError(t, err)
-	rest := string(source)
-	for part := range strings.SplitSeq(blocks(t, "go")[0], "…\n") {
-		for paragraph := range strings.SplitSeq(strings.Trim(part, "\n\t"), "\n\n") {
-			_, after, found := strings.Cut(rest, strings.Trim(paragraph, "\n\t"))
-			require.True(t, found, "worker/counter/counter.go does not go on with:\n%s", paragraph)
-			rest = after
+	for file, language := range map[string]string{"counter/counterserver/server.go": "go", backend: "toml", app: "jsonc"} {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		rest := string(source)
+		for part := range strings.SplitSeq(blocks(t, language)[0], "…\n") {
+			for paragraph := range strings.SplitSeq(strings.Trim(part, "\n\t"), "\n\n") {
+				_, after, found := strings.Cut(rest, strings.Trim(paragraph, "\n\t"))
+				require.True(t, found, "%s does not go on with:\n%s", file, paragraph)
+				rest = after
+			}
 		}
 	}
 }

@@ -69,7 +69,7 @@ var Rules = []Rule{
 	{Name: "fake", Why: "the fake object is for tests of classes", From: ours, To: []string{"objects/internal/fakeobject"}},
 	{Name: "contract", Why: "who calls a class links its contract, not the object and its store",
 		From: []string{"worker/app/...", "objects", "objects/driver", "objects/ratelimit", "objects/websocket", "objects/database", "objects/auth", "objects/images", "objects/ai"},
-		To:   []string{"objects/*/*server"}, Deep: true},
+		To:   []string{"objects/*/*server", "worker/*/*server", "worker/program"}, Deep: true},
 	{Name: "abi", Why: "the contract between guest and runtime depends on neither",
 		From: []string{"wasm/abi", "wasm/value"}, To: ours, Except: []string{"wasm/abi"}, Deep: true},
 

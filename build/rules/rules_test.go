@@ -38,7 +38,7 @@ func TestRules(t *testing.T) {
 			t.Parallel()
 			g, err := rules.Load(t.Context(), root, platform[0], platform[1], patterns(t, platform[0])...)
 			require.NoError(t, err)
-			for _, room := range []string{"worker", "objects", "wasm/abi"} {
+			for _, room := range []string{"worker", "worker/app", "objects", "wasm/abi"} {
 				require.Contains(t, g, room)
 			}
 			require.Empty(t, rules.Check(g, rules.Rules...))
@@ -62,7 +62,7 @@ var seeds = map[string]struct{ broken, chain, allowed string }{
 	"bridge":   {"host/workersapi>host/isolate", "host/workersapi imports host/isolate", "host/bridge>host/isolate host/bridge>host/durable host>host/isolate"},
 	"harness":  {"host/storage>host/storage/powerloss host/cmd/durago>host/hosttest", "host/cmd/durago imports host/hosttest", "host/hosttest>host"},
 	"fake":     {"objects/alarms>objects/internal/fakeobject", "objects/alarms imports objects/internal/fakeobject", "objects/internal/fakeobject>objects"},
-	"contract": {"worker/app>objects/auth objects/auth>objects/auth/authserver", "worker/app imports objects/auth imports objects/auth/authserver", "worker/app>objects/auth worker>objects/auth/authserver"},
+	"contract": {"worker/app>objects/auth objects/auth>objects/auth/authserver", "worker/app imports objects/auth imports objects/auth/authserver", "worker/app>objects/auth worker>objects/auth/authserver worker/app/front>worker/counter"},
 	"abi":      {"wasm/value>objects", "wasm/value imports objects", "wasm/value>wasm/abi wasm/guest>objects/driver"},
 	"wazero":   {"host>github.com/tetratelabs/wazero/api", "host imports github.com/tetratelabs/wazero/api", "host/isolate>github.com/tetratelabs/wazero host/gojs>github.com/tetratelabs/wazero/sys"},
 	"goja":     {"host>github.com/dop251/goja", "host imports github.com/dop251/goja", "host/workersapi>github.com/dop251/goja host/webapi/url>github.com/dop251/goja"},
@@ -128,22 +128,31 @@ func TestCheck_files(t *testing.T) {
 	require.Contains(t, broken[1], "js: objects/run.go imports syscall/js (")
 }
 
-// maxWasm is the most that the demo's app.wasm may weigh as it is deployed, in bytes: 6.5 MiB.
-const maxWasm = 6_815_744
-
 // client are functions that are in a program when http.Client is. The linker keeps their names.
 var client = []string{"net/http.(*Client).do", "net/http.(*Transport).RoundTrip", "net/http.(*Transport).roundTrip"}
 
-// TestWasm: the compiled worker is small, and has no HTTP client, which is 4.6 MiB that objects.Fetch does without.
-// That net/http is there and its names are too shows that the test would see one.
+// TestWasm: the compiled workers are small as they are deployed, and have no HTTP client, which is 4.6 MiB that
+// objects.Fetch does without. That net/http is there and its names are too shows that the test would see one. The app
+// worker has the contracts of the classes, and nothing of the objects.
 func TestWasm(t *testing.T) {
-	wasm, err := build.Compile(t.Context(), root, "./worker")
-	require.NoError(t, err)
-	small, err := prepare.Shrink(wasm)
-	require.NoError(t, err)
-	require.LessOrEqual(t, len(small), maxWasm)
-	require.True(t, bytes.Contains(wasm, []byte("net/http.(*ServeMux).ServeHTTP")))
-	for _, name := range client {
-		require.False(t, bytes.Contains(wasm, []byte(name)), "the worker links %s: some package of it uses http.Client", name)
+	for pkg, row := range map[string]struct {
+		max     int // MiB
+		objects bool
+	}{"./worker": {7, true}, "./worker/app": {6, false}} {
+		t.Run(pkg, func(t *testing.T) {
+			wasm, err := build.Compile(t.Context(), root, pkg)
+			require.NoError(t, err)
+			small, err := prepare.Shrink(wasm)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(small), row.max<<20)
+			has := func(name string) bool { return bytes.Contains(wasm, []byte(name)) }
+			require.True(t, has("net/http.(*ServeMux).ServeHTTP"))
+			for _, name := range client {
+				require.False(t, has(name), "%s links %s: some package of it uses http.Client", pkg, name)
+			}
+			for _, name := range []string{"ratelimit/ratelimitserver.", "websocket/websocketserver.", "counter/counterserver."} {
+				require.Equal(t, row.objects, has(name), "%s of %s", name, pkg)
+			}
+		})
 	}
 }

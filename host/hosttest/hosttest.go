@@ -17,7 +17,8 @@
 //
 // Each runs a scenario on the host, in wasm and natively if Options have the program, and, where the environment variable
 // DURAGO_WORKERD names a workerd executable, on that too, and compares what the scenario saw. Fetch, Do, Dial, CallRPC, Evict,
-// Hibernate, Wait and Restart are the verbs that both have; the others are the host's own.
+// Hibernate, Wait and Restart are the verbs that both have; the others are the host's own. At runs a scenario on what something
+// else serves, wrangler dev for one, and compares it too.
 package hosttest
 
 import (
@@ -56,9 +57,11 @@ type Options struct {
 	// Bubble says that the test runs in a bubble of testing/synctest, natively: time is the bubble's, for the host and the
 	// guest, and goes on when nothing else does. The worker is reached in memory, by the verbs and by Client.
 	Bubble       bool
-	Beside       []byte        // an ES module that workerd serves at BesideURL, with the worker's own bindings
+	Beside       []byte        // an ES module that workerd serves at BesideURL
+	BesideConfig string        // whose bindings Beside has; default the worker's own
 	Package      string        // as for durago build
 	With         []string      // the configurations of other workers beside it, which have no server of their own
+	Transcript   string        // what Each compares with, in testdata/transcripts; default the test's name
 	Machine      *host.Machine // that the worker shares with others; default one of its own
 	Dir          string        // of the data; default a new one that the test removes
 	Address      string        // of its HTTP server, host:port, which Restart keeps; default a free port, another each time

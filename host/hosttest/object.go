@@ -39,6 +39,9 @@ type Object struct {
 func (h *Host) Object(binding, name string) *Object {
 	h.t.Helper()
 	o := &Object{h: h, binding: binding, name: name}
+	if h.workerd == nil && h.Host == nil {
+		h.t.Fatal("hosttest: At reaches no objects: use Fetch and Dial")
+	}
 	if h.workerd == nil {
 		var ok bool
 		if o.ns, ok = h.Namespace(binding); !ok {

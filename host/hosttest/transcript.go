@@ -1,13 +1,17 @@
 package hosttest
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/gorilla/websocket"
 
 	"durago.example/host"
 	"durago.example/wasm/value"
@@ -94,10 +98,11 @@ func recording() bool { return os.Getenv("DURAGO_RECORD") != "" }
 
 // Each runs a scenario on the host, natively too if Options have the program (in a bubble with Bubble) and, if WorkerdPath is
 // set, on workerd; and on host and workerd again with OwnInstance. What the scenario saw must be equal, and equal to the
-// transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from workerd.
+// transcript in testdata/transcripts, which the environment variable DURAGO_RECORD has written anew from workerd. Forms of a
+// worker that must see the same share Options.Transcript.
 func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	t.Helper()
-	file := inModule(t, "testdata", "transcripts", strings.ReplaceAll(t.Name(), "/", "-")+".txt")
+	file := transcriptFile(t, o.Transcript)
 	var seen []string
 	program := o.Native
 	run := func(name string, native host.Native, workerd, again bool) bool {
@@ -113,16 +118,13 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 			} else {
 				seen = lines
 			}
-			switch want, err := os.ReadFile(file); {
+			switch {
 			case recording() && workerd && !again:
 				if err := write(file, lines); err != nil {
 					t.Error(err)
 				}
-			case recording():
-			case err != nil:
-				t.Errorf("hosttest: no transcript: record it with DURAGO_RECORD=1 and DURAGO_WORKERD (%v)", err)
-			default:
-				report(t, filepath.Base(file), split(string(want)), lines)
+			case !recording():
+				compare(t, file, lines)
 			}
 		}
 		if o.Bubble && native != nil {
@@ -140,6 +142,32 @@ func Each(t *testing.T, o Options, scenario func(t *testing.T, h *Host)) {
 	if WorkerdPath() != "" && run("workerd", nil, true, false) && !once {
 		run("workerd, own instances", nil, true, true)
 	}
+}
+
+// At runs a scenario on a worker that is served at a URL already, and compares what it saw with a transcript of Each. Of the
+// verbs Fetch, Do, Dial and Wait are there.
+func At(t *testing.T, url, transcriptName string, scenario func(t *testing.T, h *Host)) {
+	t.Helper()
+	h := &Host{URL: strings.TrimSuffix(url, "/"), t: t, transcript: &transcript{}, client: http.DefaultClient, dialer: websocket.DefaultDialer}
+	scenario(t, h)
+	compare(t, transcriptFile(t, transcriptName), h.transcript.lines)
+}
+
+// transcriptFile is where the transcript of a name is, or that of the test.
+func transcriptFile(t testing.TB, name string) string {
+	t.Helper()
+	return inModule(t, "testdata", "transcripts", strings.ReplaceAll(cmp.Or(name, t.Name()), "/", "-")+".txt")
+}
+
+// compare fails the test for each difference from a transcript.
+func compare(t testing.TB, file string, lines []string) {
+	t.Helper()
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Errorf("hosttest: no transcript: record it with DURAGO_RECORD=1 and DURAGO_WORKERD (%v)", err)
+		return
+	}
+	report(t, filepath.Base(file), split(string(want)), lines)
 }
 
 func split(text string) []string {

@@ -18,10 +18,7 @@ import (
 // node_modules.
 func TypeScript(t testing.TB, config, file string) []byte {
 	t.Helper()
-	tsc := os.Getenv("DURAGO_TSC")
-	if tsc == "" || WorkerdPath() == "" {
-		t.Skip("needs workerd and TypeScript: run make conformance")
-	}
+	tsc := compiler(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -39,14 +36,51 @@ func TypeScript(t testing.TB, config, file string) []byte {
 	source, err := os.ReadFile(file)
 	must(err)
 	must(os.WriteFile(filepath.Join(dir, "app.ts"), source, 0o644))
-	must(os.Symlink(filepath.Dir(filepath.Dir(tsc)), filepath.Join(dir, "node_modules")))
-	cmd := exec.Command(tsc, "--strict", "--target", "es2022", "--lib", "es2024,esnext.disposable", "--module", "esnext", "--moduleResolution", "bundler",
-		"--types", "@cloudflare/workers-types", "app.ts")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := compile(t, dir, tsc, "app.ts"); err != nil {
 		t.Fatalf("hosttest: TypeScript: %v\n%s", err, out)
 	}
 	module, err := os.ReadFile(filepath.Join(dir, "app.js"))
 	must(err)
 	return module
+}
+
+// TypeCheck has TypeScript check modules in JavaScript, whose types are in comments and in declarations beside them, and
+// returns what it says. It is skipped as TypeScript is.
+func TypeCheck(t testing.TB, files map[string][]byte) (said string, err error) {
+	t.Helper()
+	tsc := compiler(t)
+	dir := t.TempDir()
+	var modules []string
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Ext(name) == ".mjs" {
+			modules = append(modules, name)
+		}
+	}
+	return compile(t, dir, tsc, append(modules, "--checkJs", "--noEmit")...)
+}
+
+// compiler is the TypeScript compiler, or the test is skipped.
+func compiler(t testing.TB) string {
+	t.Helper()
+	tsc := os.Getenv("DURAGO_TSC")
+	if tsc == "" || WorkerdPath() == "" {
+		t.Skip("needs workerd and TypeScript: run make conformance")
+	}
+	return tsc
+}
+
+// compile runs the compiler in a folder.
+func compile(t testing.TB, dir, tsc string, args ...string) (said string, err error) {
+	t.Helper()
+	if err := os.Symlink(filepath.Dir(filepath.Dir(tsc)), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), tsc, append([]string{"--strict", "--target", "es2022", "--lib", "es2024,esnext.disposable", "--module", "esnext",
+		"--moduleResolution", "bundler", "--types", "@cloudflare/workers-types"}, args...)...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

@@ -52,8 +52,12 @@ var driverModule []byte
 func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *workerd {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	for _, c := range all {
-		_, err := build.Build(context.Background(), build.Options{Config: c, Out: filepath.Join(out, c.Name), Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, o.Package),
+	for i, c := range all {
+		pkg := ""
+		if i == 0 {
+			pkg = o.Package
+		}
+		_, err := build.Build(context.Background(), build.Options{Config: c, Out: filepath.Join(out, c.Name), Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, pkg),
 			Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 				return host.ReadManifest(ctx, wasm, CacheDir())
 			}})
@@ -61,15 +65,21 @@ func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *
 			t.Fatal(err)
 		}
 	}
-	beside := o.Beside
+	beside, besideConfig := o.Beside, all[0]
 	if beside == nil {
 		beside = []byte("export default {};\n")
+	}
+	if o.BesideConfig != "" {
+		var err error
+		if besideConfig, err = wrangler.Load(o.BesideConfig); err != nil {
+			t.Fatal(err)
+		}
 	}
 	values, err := os.ReadFile(filepath.Join(out, all[0].Name, "value.mjs"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string][]byte{"driver.mjs": driverModule, "value.mjs": values, "beside.mjs": beside, "driver.capnp": driverConfig(all)}
+	files := map[string][]byte{"driver.mjs": driverModule, "value.mjs": values, "beside.mjs": beside, "driver.capnp": driverConfig(all, besideConfig)}
 	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(out, name), b, 0o644); err != nil {
 			t.Fatal(err)
@@ -81,20 +91,27 @@ func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *
 	return runWorkerd(t, filepath.Join(out, "driver.capnp"), dir)
 }
 
-// driverConfig is the workers' workerd.capnp with the driver and another module beside them, which have the first one's bindings.
-func driverConfig(all []*wrangler.Config) []byte {
-	c := all[0]
-	var bindings, imports strings.Builder
+// bindings are those of one configuration that JavaScript beside its worker has too.
+func bindings(c *wrangler.Config) string {
+	var b strings.Builder
 	for _, x := range c.DurableObjects.Bindings {
-		fmt.Fprintf(&bindings, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = %q)),\n", x.Name, x.ClassName, cmp.Or(x.ScriptName, c.Name))
+		fmt.Fprintf(&b, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = %q)),\n", x.Name, x.ClassName, cmp.Or(x.ScriptName, c.Name))
 	}
 	for _, x := range c.Services {
 		entrypoint := ""
 		if x.Entrypoint != "" {
 			entrypoint = fmt.Sprintf(", entrypoint = %q", x.Entrypoint)
 		}
-		fmt.Fprintf(&bindings, "    (name = %q, service = (name = %q%s)),\n", x.Binding, x.Service, entrypoint)
+		fmt.Fprintf(&b, "    (name = %q, service = (name = %q%s)),\n", x.Binding, x.Service, entrypoint)
 	}
+	return b.String()
+}
+
+// driverConfig is the workers' workerd.capnp with the driver beside them, which has the first one's bindings, and another
+// module with those of beside.
+func driverConfig(all []*wrangler.Config, beside *wrangler.Config) []byte {
+	c := all[0]
+	var imports strings.Builder
 	var scopes []string
 	for i, c := range all {
 		scopes = append(scopes, fmt.Sprintf("Dist%d", i))
@@ -122,11 +139,11 @@ const driver :Workerd.Worker = (
 );
 const beside :Workerd.Worker = (
   modules = [ (name = "beside.mjs", esModule = embed "beside.mjs") ],
-  compatibilityDate = "2026-11-17",
+  compatibilityDate = %[6]q,
   bindings = [
-%[2]s  ],
+%[5]s  ],
 );
-`, build.Services(all, scopes), bindings.String(), c.Name, imports.String())
+`, build.Services(all, scopes), bindings(c), c.Name, imports.String(), bindings(beside), cmp.Or(beside.CompatibilityDate, c.CompatibilityDate))
 }
 
 func runWorkerd(t testing.TB, config, dir string) *workerd {

@@ -86,3 +86,18 @@ func TestWorkers_calls(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// TestWorkers_behind: a worker that has classes only serves the bindings of others, and answers no request itself.
+func TestWorkers_behind(t *testing.T) {
+	t.Parallel()
+	o := hosttest.Options{Config: "../../testdata/guests/behind/front/wrangler.jsonc", With: []string{"../../testdata/guests/behind/wrangler.toml"}, RealTime: true}
+	hosttest.Each(t, o, func(t *testing.T, h *hosttest.Host) {
+		for _, name := range []string{"a", "b", "a"} {
+			status, _ := h.Fetch("GET", "/room/"+name, "")
+			require.Equal(t, http.StatusOK, status)
+		}
+		require.NoError(t, h.Object("ROOM", "a").Evict())
+		h.Fetch("GET", "/room/a", "")
+		h.Fetch("GET", "/behind", "")
+	})
+}

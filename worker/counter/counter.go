@@ -1,148 +1,17 @@
-// Package counter is a Durable Object that counts: SQL, key-value storage, an alarm, sockets and RPC in one small class.
+// Package counter is the contract of the counter: what callers import. The object is in package counterserver, which they
+// never link. An object is one counter.
 package counter
 
-import (
-	"context"
-	"encoding/json"
-	"net/http"
-	"strconv"
-	"time"
-
-	"durago.example/objects"
-)
-
-// Counter counts up in SQLite and tells each new value to the sockets that are open.
-type Counter struct {
-	state *objects.State
-	sql   *objects.SQL
-}
-
-// Class is the class as the worker exports it.
-var Class = objects.NewClass("Counter", New, Increment, Get, ResetIn, LastBy)
+import "durago.example/objects"
 
 // The methods, callable from Go by type and from JavaScript by name.
 var (
-	Increment = objects.Method1("increment", (*Counter).increment, "by")
-	Get       = objects.Method0("get", (*Counter).get)
-	ResetIn   = objects.MethodProc1("resetIn", (*Counter).resetIn, "milliseconds")
-	LastBy    = objects.Method0("lastBy", (*Counter).lastBy)
+	// Increment counts up and answers with the new value.
+	Increment = objects.Declare1[int, int]("increment", "by")
+	// Get is the value.
+	Get = objects.Declare0[int]("get")
+	// ResetIn sets the counter to zero after a time in milliseconds.
+	ResetIn = objects.DeclareProc1[int]("resetIn", "milliseconds")
+	// LastBy is what the counter was last incremented by.
+	LastBy = objects.Declare0[int]("lastBy")
 )
-
-var last = objects.NewKey[int]("last")
-
-// Assert abilities, so that a wrong signature does not compile.
-var (
-	_ objects.AlarmHandler   = (*Counter)(nil)
-	_ objects.MessageHandler = (*Counter)(nil)
-	_ objects.CloseHandler   = (*Counter)(nil)
-)
-
-// New starts the object.
-func New(state *objects.State) (*Counter, error) {
-	c := &Counter{state, state.Storage().SQL()}
-	_, err := c.sql.Exec(`CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)`)
-	return c, err
-}
-
-func (c *Counter) increment(ctx context.Context, by int) (int, error) {
-	n, err := objects.One[int](c.sql, `INSERT INTO counter VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET n = n + excluded.n RETURNING n`, by)
-	if err != nil {
-		return 0, err
-	}
-	if err := last.Put(c.state.Storage().KV(), by); err != nil {
-		return 0, err
-	}
-	return n, c.announce(n)
-}
-
-func (c *Counter) get(context.Context) (int, error) {
-	n, err := objects.One[int](c.sql, `SELECT n FROM counter`)
-	if err == objects.ErrNoRow {
-		return 0, nil
-	}
-	return n, err
-}
-
-func (c *Counter) lastBy(context.Context) (int, error) {
-	by, _, err := last.Get(c.state.Storage().KV())
-	return by, err
-}
-
-// resetIn has the alarm set the counter to zero.
-func (c *Counter) resetIn(ctx context.Context, ms int) error {
-	return c.state.Storage().SetAlarm(ctx, time.Now().Add(time.Duration(ms)*time.Millisecond))
-}
-
-// Alarm sets the counter to zero.
-func (c *Counter) Alarm(context.Context, objects.AlarmInfo) error {
-	if _, err := c.sql.Exec(`DELETE FROM counter`); err != nil {
-		return err
-	}
-	return c.announce(0)
-}
-
-func (c *Counter) announce(n int) error {
-	sockets, err := c.state.WebSockets()
-	if err != nil || len(sockets) == 0 {
-		return err
-	}
-	return c.state.Broadcast(sockets, objects.Text(strconv.Itoa(n)))
-}
-
-// ServeHTTP reads with GET, counts with POST (?by=N), and opens a socket for an upgrade.
-func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.Header.Get("Upgrade") == "websocket":
-		ws, err := c.state.AcceptWebSocket(w, r, nil)
-		if err == nil {
-			var n int
-			if n, err = c.get(r.Context()); err == nil {
-				err = ws.Send(objects.Text(strconv.Itoa(n)))
-			}
-		}
-		if err != nil {
-			c.state.Logf(r.Context(), "socket: %v", err)
-		}
-	case r.Method == http.MethodGet:
-		n, err := c.get(r.Context())
-		answer(w, n, err)
-	case r.Method == http.MethodPost:
-		by := 1
-		if s := r.URL.Query().Get("by"); s != "" {
-			var err error
-			if by, err = strconv.Atoi(s); err != nil {
-				http.Error(w, "by must be a whole number, got "+strconv.Quote(s), http.StatusBadRequest)
-				return
-			}
-		}
-		n, err := c.increment(r.Context(), by)
-		answer(w, n, err)
-	default:
-		w.Header().Set("Allow", "GET, POST")
-		http.Error(w, "use GET or POST", http.StatusMethodNotAllowed)
-	}
-}
-
-func answer(w http.ResponseWriter, n int, err error) {
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]int{"n": n})
-}
-
-// WebSocketMessage counts by the number in the message.
-func (c *Counter) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, m objects.Message) error {
-	by, err := strconv.Atoi(string(m.Data))
-	if err != nil {
-		return ws.Send(objects.Text("send a whole number"))
-	}
-	_, err = c.increment(ctx, by)
-	return err
-}
-
-// WebSocketClose ends the handshake.
-func (c *Counter) WebSocketClose(_ context.Context, ws *objects.WebSocket, _ objects.CloseInfo) error {
-	return ws.Close(1000, "")
-}

@@ -1,21 +1,42 @@
-// Package program is what the worker exports: its classes and what answers in front of them. It is apart from the command so
-// that a test can run it natively.
+// Package program is what the backend worker exports. It is apart from the command so that a test can run it natively.
 package program
 
 import (
+	"context"
+
 	"durago.example/objects"
 	"durago.example/objects/ratelimit/ratelimitserver"
-	"durago.example/worker/counter"
+	"durago.example/objects/websocket"
+	"durago.example/objects/websocket/websocketserver"
+	"durago.example/worker/app/front"
+	"durago.example/worker/counter/counterserver"
 )
 
-// Program is the worker's program.
+// Program has the classes, and the app worker's front, so that it is complete without an app worker too. One that is only
+// ever behind an app worker leaves Routes and Fetch out.
 func Program() objects.Program {
 	return objects.Program{
 		Classes: []*objects.Class{
-			counter.Class,
+			counterserver.Class,
 			ratelimitserver.Class("RateLimiterServer", nil),
+			websocketserver.Class("AppWebsocketServer", room),
 		},
-		Routes: routes,
-		Fetch:  front(),
+		Routes: front.Routes,
+		Fetch:  front.Handler(),
 	}
+}
+
+// room configures the rooms: a chat goes to everybody, other messages of clients to nobody.
+func room(*objects.State) (websocketserver.Config, error) {
+	return websocketserver.Config{
+		Presence: true,
+		Recovery: &websocketserver.Recovery{},
+		OnMessage: func(ctx context.Context, room *websocketserver.Server, _ *websocketserver.Session, m websocket.Message) (any, error) {
+			if m.Event != "chat" {
+				return nil, nil
+			}
+			_, err := room.Publish(ctx, m, nil)
+			return nil, err
+		},
+	}, nil
 }

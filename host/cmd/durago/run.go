@@ -203,7 +203,11 @@ func guestLog(log *slog.Logger) func(host.Line) {
 func banner(c *wrangler.Config, local *wrangler.Local, addr, dir string) {
 	fmt.Printf("%s\n\n", c.Name)
 	for _, b := range c.DurableObjects.Bindings {
-		fmt.Printf("  env.%-14s Durable Object  %s\n", b.Name, b.ClassName)
+		class := b.ClassName
+		if b.ScriptName != "" && b.ScriptName != c.Name {
+			class += ", defined in " + b.ScriptName // as wrangler has it
+		}
+		fmt.Printf("  env.%-14s Durable Object  %s\n", b.Name, class)
 	}
 	for _, k := range c.KVNamespaces {
 		fmt.Printf("  env.%-14s KV Namespace    %s\n", k.Binding, k.ID)
