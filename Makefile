@@ -49,7 +49,7 @@ soak: ## everything at once on one host for SOAK, or what is left of it; the res
 
 conformance: $(TOOLS)/workerd ## the same programs on workerd and on the host, transcripts compared
 	@failed=0; $(WITH_TOOLS) DURAGO_WORKERD=$(CURDIR)/$(TOOLS)/workerd \
-		$(GO) test -count=1 -p 1 -timeout 30m -v ./build/wrangler ./host/cmd/durago ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./objects/websocket/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
+		$(GO) test -count=1 -p 1 -timeout 30m -v ./build/wrangler ./host/assets ./host/cmd/durago ./host/hosttest/... ./host/storage/v8/... ./objects/ratelimit/... ./objects/websocket/... ./worker/... > $(TOOLS)/conformance.log || failed=1; \
 	test $$failed = 0 || grep -a -A12 -E "^ *--- FAIL|hosttest:|_test.go:[0-9]+: ([a-z]+[.]|workerd itself)|Error Trace" $(TOOLS)/conformance.log; \
 	grep -a -E "^(ok|FAIL)" $(TOOLS)/conformance.log; \
 	awk -f testdata/scripts/count.awk $(TOOLS)/conformance.log && test $$failed = 0
