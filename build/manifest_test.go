@@ -21,7 +21,7 @@ func manifestOf(t *testing.T) func(context.Context, []byte) (*abi.Manifest, erro
 }
 
 // TestManifest_isolated has a guest look for secrets wherever a program can while it is asked for its manifest: the
-// machine's environment and files, the network, and the worker's own variables and bindings. It sees none.
+// machine's environment, clock and files, the network, and the worker's own variables and bindings. It sees none.
 func TestManifest_isolated(t *testing.T) {
 	t.Setenv("DURAGO_SECRET", "of the machine")
 	wasm, err := build.Compile(t.Context(), ".", "../testdata/guests/nosy")
@@ -34,6 +34,7 @@ func TestManifest_isolated(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"environment": "GOMEMLIMIT=83886080",
 		"arguments":   "",
+		"clock":       "1970-01-01 00:00:00",
 		"bindings":    `{"env":{},"ctx":{},"binding":{}} fetch=undefined`,
 		"variable":    "",
 		"kv":          noScope,

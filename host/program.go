@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"durago.example/host/bridge"
 	"durago.example/host/clock"
@@ -34,9 +35,10 @@ func Compile(ctx context.Context, wasm []byte, o CompileOptions) (*Program, erro
 // Close has the compiled code freed, once nothing runs it.
 func (p *Program) Close() error { return p.module.Close(context.Background()) }
 
-// Manifest runs the program once, with an empty environment, and returns what it says about itself.
+// Manifest runs the program once, with an empty environment and a clock that stands still, and returns what it says about
+// itself.
 func (p *Program) Manifest(ctx context.Context) (*abi.Manifest, error) {
-	b, err := bridge.New(ctx, bridge.Options{Program: bridge.Wasm{Module: p.module}, Clock: clock.Real, Install: func(r *gojs.Realm, _ *bridge.Bridge) error {
+	b, err := bridge.New(ctx, bridge.Options{Program: bridge.Wasm{Module: p.module}, Clock: clock.NewVirtual(time.Unix(0, 0)), Install: func(r *gojs.Realm, _ *bridge.Bridge) error {
 		vm := r.Runtime()
 		c := vm.NewObject()
 		for _, name := range []string{"env", "ctx", "binding"} {

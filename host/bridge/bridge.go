@@ -158,6 +158,7 @@ type scope struct {
 	cursors map[uint32]*cursor
 	stubs   map[uint32]stub
 	lent    map[uint32]*capability // what others may call, by the guest's number
+	depth   int                    // services that its latest event came through
 	service bool                   // it lasts as long as somebody has something of it
 	given   int                    // stubs that came in values
 	holding counted                // keeps the object in memory while it has stubs of what others have lent
@@ -309,6 +310,7 @@ func (s *scope) deliver(o *durable.Object, e *durable.Event) {
 			o.Return(e)
 			return
 		}
+		s.depth = depthOf(e.Payload)
 		switch p := e.Payload.(type) {
 		case *Request:
 			ev := b.lastEvent + 1

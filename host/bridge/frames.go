@@ -117,7 +117,7 @@ func (s *scope) stream(id uint32) *pipe {
 }
 
 func (s *scope) readRequest(r *abi.Reader, frame []byte) *Request {
-	q := &Request{Method: r.Str(), URL: r.Str()}
+	q := &Request{Method: r.Str(), URL: r.Str(), depth: s.depth}
 	q.upgrade = r.U8()&abi.RequestUpgrade != 0
 	q.Header = readHeaders(r, frame)
 	q.Inline, q.Body = s.readBody(r)

@@ -18,6 +18,7 @@ type Request struct {
 	Body   Stream // nil if there is none or it is inline
 
 	upgrade bool // the guest that sends it takes a socket for an answer
+	depth   int  // services that it came through
 }
 
 // Size is what waits of the request while it does, in bytes.

@@ -15,6 +15,7 @@ type Call struct {
 	Method string
 	Args   []byte   // a value: an array
 	links  *freight // what the arguments lend, or nil
+	depth  int      // services that the call came through
 }
 
 // Linked is the result of a call that is more than data.
@@ -100,7 +101,7 @@ func (s *scope) stubCall(t stub, token uint32, method string, args []byte) error
 		done(nil, remote(typeError("'"+method+"' is a reserved method and cannot be called over RPC."), id))
 		return nil
 	}
-	t.send(s, Call{method, args, f}, done)
+	t.send(s, Call{method, args, f, s.depth}, done)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"durago.example/host/durable"
 	"durago.example/wasm/abi"
 )
 
@@ -20,6 +21,13 @@ type serviceStub struct {
 	g *Guests
 	Service
 }
+
+// maxDepth is how many services one request may go through, one calling the next, as on Cloudflare; objects in between do not
+// count, and pass on what the latest of their events came with. See
+// https://developers.cloudflare.com/workers/runtime-apis/bindings/service-bindings/.
+const maxDepth = 32
+
+var errDepth = &durable.Error{Name: "Error", Message: "Subrequest depth limit exceeded. This request recursed through Workers too many times. This can happen e.g. if you have a Worker or Durable Object that calls other Workers or objects recursively."}
 
 func (b *Bridge) service(binding string) (stub, error) {
 	v, ok := b.o.Services[binding]
@@ -49,10 +57,15 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 		done(nil, err)
 		return sent{}
 	}
+	if s.depth >= maxDepth {
+		done(nil, errDepth)
+		return sent{}
+	}
 	var to *scope
+	depth := s.depth + 1
 	s.output(func(err error) {
 		if err == nil {
-			err = g.Do(func() { t.begin(g, &to, payload, done) })
+			err = g.Do(func() { t.begin(g, &to, depth, payload, done) })
 		}
 		if err != nil {
 			done(nil, err)
@@ -68,13 +81,13 @@ func (t *serviceStub) send(s *scope, payload any, done func(any, error)) sent {
 }
 
 // begin makes the scope that a call is delivered to.
-func (t *serviceStub) begin(g *Guests, to **scope, payload any, done func(any, error)) {
+func (t *serviceStub) begin(g *Guests, to **scope, depth int, payload any, done func(any, error)) {
 	s, err := g.context()
 	if err != nil {
 		done(nil, err)
 		return
 	}
-	*to = s
+	*to, s.depth = s, depth
 	t.deliver(s, payload, func(v any, err error) { done(v, remote(err, "")) })
 }
 

@@ -155,6 +155,7 @@ func (s *scope) namespaceOp(op abi.Op, token uint32, frame, dst []byte) ([]byte,
 			q = s.readRequest(&r, frame)
 			q.Inline, q.Body = e.request.Inline, e.request.Body
 		}
+		q.depth = s.depth
 		if q.Body != nil { // the guest's handle to it ends here
 			for h, body := range s.bodies {
 				if body == q.Body {
@@ -232,6 +233,19 @@ func (t *objectStub) send(s *scope, payload any, done func(any, error)) sent {
 		}
 	})
 	return sent{t: t, e: e}
+}
+
+// depthOf is how many services a payload came through.
+func depthOf(payload any) int {
+	switch p := payload.(type) {
+	case Call:
+		return p.depth
+	case targetCall:
+		return p.depth
+	case *Request:
+		return p.depth
+	}
+	return 0
 }
 
 // size is what a payload holds while it waits, in bytes.

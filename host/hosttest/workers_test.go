@@ -1,9 +1,17 @@
 package hosttest_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,4 +108,53 @@ func TestWorkers_behind(t *testing.T) {
 		h.Fetch("GET", "/room/a", "")
 		h.Fetch("GET", "/behind", "")
 	})
+}
+
+// TestWorkers_many: fifty workers in one process, each with a service binding to the next and the last to the first. A request
+// goes around as far as Cloudflare lets one go, also through objects in between.
+func TestWorkers_many(t *testing.T) {
+	const many = 50
+	c, err := wrangler.Load("../../testdata/guests/ring/wrangler.toml")
+	require.NoError(t, err)
+	program, err := host.Compile(t.Context(), hosttest.Wasm(t, c, ""), host.CompileOptions{CacheDir: hosttest.CacheDir()})
+	require.NoError(t, err)
+	machine, err := host.OpenMachine(host.MachineOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	weigh := func() int { // of the process, in KB
+		runtime.GC()
+		debug.FreeOSMemory()
+		b, err := os.ReadFile("/proc/self/status")
+		require.NoError(t, err)
+		_, line, _ := strings.Cut(string(b), "VmRSS:")
+		n, err := strconv.Atoi(strings.Fields(line)[0])
+		require.NoError(t, err)
+		return n
+	}
+	before, began := weigh(), time.Now()
+	var list []*host.Host
+	for i := range many {
+		h, err := host.New(t.Context(), host.Options{Name: fmt.Sprint("w", i), Machine: machine, Program: program, Isolates: 1,
+			Classes: []host.Class{{Name: "Room", UniqueKey: fmt.Sprint("w", i, "-Room")}}, Bindings: map[string]host.Binding{"ROOM": {Class: "Room"}},
+			Services: map[string]host.Service{"NEXT": {Worker: fmt.Sprint("w", (i+1)%many)}}, Log: func(host.Line) {}})
+		require.NoError(t, err)
+		list = append(list, h)
+	}
+	took := time.Since(began)
+	t.Logf("each of %d workers of one program: %v to start, %d KB resident, its isolate's memory among it", many, took/many, (weigh()-before)/many)
+	ask := func(hop string, hops int) string {
+		w := httptest.NewRecorder()
+		list[0].Handler().ServeHTTP(w, httptest.NewRequest("GET", "http://h"+strings.Repeat(hop, hops)+"/", nil))
+		return fmt.Sprint(w.Code, " ", w.Body)
+	}
+	for _, hop := range []string{"/s", "/o/s"} {
+		require.Equal(t, "200 the end", ask(hop, 32), hop)
+		require.Contains(t, ask(hop, 33), "Subrequest depth limit exceeded. This request recursed through Workers too many times.", hop)
+		require.Contains(t, ask(hop, 500), "Subrequest depth limit exceeded.", hop)
+		require.Equal(t, "200 the end", ask(hop, 3), "others go on")
+	}
+	for _, h := range list {
+		require.NoError(t, h.Close())
+	}
+	require.NoError(t, machine.Close())
+	require.NoError(t, program.Close())
 }

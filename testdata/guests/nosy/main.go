@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"durago.example/objects"
 )
@@ -20,6 +21,7 @@ type Nosy struct{}
 var seen = map[string]string{
 	"environment": strings.Join(os.Environ(), " "),
 	"arguments":   strings.Join(os.Args[1:], " "),
+	"clock":       time.Now().UTC().Format(time.DateTime),
 	"constructor": "did not run",
 }
 
