@@ -1,7 +1,6 @@
 package hosttest
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -13,13 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"durago.example/build"
 	"durago.example/build/wrangler"
@@ -28,21 +23,12 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// WorkerdPath is the workerd executable that tests compare with, from the environment variable DURAGO_WORKERD; empty
-// means that only the host is tested.
-func WorkerdPath() string { return os.Getenv("DURAGO_WORKERD") }
-
 // workerd is the same program under plain workerd, with a small JavaScript worker beside it that drives objects.
 type workerd struct {
-	t      testing.TB
-	cmd    *exec.Cmd
+	*Process
 	main   string // URL of the worker
 	driver string // URL of driver.mjs
 	beside string // URL of Options.Beside
-	exited chan struct{}
-
-	mu  sync.Mutex
-	log bytes.Buffer
 }
 
 //go:embed driver.mjs
@@ -52,20 +38,17 @@ var driverModule []byte
 func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *workerd {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	for _, c := range all {
-		_, err := build.Build(context.Background(), build.Options{Config: c, Out: filepath.Join(out, c.Name), Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, o.Package),
-			Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
-				return host.ReadManifest(ctx, wasm, CacheDir())
-			}})
-		if err != nil {
-			t.Fatal(err)
-		}
+	r, err := build.Build(context.Background(), build.Options{Config: all[0], With: all[1:], Out: out, Workerd: true, OwnInstance: o.OwnInstance,
+		Compile:  func(_ context.Context, c *wrangler.Config) ([]byte, error) { return Wasm(t, c, o.Package), nil },
+		Manifest: readManifest})
+	if err != nil {
+		t.Fatal(err)
 	}
 	beside := o.Beside
 	if beside == nil {
 		beside = []byte("export default {};\n")
 	}
-	values, err := os.ReadFile(filepath.Join(out, all[0].Name, "value.mjs"))
+	values, err := os.ReadFile(filepath.Join(r.Dir, "value.mjs"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,16 +58,18 @@ func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *
 			t.Fatal(err)
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return runWorkerd(t, filepath.Join(out, "driver.capnp"), dir)
+	p := Workerd{Config: filepath.Join(out, "driver.capnp"), Dir: dir, Sockets: []string{"http", "driver", "beside"}}.Serve(t)
+	return &workerd{p, p.URLs["http"], p.URLs["driver"], p.URLs["beside"]}
+}
+
+func readManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
+	return host.ReadManifest(ctx, wasm, CacheDir())
 }
 
 // driverConfig is the workers' workerd.capnp with the driver and another module beside them, which have the first one's bindings.
 func driverConfig(all []*wrangler.Config) []byte {
 	c := all[0]
-	var bindings, imports strings.Builder
+	var bindings strings.Builder
 	for _, x := range c.DurableObjects.Bindings {
 		fmt.Fprintf(&bindings, "    (name = %q, durableObjectNamespace = (className = %q, serviceName = %q)),\n", x.Name, x.ClassName, cmp.Or(x.ScriptName, c.Name))
 	}
@@ -95,13 +80,9 @@ func driverConfig(all []*wrangler.Config) []byte {
 		}
 		fmt.Fprintf(&bindings, "    (name = %q, service = (name = %q%s)),\n", x.Binding, x.Service, entrypoint)
 	}
-	var scopes []string
-	for i, c := range all {
-		scopes = append(scopes, fmt.Sprintf("Dist%d", i))
-		fmt.Fprintf(&imports, "using Dist%d = import %q;\n", i, c.Name+"/workerd.capnp")
-	}
 	return fmt.Appendf(nil, `using Workerd = import "/workerd/workerd.capnp";
-%[4]sconst config :Workerd.Config = (
+using Workers = import "workerd.capnp";
+const config :Workerd.Config = (
   services = [
     (name = "hosttest-driver", worker = .driver),
     (name = "hosttest-beside", worker = .beside),
@@ -126,69 +107,7 @@ const beside :Workerd.Worker = (
   bindings = [
 %[2]s  ],
 );
-`, build.Services(all, scopes), bindings.String(), c.Name, imports.String())
-}
-
-func runWorkerd(t testing.TB, config, dir string) *workerd {
-	t.Helper()
-	w := &workerd{t: t, exited: make(chan struct{})}
-	events, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer events.Close()
-	w.cmd = exec.Command(WorkerdPath(), "serve", "--experimental", "--control-fd=3", "-ddo="+dir, config)
-	w.cmd.Stdout, w.cmd.Stderr = w, w
-	w.cmd.ExtraFiles = []*os.File{write}
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := w.cmd.Start(); err != nil {
-		t.Fatalf("hosttest: workerd: %v", err)
-	}
-	_ = write.Close()
-	go func() {
-		_ = w.cmd.Wait()
-		close(w.exited)
-	}()
-	urls := map[string]*string{"http": &w.main, "driver": &w.driver, "beside": &w.beside}
-	started := func() bool { return w.main != "" && w.driver != "" && w.beside != "" }
-	for s := bufio.NewScanner(events); !started() && s.Scan(); {
-		var e struct {
-			Event, Socket string
-			Port          int
-		}
-		if err := json.Unmarshal(s.Bytes(), &e); err == nil && e.Event == "listen" && urls[e.Socket] != nil {
-			*urls[e.Socket] = fmt.Sprintf("http://127.0.0.1:%d", e.Port)
-		}
-	}
-	if !started() {
-		w.stop()
-		t.Fatalf("hosttest: workerd did not start:\n%s", w.Log())
-	}
-	return w
-}
-
-// Write keeps what workerd prints.
-func (w *workerd) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
-// Log is what workerd has printed.
-func (w *workerd) Log() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.String()
-}
-
-func (w *workerd) stop() {
-	_ = w.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-w.exited:
-	case <-time.After(2 * time.Second): // it waits for sockets that are open
-		_ = w.cmd.Process.Kill()
-		<-w.exited
-	}
+`, build.Workerd{Workers: all}.Services("Workers"), bindings.String(), c.Name)
 }
 
 // drive sends a command to the driver.
