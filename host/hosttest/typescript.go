@@ -29,7 +29,7 @@ func TypeScript(t testing.TB, config, file string) []byte {
 	c, err := wrangler.Load(config)
 	must(err)
 	dir := t.TempDir()
-	_, err = build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: readManifest,
+	_, err = build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: ReadManifest,
 		Compile: func(_ context.Context, c *wrangler.Config) ([]byte, error) { return Wasm(t, c, ""), nil }})
 	must(err)
 	source, err := os.ReadFile(file)

@@ -40,7 +40,7 @@ func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *
 	out := filepath.Join(t.TempDir(), "dist")
 	r, err := build.Build(context.Background(), build.Options{Config: all[0], With: all[1:], Out: out, Workerd: true, OwnInstance: o.OwnInstance,
 		Compile:  func(_ context.Context, c *wrangler.Config) ([]byte, error) { return Wasm(t, c, o.Package), nil },
-		Manifest: readManifest})
+		Manifest: ReadManifest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,8 @@ func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *
 	return &workerd{p, p.URLs["http"], p.URLs["driver"], p.URLs["beside"]}
 }
 
-func readManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
+// ReadManifest reads what a program says of itself, for builds in tests.
+func ReadManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 	return host.ReadManifest(ctx, wasm, CacheDir())
 }
 

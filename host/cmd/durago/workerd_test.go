@@ -17,7 +17,7 @@ import (
 // other's objects, fronts and entrypoints, and one has a port of its own.
 func TestBuild_workerd(t *testing.T) {
 	if hosttest.WorkerdPath() == "" {
-		t.Skip("DURAGO_WORKERD names no workerd executable")
+		t.Skip("DURAGO_WORKERD names no workerd: make conformance has one")
 	}
 	const guests = "../../../testdata/guests"
 	dist := filepath.Join(t.TempDir(), "dist")
