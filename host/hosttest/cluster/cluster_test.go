@@ -39,7 +39,7 @@ func TestCluster(t *testing.T) {
 	if hosttest.WorkerdPath() == "" {
 		t.Skip("DURAGO_WORKERD names no workerd: make conformance has one")
 	}
-	c := newCluster(t, 3)
+	c := newCluster(t, 3, "ledger")
 	l := newLoad(c)
 	var names []string
 	for i := range objects {
@@ -49,6 +49,8 @@ func TestCluster(t *testing.T) {
 	for _, m := range c.machines {
 		require.NotEmpty(t, l.on(m.name()), "each machine has objects")
 	}
+	var note string
+	c.machines[0].must(&note, "/note/a", url.Values{"value": {"kept"}})
 	const each = (increments-1)/(objects*4) + 1
 	l.run("LEDGER", names, each).Wait()
 	for i, fault := range []struct {
@@ -103,6 +105,11 @@ func TestCluster(t *testing.T) {
 		m.again()
 	}
 	require.NoError(t, l.account("LEDGER", names), "%s", c.logs())
+	for _, m := range c.machines {
+		note = ""
+		m.must(&note, "/note/a", nil)
+		require.Equal(t, "kept", note, "KV is an object too")
+	}
 	t.Logf("%d increments acknowledged, %d tries reached no machine, %d requests to the bucket", l.total(), l.refused, c.requests.Load())
 	for _, why := range slices.Sorted(maps.Keys(l.unanswered)) {
 		t.Logf("%d tries were not acknowledged, and may have been counted: %s", l.unanswered[why], why)
@@ -117,6 +124,26 @@ func TestCluster(t *testing.T) {
 			require.ErrorContains(t, l.account(binding, []string{"wrong"}), want)
 		}
 	})
+}
+
+// TestCluster_workers: three workers on two machines call each other's objects, fronts and entrypoints, wherever those are.
+func TestCluster_workers(t *testing.T) {
+	if hosttest.WorkerdPath() == "" {
+		t.Skip("DURAGO_WORKERD names no workerd: make conformance has one")
+	}
+	c := newCluster(t, 2, "visitor", "scenario", "storage")
+	for i, m := range c.machines {
+		for path, want := range map[string]any{"/entry/role": "true visitor", "/add/a": 5.0} {
+			var got any
+			m.must(&got, path, nil)
+			require.Equal(t, want, got, path)
+		}
+		for k, path := range []string{"/home/a/count", "/count/a", "/back/count/a"} { // an object by a stub, a route and the other's front
+			var n int
+			m.must(&n, path, nil)
+			require.Equal(t, 3*i+k+1, n, path)
+		}
+	}
 }
 
 // account reads the objects through every machine and compares.

@@ -35,13 +35,19 @@ type cluster struct {
 	machines []*machine
 }
 
-// newCluster builds the guest as `durago build --workerd --cluster` does, and starts so many machines.
-func newCluster(t *testing.T, machines int) *cluster {
+// newCluster builds guests as `durago build --workerd --cluster` does, and starts so many machines. The first guest takes
+// the requests.
+func newCluster(t *testing.T, machines int, guests ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, config: filepath.Join(t.TempDir(), "dist", "workerd.capnp"), key: t.TempDir()}
-	guest, err := wrangler.Load("../../../testdata/guests/ledger/wrangler.toml")
-	require.NoError(t, err)
-	_, err = build.Build(t.Context(), build.Options{Config: guest, Workerd: true, Cluster: "s3://bucket/objects", Out: filepath.Dir(c.config), Manifest: hosttest.ReadManifest})
+	var all []*wrangler.Config
+	for _, name := range guests {
+		guest, err := wrangler.Load("../../../testdata/guests/" + name + "/wrangler.toml")
+		require.NoError(t, err)
+		all = append(all, guest)
+	}
+	_, err := build.Build(t.Context(), build.Options{Config: all[0], With: all[1:], Workerd: true, Cluster: "s3://bucket/objects", Out: filepath.Dir(c.config),
+		Manifest: hosttest.ReadManifest})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(c.key, "cluster.key"), []byte(rand.Text()+rand.Text()), 0o600))
 

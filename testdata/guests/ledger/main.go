@@ -17,6 +17,7 @@ import (
 func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{binding}/{name}/{path...}", front)
+	mux.HandleFunc("/note/{key}", note)
 	objects.Run(objects.Program{
 		Classes: []*objects.Class{class("Ledger", wrong{}), class("Forgetful", wrong{forgets: 10}), class("Repeating", wrong{repeats: 10})},
 		Fetch:   mux,
@@ -37,6 +38,20 @@ func front(w http.ResponseWriter, r *http.Request) {
 	if err := stub.Forward(w, q); err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 	}
+}
+
+// note keeps a value in Workers KV, if it is given one, and answers with what is there.
+func note(w http.ResponseWriter, r *http.Request) {
+	kv, err := objects.EnvOf(r.Context()).KV("NOTES")
+	key, value := r.PathValue("key"), r.URL.Query().Get("value")
+	if err == nil && value != "" {
+		err = kv.Put(r.Context(), key, []byte(value), 0)
+	}
+	var b []byte
+	if err == nil {
+		b, _, err = kv.Get(r.Context(), key)
+	}
+	answer(w, string(b), err)
 }
 
 // wrong is what a class does wrong: each so manieth increment is acknowledged and not stored, or stored twice.
