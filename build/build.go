@@ -22,61 +22,108 @@ import (
 
 // Options of a build.
 type Options struct {
-	Config  *wrangler.Config
+	Config *wrangler.Config
+	// With are workers that plain workerd serves beside it: each is written into a folder of its name, the first too.
+	With    []*wrangler.Config
 	Package string // Go package; default ./worker in the configuration's folder if there is one, else that folder
-	Out     string // default build/dist/<name> in the configuration's folder; if main names another folder of build/dist, that
-	Workerd bool   // write workerd.capnp too
+	// Out is where to write; default build/dist/<name> in the configuration's folder, or what main names instead if that is
+	// another folder of build/dist. Of several workers it has the folders, and is build/dist in the first one's folder.
+	Out     string
+	Workerd bool // write workerd.capnp too
+	// Cluster is the bucket of a cluster of workerd processes, of which workerd.capnp is to be: see CheckCluster.
+	Cluster string
 	// OwnInstance gives each object a Go instance of its own, by default the objects of an isolate share one.
 	OwnInstance bool
-	Wasm        []byte // the program, if it is compiled already
+	// Compile makes a worker's program; default what Compile makes of Package.
+	Compile func(ctx context.Context, c *wrangler.Config) ([]byte, error)
 	// Manifest runs the program once and returns what it says about itself.
 	Manifest func(ctx context.Context, wasm []byte) (*abi.Manifest, error)
 }
 
 // Result is what a build made.
 type Result struct {
-	Dir      string
+	Dir      string // of the worker
 	Wasm     []byte // as it was written
 	Manifest *abi.Manifest
+	With     []*Result // of Options.With
 }
 
 // Build compiles, checks and writes. Nothing is written unless everything is right.
 func Build(ctx context.Context, o Options) (*Result, error) {
-	if o.Out == "" {
-		o.Out = filepath.Join(o.Config.Dir, folder(o.Config))
-	}
-	wasm, err := o.Wasm, error(nil)
-	if wasm == nil {
-		if wasm, err = Compile(ctx, o.Config.Dir, o.Package); err != nil {
+	w := Workerd{append([]*wrangler.Config{o.Config}, o.With...), o.Cluster}
+	if o.Workerd {
+		if err := w.check(); err != nil {
 			return nil, err
 		}
+	}
+	switch {
+	case o.Out != "":
+	case len(o.With) > 0:
+		o.Out = filepath.Join(o.Config.Dir, "build", "dist")
+	default:
+		o.Out = filepath.Join(o.Config.Dir, folder(o.Config))
+	}
+	if o.Compile == nil {
+		o.Compile = func(ctx context.Context, c *wrangler.Config) ([]byte, error) { return Compile(ctx, c.Dir, o.Package) }
+	}
+	files := map[string][]byte{}
+	var results []*Result
+	manifests := map[string]*abi.Manifest{}
+	for _, c := range w.Workers {
+		r, err := o.worker(ctx, c, w.folder(c), files)
+		switch {
+		case err == nil:
+		case len(o.With) > 0:
+			return nil, fmt.Errorf("worker %s: %w", c.Name, err)
+		default:
+			return nil, err
+		}
+		results, manifests[c.Name] = append(results, r), r.Manifest
+	}
+	if o.Workerd {
+		if err := w.checkEntrypoints(manifests); err != nil {
+			return nil, err
+		}
+		kv, err := shim.Files.ReadFile(shim.KV)
+		if err != nil {
+			return nil, err
+		}
+		files["workerd.capnp"], files[shim.KV] = w.Config(), kv
+	}
+	results[0].With = results[1:]
+	return results[0], write(o.Out, files)
+}
+
+// worker makes the files of one, below folder.
+func (o Options) worker(ctx context.Context, c *wrangler.Config, folder string, files map[string][]byte) (*Result, error) {
+	wasm, err := o.Compile(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	m, err := o.Manifest(ctx, wasm)
 	if err != nil {
 		return nil, err
 	}
-	if err := Check(o.Config, m); err != nil {
+	if err := Check(c, m); err != nil {
 		return nil, err
 	}
 	if wasm, err = prepare.Shrink(wasm); err != nil {
 		return nil, err
 	}
-	files := Generate(o.Config, m, GenerateOptions{o.Workerd, o.OwnInstance})
-	files["app.wasm"] = wasm
-	if files["wasm_exec.js"], err = wasmExec(ctx); err != nil {
+	own := Generate(c, m, GenerateOptions{o.OwnInstance})
+	own["app.wasm"] = wasm
+	if own["wasm_exec.js"], err = wasmExec(ctx); err != nil {
 		return nil, err
 	}
 	for _, name := range shim.Names {
-		if files[name], err = shim.Files.ReadFile(name); err != nil {
+		if own[name], err = shim.Files.ReadFile(name); err != nil {
 			return nil, err
 		}
 	}
-	if o.Workerd {
-		if files[shim.KV], err = shim.Files.ReadFile(shim.KV); err != nil {
-			return nil, err
-		}
+	for name, b := range own {
+		files[folder+name] = b
 	}
-	return &Result{o.Out, wasm, m}, write(o.Out, files)
+	return &Result{Dir: filepath.Join(o.Out, filepath.FromSlash(folder)), Wasm: wasm, Manifest: m}, nil
 }
 
 // folder is where the worker is written: an environment has a name of its own, but may share main, which is where wrangler
@@ -140,7 +187,7 @@ func wasmExec(ctx context.Context) ([]byte, error) {
 }
 
 // write puts all files in place, or none: they are written beside their places, and take them when all are there. A
-// rename that fails then puts back what was there before.
+// rename that fails then puts back what was there before. A name may have one folder in it.
 func write(dir string, files map[string][]byte) (err error) {
 	defer func() {
 		if err != nil {
@@ -158,14 +205,32 @@ func write(dir string, files map[string][]byte) (err error) {
 	defer os.RemoveAll(tmp)
 	names := slices.Sorted(maps.Keys(files))
 	for _, name := range names {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(tmp, name)), 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(tmp, name), files[name], 0o644); err != nil {
 			return err
 		}
 	}
+	var made []string // folders
 	for i, name := range names {
-		if err := replace(filepath.Join(dir, name), filepath.Join(tmp, name)); err != nil {
+		to := filepath.Join(dir, name)
+		err := os.Mkdir(filepath.Dir(to), 0o755)
+		switch {
+		case err == nil:
+			made = append(made, filepath.Dir(to))
+		case errors.Is(err, os.ErrExist):
+			err = nil
+		}
+		if err == nil {
+			err = replace(to, filepath.Join(tmp, name))
+		}
+		if err != nil {
 			for _, name := range names[:i] {
 				err = errors.Join(err, restore(filepath.Join(dir, name), filepath.Join(tmp, name)))
+			}
+			for _, folder := range made {
+				err = errors.Join(err, os.Remove(folder))
 			}
 			return err
 		}

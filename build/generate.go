@@ -12,16 +12,12 @@ import (
 )
 
 // GenerateOptions are those of Options.
-type GenerateOptions struct{ Workerd, OwnInstance bool }
+type GenerateOptions struct{ OwnInstance bool }
 
-// Generate makes the files that depend on the configuration and the program alone: worker.mjs and worker.d.ts, and
-// workerd.capnp if plain workerd is to serve them. What is the same for every worker is in package shim.
+// Generate makes the files that depend on the configuration and the program of one worker alone: worker.mjs and
+// worker.d.ts. What is the same for every worker is in package shim.
 func Generate(c *wrangler.Config, m *abi.Manifest, o GenerateOptions) map[string][]byte {
-	files := map[string][]byte{"worker.mjs": worker(m, o), "worker.d.ts": declarations(c, m)}
-	if o.Workerd {
-		files["workerd.capnp"] = capnp(c)
-	}
-	return files
+	return map[string][]byte{"worker.mjs": worker(m, o), "worker.d.ts": declarations(c, m)}
 }
 
 // worker is the generated module: classes, entrypoints, methods and routes only.

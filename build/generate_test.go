@@ -80,21 +80,27 @@ func TestGenerate(t *testing.T) {
 	} {
 		t.Run(dir, func(t *testing.T) {
 			require.NoError(t, build.Check(row.c, row.m))
-			files := build.Generate(row.c, row.m, build.GenerateOptions{Workerd: true, OwnInstance: row.own})
-			require.Len(t, files, 3)
+			files := build.Generate(row.c, row.m, build.GenerateOptions{OwnInstance: row.own})
+			require.Len(t, files, 2)
+			files["workerd.capnp"] = build.Workerd{Workers: []*wrangler.Config{row.c}}.Config()
 			for name, got := range files {
-				file := filepath.Join("testdata", "golden", dir, name)
-				if *update {
-					require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-					require.NoError(t, os.WriteFile(file, got, 0o644))
-				}
-				want, err := os.ReadFile(file)
-				require.NoError(t, err)
-				require.Equal(t, string(want), string(got), "%s: go test ./build -update accepts it", file)
+				golden(t, filepath.Join(dir, name), got)
 			}
 		})
 	}
-	require.Len(t, build.Generate(everythingConfig(t), everythingManifest(), build.GenerateOptions{}), 2, "workerd.capnp is for plain workerd alone")
+}
+
+// golden compares with a file of testdata/golden.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", "golden", name)
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, got, 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "%s: go test ./build -update accepts it", file)
 }
 
 // TestGenerate_others: the declarations do not name what only another worker declares.

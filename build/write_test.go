@@ -57,10 +57,22 @@ func TestWrite(t *testing.T) {
 		require.ErrorContains(t, err, ": choose another place with --out")
 		require.Equal(t, map[string]string{"out": "mine"}, contents(t, dir))
 	})
+	t.Run("folders", func(t *testing.T) {
+		dir := t.TempDir()
+		put(t, dir, map[string]string{"x/a": "old a", "x/mine": "mine"})
+		require.NoError(t, build.Write(dir, map[string][]byte{"x/a": []byte("new a"), "y/b": []byte("new b"), "c": []byte("new c")}))
+		require.Equal(t, map[string]string{"x": "/", "x/a": "new a", "x/mine": "mine", "y": "/", "y/b": "new b", "c": "new c"}, contents(t, dir))
+	})
+	t.Run("folders, and a file in the place of one", func(t *testing.T) {
+		dir := t.TempDir()
+		put(t, dir, map[string]string{"y": "mine"})
+		require.ErrorContains(t, build.Write(dir, map[string][]byte{"x/a": []byte("new a"), "y/b": []byte("new b")}), ": choose another place with --out")
+		require.Equal(t, map[string]string{"y": "mine"}, contents(t, dir), "the folder is gone again")
+	})
 	t.Run("a name that cannot be written", func(t *testing.T) {
 		dir := t.TempDir()
 		put(t, dir, map[string]string{"a": "old a"})
-		require.Error(t, build.Write(dir, map[string][]byte{"a": []byte("new a"), "no/such/folder": nil}))
+		require.Error(t, build.Write(dir, map[string][]byte{"a": []byte("new a"), "no\x00name": nil}))
 		require.Equal(t, map[string]string{"a": "old a"}, contents(t, dir))
 	})
 }

@@ -84,7 +84,7 @@ var Rules = []Rule{
 	{Name: "formats", Why: "configuration formats have one room, and the conformance list is one", From: ours, But: []string{"build/wrangler", "host/hosttest/conformance"},
 		To: []string{"github.com/BurntSushi/...", "github.com/tailscale/..."}},
 	{Name: "tests", Why: "what tests use is for tests", From: ours, But: []string{"host/hosttest", "host/storage/powerloss", "build/rules"},
-		To: []string{"testing", "testing/...", "github.com/stretchr/...", "go.uber.org/goleak", "pgregory.net/...", "github.com/rogpeppe/...", "github.com/prometheus/...", "github.com/chromedp/..."}},
+		To: []string{"testing", "testing/...", "github.com/stretchr/...", "go.uber.org/goleak", "pgregory.net/...", "github.com/rogpeppe/...", "github.com/prometheus/...", "github.com/chromedp/...", "github.com/johannesboyne/..."}},
 	{Name: "js", Why: "only files for js/wasm see JavaScript", From: ours, Files: "_js.go",
 		To: []string{"syscall/js", "github.com/syumai/workers", "github.com/syumai/workers/..."}},
 }

@@ -299,7 +299,7 @@ func (h *Host) Stop() {
 func (h *Host) Fail() (err error) {
 	h.once.Do(func() {
 		if h.workerd != nil {
-			h.workerd.stop()
+			h.workerd.Stop()
 			return
 		}
 		h.stop()

@@ -9,8 +9,6 @@ import (
 
 	"durago.example/build"
 	"durago.example/build/wrangler"
-	"durago.example/host"
-	"durago.example/wasm/abi"
 )
 
 // TypeScript compiles a module against the declarations that the build writes for a worker, for Options.Beside. The test is
@@ -28,10 +26,8 @@ func TypeScript(t testing.TB, config, file string) []byte {
 	c, err := wrangler.Load(config)
 	must(err)
 	dir := t.TempDir()
-	_, err = build.Build(t.Context(), build.Options{Config: c, Out: dir, Wasm: Wasm(t, c, ""),
-		Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
-			return host.ReadManifest(ctx, wasm, CacheDir())
-		}})
+	_, err = build.Build(t.Context(), build.Options{Config: c, Out: dir, Manifest: ReadManifest,
+		Compile: func(_ context.Context, c *wrangler.Config) ([]byte, error) { return Wasm(t, c, ""), nil }})
 	must(err)
 	source, err := os.ReadFile(file)
 	must(err)

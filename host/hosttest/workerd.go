@@ -1,7 +1,6 @@
 package hosttest
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -13,13 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"durago.example/build"
 	"durago.example/build/wrangler"
@@ -28,21 +23,12 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// WorkerdPath is the workerd executable that tests compare with, from the environment variable DURAGO_WORKERD; empty
-// means that only the host is tested.
-func WorkerdPath() string { return os.Getenv("DURAGO_WORKERD") }
-
 // workerd is the same program under plain workerd, with a small JavaScript worker beside it that drives objects.
 type workerd struct {
-	t      testing.TB
-	cmd    *exec.Cmd
+	*Process
 	main   string // URL of the worker
 	driver string // URL of driver.mjs
 	beside string // URL of Options.Beside
-	exited chan struct{}
-
-	mu  sync.Mutex
-	log bytes.Buffer
 }
 
 //go:embed driver.mjs
@@ -52,30 +38,27 @@ var driverModule []byte
 func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *workerd {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
-	for i, c := range all {
-		pkg := ""
-		if i == 0 {
-			pkg = o.Package
-		}
-		_, err := build.Build(context.Background(), build.Options{Config: c, Out: filepath.Join(out, c.Name), Workerd: true, OwnInstance: o.OwnInstance, Wasm: Wasm(t, c, pkg),
-			Manifest: func(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
-				return host.ReadManifest(ctx, wasm, CacheDir())
-			}})
-		if err != nil {
-			t.Fatal(err)
-		}
+	r, err := build.Build(context.Background(), build.Options{Config: all[0], With: all[1:], Out: out, Workerd: true, OwnInstance: o.OwnInstance,
+		Compile: func(_ context.Context, c *wrangler.Config) ([]byte, error) {
+			if c != all[0] {
+				return Wasm(t, c, ""), nil
+			}
+			return Wasm(t, c, o.Package), nil
+		},
+		Manifest: ReadManifest})
+	if err != nil {
+		t.Fatal(err)
 	}
 	beside, besideConfig := o.Beside, all[0]
 	if beside == nil {
 		beside = []byte("export default {};\n")
 	}
 	if o.BesideConfig != "" {
-		var err error
 		if besideConfig, err = wrangler.Load(o.BesideConfig); err != nil {
 			t.Fatal(err)
 		}
 	}
-	values, err := os.ReadFile(filepath.Join(out, all[0].Name, "value.mjs"))
+	values, err := os.ReadFile(filepath.Join(r.Dir, "value.mjs"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +68,13 @@ func startWorkerd(t testing.TB, all []*wrangler.Config, o Options, dir string) *
 			t.Fatal(err)
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return runWorkerd(t, filepath.Join(out, "driver.capnp"), dir)
+	p := Workerd{Config: filepath.Join(out, "driver.capnp"), Dir: dir, Sockets: []string{"http", "driver", "beside"}}.Serve(t)
+	return &workerd{p, p.URLs["http"], p.URLs["driver"], p.URLs["beside"]}
+}
+
+// ReadManifest reads what a program says of itself, for builds in tests.
+func ReadManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
+	return host.ReadManifest(ctx, wasm, CacheDir())
 }
 
 // bindings are those of one configuration that JavaScript beside its worker has too.
@@ -111,14 +97,9 @@ func bindings(c *wrangler.Config) string {
 // module with those of beside.
 func driverConfig(all []*wrangler.Config, beside *wrangler.Config) []byte {
 	c := all[0]
-	var imports strings.Builder
-	var scopes []string
-	for i, c := range all {
-		scopes = append(scopes, fmt.Sprintf("Dist%d", i))
-		fmt.Fprintf(&imports, "using Dist%d = import %q;\n", i, c.Name+"/workerd.capnp")
-	}
 	return fmt.Appendf(nil, `using Workerd = import "/workerd/workerd.capnp";
-%[4]sconst config :Workerd.Config = (
+using Workers = import "workerd.capnp";
+const config :Workerd.Config = (
   services = [
     (name = "hosttest-driver", worker = .driver),
     (name = "hosttest-beside", worker = .beside),
@@ -139,73 +120,11 @@ const driver :Workerd.Worker = (
 );
 const beside :Workerd.Worker = (
   modules = [ (name = "beside.mjs", esModule = embed "beside.mjs") ],
-  compatibilityDate = %[6]q,
+  compatibilityDate = %[5]q,
   bindings = [
-%[5]s  ],
+%[4]s  ],
 );
-`, build.Services(all, scopes), bindings(c), c.Name, imports.String(), bindings(beside), cmp.Or(beside.CompatibilityDate, c.CompatibilityDate))
-}
-
-func runWorkerd(t testing.TB, config, dir string) *workerd {
-	t.Helper()
-	w := &workerd{t: t, exited: make(chan struct{})}
-	events, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer events.Close()
-	w.cmd = exec.Command(WorkerdPath(), "serve", "--experimental", "--control-fd=3", "-ddo="+dir, config)
-	w.cmd.Stdout, w.cmd.Stderr = w, w
-	w.cmd.ExtraFiles = []*os.File{write}
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := w.cmd.Start(); err != nil {
-		t.Fatalf("hosttest: workerd: %v", err)
-	}
-	_ = write.Close()
-	go func() {
-		_ = w.cmd.Wait()
-		close(w.exited)
-	}()
-	urls := map[string]*string{"http": &w.main, "driver": &w.driver, "beside": &w.beside}
-	started := func() bool { return w.main != "" && w.driver != "" && w.beside != "" }
-	for s := bufio.NewScanner(events); !started() && s.Scan(); {
-		var e struct {
-			Event, Socket string
-			Port          int
-		}
-		if err := json.Unmarshal(s.Bytes(), &e); err == nil && e.Event == "listen" && urls[e.Socket] != nil {
-			*urls[e.Socket] = fmt.Sprintf("http://127.0.0.1:%d", e.Port)
-		}
-	}
-	if !started() {
-		w.stop()
-		t.Fatalf("hosttest: workerd did not start:\n%s", w.Log())
-	}
-	return w
-}
-
-// Write keeps what workerd prints.
-func (w *workerd) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
-// Log is what workerd has printed.
-func (w *workerd) Log() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.String()
-}
-
-func (w *workerd) stop() {
-	_ = w.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-w.exited:
-	case <-time.After(2 * time.Second): // it waits for sockets that are open
-		_ = w.cmd.Process.Kill()
-		<-w.exited
-	}
+`, build.Workerd{Workers: all}.Services("Workers"), bindings(c), c.Name, bindings(beside), cmp.Or(beside.CompatibilityDate, c.CompatibilityDate))
 }
 
 // drive sends a command to the driver.

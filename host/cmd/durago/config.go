@@ -15,6 +15,34 @@ type configFlag struct {
 	Package string  `placeholder:"PKG" help:"The Go package of the program; default ./worker beside the configuration, else its folder."`
 }
 
+// configsFlag is what commands about several workers take.
+type configsFlag struct {
+	Config  []string `short:"c" type:"path" placeholder:"FILE" help:"A wrangler configuration; default: searched for as wrangler does. Of several each is a worker, and they reach each other by their names."`
+	Env     *string  `short:"e" env:"CLOUDFLARE_ENV" placeholder:"NAME" help:"The environment of the configuration; default, and if empty, its top level."`
+	Package string   `placeholder:"PKG" help:"The Go package of the program; default ./worker beside the configuration, else its folder."`
+}
+
+// each reads every configuration.
+func (f *configsFlag) each(read func(*configFlag) (*wrangler.Config, error)) (list []*wrangler.Config, err error) {
+	files := f.Config
+	if len(files) == 0 {
+		files = []string{""}
+	}
+	names := map[string]string{}
+	for _, file := range files {
+		c, err := read(&configFlag{Config: file, Env: f.Env})
+		if err != nil {
+			return nil, err
+		}
+		if other, ok := names[c.Name]; ok {
+			return nil, usageError{fmt.Errorf("%s and %s have workers of the name %s: give one another name", other, c.File, c.Name)}
+		}
+		names[c.Name] = c.File
+		list = append(list, c)
+	}
+	return list, nil
+}
+
 // usageError is a mistake in the command line or the configuration.
 type usageError struct{ error }
 

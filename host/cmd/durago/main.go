@@ -15,7 +15,8 @@
 //	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
-// run takes several configurations, a worker each: they share one data directory and reach each other by their names.
+// run takes several configurations, a worker each: they share one data directory and reach each other by their names. So
+// does build with --workerd, for plain workerd on one machine, or with --cluster on several.
 //
 // run replaces the program of a worker that runs on SIGHUP, and with --watch when a file of it changes.
 //
@@ -55,6 +56,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"durago.example/build"
+	"durago.example/build/wrangler"
 	"durago.example/host"
 	"durago.example/wasm/abi"
 )
@@ -153,23 +155,41 @@ func readManifest(ctx context.Context, wasm []byte) (*abi.Manifest, error) {
 }
 
 type buildCommand struct {
-	configFlag
-	Out     string `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration, or the folder there that main names."`
-	Workerd bool   `help:"Also write workerd.capnp, to serve the worker with plain workerd."`
+	configsFlag
+	Out     string  `type:"path" placeholder:"DIR" help:"Where to write; default build/dist/NAME beside the configuration, or the folder there that main names. Of several workers build/dist beside the first configuration, and each is in a folder of its name."`
+	Workerd bool    `help:"Also write workerd.capnp, to serve the worker, or several together, with plain workerd."`
+	Cluster *string `placeholder:"s3://BUCKET/PREFIX" help:"Write workerd.capnp for several machines, whose workerd processes share this bucket. Key, addresses and credentials are given to workerd when it starts."`
 
 	OwnInstance bool `help:"Give each object a Go instance of its own, of 5 MB: what ends one does not end the others of its isolate."`
 }
 
 func (b *buildCommand) Run(ctx context.Context) error {
-	c, err := b.checked("build")
+	switch several := len(b.Config) > 1; {
+	case several && !b.Workerd:
+		return usageError{errors.New("several workers are built together for plain workerd: add --workerd, or build one at a time")}
+	case several && b.Package != "":
+		return usageError{errors.New("--package is for one worker: leave it out, or build one")}
+	case b.Cluster != nil && !b.Workerd:
+		return usageError{errors.New("--cluster is for plain workerd: add --workerd")}
+	}
+	cluster := ""
+	if b.Cluster != nil {
+		cluster = *b.Cluster
+		if err := build.CheckCluster(cluster); err != nil {
+			return usageError{err}
+		}
+	}
+	all, err := b.each(func(f *configFlag) (*wrangler.Config, error) { return f.checked("build") })
 	if err != nil {
 		return err
 	}
-	r, err := build.Build(ctx, build.Options{Config: c, Package: b.Package, Out: b.Out, Workerd: b.Workerd, OwnInstance: b.OwnInstance, Manifest: readManifest})
+	first, err := build.Build(ctx, build.Options{Config: all[0], With: all[1:], Package: b.Package, Out: b.Out, Workerd: b.Workerd, Cluster: cluster, OwnInstance: b.OwnInstance, Manifest: readManifest})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: app.wasm %.2f MiB, %d classes\n", r.Dir, float64(len(r.Wasm))/(1<<20), len(r.Manifest.Classes))
+	for _, r := range append([]*build.Result{first}, first.With...) {
+		fmt.Printf("%s: app.wasm %.2f MiB, %d classes\n", r.Dir, float64(len(r.Wasm))/(1<<20), len(r.Manifest.Classes))
+	}
 	return nil
 }
 

@@ -26,9 +26,7 @@ import (
 )
 
 type runCommand struct {
-	Config        []string `short:"c" type:"path" placeholder:"FILE" help:"A wrangler configuration; default: searched for as wrangler does. Of several each is a worker, and they reach each other by their names."`
-	Env           *string  `short:"e" env:"CLOUDFLARE_ENV" placeholder:"NAME" help:"The environment of the configuration; default, and if empty, its top level."`
-	Package       string   `placeholder:"PKG" help:"The Go package of the program; default ./worker beside the configuration, else its folder."`
+	configsFlag
 	Port          int      `default:"-1" placeholder:"8787" help:"Port; default dev.port of the configuration, else 8787. 0 takes a free one. Of several workers it is the first one's; the others take dev.port or a free one."`
 	IP            string   `placeholder:"127.0.0.1" help:"Address; default dev.ip of the configuration, else 127.0.0.1."`
 	EnvFile       []string `placeholder:"FILE" help:"Read variables from these files beside the configuration; default .dev.vars, else .env files, as wrangler dev."`

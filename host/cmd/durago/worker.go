@@ -33,29 +33,20 @@ type workers []*worker
 
 // workers reads the configurations and takes the ports. What has been taken when it fails is in the list.
 func (r *runCommand) workers(log *slog.Logger) (list workers, err error) {
-	files := r.Config
-	if len(files) == 0 {
-		files = []string{""}
-	}
-	if len(files) > 1 && (r.Package != "" || r.Wasm != "") {
+	if len(r.Config) > 1 && (r.Package != "" || r.Wasm != "") {
 		return nil, usageError{errors.New("--package and --wasm are for one worker: leave them out, or run one")}
 	}
-	names := map[string]string{}
-	for _, file := range files {
-		c, err := (&configFlag{Config: file, Env: r.Env}).load("")
-		if err != nil {
-			return list, err
-		}
-		if other, ok := names[c.Name]; ok {
-			return list, usageError{fmt.Errorf("%s and %s have workers of the name %s: give one another name", other, c.File, c.Name)}
-		}
-		names[c.Name] = c.File
+	all, err := r.each(func(f *configFlag) (*wrangler.Config, error) { return f.load("") })
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
 		vars, err := c.Local(wrangler.LocalOptions{Files: r.EnvFile, Environ: os.Environ()})
 		if err != nil {
 			return list, usageError{err}
 		}
 		w := &worker{c: c, vars: vars, log: log}
-		if len(files) > 1 {
+		if len(all) > 1 {
 			w.log = log.With("worker", c.Name)
 		}
 		list = append(list, w)

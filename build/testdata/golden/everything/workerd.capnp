@@ -2,15 +2,17 @@
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "every-thing", worker = .main),
+    (name = "every-thing", worker = .worker0),
     (name = "do", disk = (path = "/give-the-directory-with--ddo", writable = true)),
     (name = "kv:first", worker = .kv0),
     (name = "kv:A1", worker = .kv1),
     (name = "kv:sec\"ond", worker = .kv2),
   ],
-  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "every-thing") ],
+  sockets = [
+    (name = "http", address = "127.0.0.1:8787", http = (), service = "every-thing"),
+  ],
 );
-const main :Workerd.Worker = (
+const worker0 :Workerd.Worker = (
   modules = [
     (name = "worker.mjs", esModule = embed "worker.mjs"),
     (name = "runtime.mjs", esModule = embed "runtime.mjs"),

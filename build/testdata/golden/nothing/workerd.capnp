@@ -2,12 +2,14 @@
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "nothing", worker = .main),
+    (name = "nothing", worker = .worker0),
     (name = "do", disk = (path = "/give-the-directory-with--ddo", writable = true)),
   ],
-  sockets = [ (name = "http", address = "127.0.0.1:8787", http = (), service = "nothing") ],
+  sockets = [
+    (name = "http", address = "127.0.0.1:8787", http = (), service = "nothing"),
+  ],
 );
-const main :Workerd.Worker = (
+const worker0 :Workerd.Worker = (
   modules = [
     (name = "worker.mjs", esModule = embed "worker.mjs"),
     (name = "runtime.mjs", esModule = embed "runtime.mjs"),
