@@ -101,6 +101,7 @@ type Host struct {
 	code     atomic.Pointer[code]
 	updating sync.Mutex
 	next     next
+	sockets  sockets
 	lines    lines
 	closing  atomic.Bool
 }
@@ -307,6 +308,7 @@ func (h *Host) Close() error {
 	for _, g := range h.guests {
 		g.Close()
 	}
+	h.sockets.close()
 	if h.program != nil && h.program != h.o.Program {
 		failed = errors.Join(failed, h.program.Close())
 	}
