@@ -36,7 +36,7 @@ var bounds = []struct {
 	of          func(f *figures) *int64
 	above, most int64
 }{
-	{"heap", func(f *figures) *int64 { return &f.Heap }, 128 << 20, 0}, // programs that were replaced are kept for half a minute, 13 MB each
+	{"heap", func(f *figures) *int64 { return &f.Heap }, 16 << 20, 0}, // a program that was replaced is kept for half a minute, 13 MB
 	{"resident memory", func(f *figures) *int64 { return &f.Resident }, 0, 700 << 20},
 	{"descriptors", func(f *figures) *int64 { return &f.Descriptors }, 8, 0},
 	{"goroutines", func(f *figures) *int64 { return &f.Goroutines }, 8, 0},
