@@ -293,7 +293,7 @@ func (h *Host) Manifest() abi.Manifest { return h.code.Load().manifest }
 // Guests are the isolates, those of a loop each, for the harness.
 func (h *Host) Guests() []*bridge.Guests { return h.guests }
 
-// Close takes all objects out of memory, waits for the disk, and frees everything. Requests must have ended.
+// Close takes all objects out of memory, ends all sockets, waits for the disk, and frees everything. Requests must have ended.
 func (h *Host) Close() error {
 	h.Drain()
 	h.updating.Lock()
