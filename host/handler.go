@@ -323,7 +323,7 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, body *countedBody, 
 	}
 	header := bridge.Header(a.resp.Header)
 	if a.resp.Socket != nil {
-		upgrade(w, r, a.resp.Socket, header)
+		h.upgrade(w, r, a.resp.Socket, header)
 		return
 	}
 	own := w.Header()
@@ -363,18 +363,25 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, body *countedBody, 
 	}
 }
 
-// upgrade gives the client's connection to the program's socket and serves it until it ends.
-func upgrade(w http.ResponseWriter, r *http.Request, socket durable.Side, header http.Header) {
+// upgrade gives the client's connection to the program's socket. It is served when the handler has returned: what a request
+// took, its buffers and the stack of its goroutine, is free then.
+func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, socket durable.Side, header http.Header) {
 	if r.ContentLength != 0 { // the client's first frames would be looked for in it
 		socket.Refuse()
 		w.Header().Set("Connection", "close")
 		http.Error(w, "a WebSocket's request has no body", http.StatusBadRequest)
 		return
 	}
+	h.sockets.enter() // while the server still counts the request
 	c, err := ws.Upgrade(w, r, header)
 	if err != nil { // gorilla has answered
+		h.sockets.leave(nil)
 		socket.Refuse()
 		return
 	}
-	c.Join(socket)
+	h.sockets.add(c)
+	go func() {
+		defer h.sockets.leave(c)
+		c.Join(socket)
+	}()
 }

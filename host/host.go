@@ -112,6 +112,7 @@ type Host struct {
 	code     atomic.Pointer[code]
 	updating sync.Mutex
 	next     next
+	sockets  sockets
 	lines    lines
 	closing  atomic.Bool
 }
@@ -325,7 +326,7 @@ func (h *Host) Manifest() abi.Manifest { return h.code.Load().manifest }
 // Guests are the isolates, those of a loop each, for the harness.
 func (h *Host) Guests() []*bridge.Guests { return h.guests }
 
-// Close takes all objects out of memory, waits for the disk, and frees everything. Requests must have ended.
+// Close takes all objects out of memory, ends all sockets, waits for the disk, and frees everything. Requests must have ended.
 func (h *Host) Close() error {
 	h.Drain()
 	h.updating.Lock()
@@ -340,6 +341,7 @@ func (h *Host) Close() error {
 	for _, g := range h.guests {
 		g.Close()
 	}
+	h.sockets.close()
 	if h.program != nil && h.program != h.o.Program {
 		failed = errors.Join(failed, h.program.Close())
 	}

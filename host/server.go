@@ -44,21 +44,31 @@ func NewServer(h http.Handler, o ServerOptions) *Server {
 		IdleTimeout:       o.IdleTimeout,
 		MaxHeaderBytes:    o.MaxHeader,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
-				c = t.NetConn()
-			}
-			return context.WithValue(ctx, connKey{}, c)
+			return context.WithValue(ctx, connKey{}, beneath(c))
 		},
-		ConnState: func(_ net.Conn, to http.ConnState) {
+		ConnState: func(c net.Conn, to http.ConnState) {
 			switch to {
 			case http.StateNew:
 				s.open.Add(1)
-			case http.StateHijacked, http.StateClosed:
+			case http.StateHijacked:
+				if c, ok := beneath(c).(*conn); ok {
+					c.serve(1) // never idle again, also when its request's handler has returned
+				}
+				s.open.Done()
+			case http.StateClosed:
 				s.open.Done()
 			}
 		},
 	}
 	return s
+}
+
+// beneath is the connection of the listener.
+func beneath(c net.Conn) net.Conn {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+		return t.NetConn()
+	}
+	return c
 }
 
 // Serve takes connections from l until the server ends, and returns why it did: http.ErrServerClosed if it was told to.

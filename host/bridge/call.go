@@ -30,7 +30,7 @@ func (b *Bridge) perform(ctx uint32, op abi.Op, token uint32, frame, dst []byte)
 		return dst, b.Do(func() {
 			if s := b.scopes[token]; s != nil {
 				b.post(s, abi.EventWake, 0, nil)
-			} else if b.iso.Dead() == nil {
+			} else if b.flush(); b.iso.Dead() == nil {
 				_ = b.iso.Event(abi.EventGone, token, 0, nil)
 			}
 		})

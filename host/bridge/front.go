@@ -90,7 +90,12 @@ func (b *Bridge) readManifest() ([]byte, error) {
 }
 
 // Settle runs f as a turn of the realm for ctx, from any goroutine: to settle a promise.
-func (b *Bridge) Settle(f func() error) { _ = b.Do(func() { _ = b.iso.Turn(0, f) }) }
+func (b *Bridge) Settle(f func() error) {
+	_ = b.Do(func() {
+		b.flush()
+		_ = b.iso.Turn(0, f)
+	})
+}
 
 // Output calls f once what the context that runs has written is durable, or with the reason why it never will be.
 func (b *Bridge) Output(f func(broken error)) {

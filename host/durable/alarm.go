@@ -14,6 +14,7 @@ type alarmState struct {
 	alarmMark
 	abandoned bool   // it is not to be tried again
 	told      uint64 // changes that the scheduler was told of, or is to be
+	untold    bool   // it is to be told of the last one when that is durable
 	running   bool   // the handler runs: its own alarm is not to be seen
 }
 

@@ -373,3 +373,32 @@ func TestObject_Alarm_evicted(t *testing.T) {
 		require.NoError(t, e.stop())
 	})(t)
 }
+
+// TestObject_SetAlarm_reset: an alarm that was committed is not forgotten when its object is reset before the scheduler was told of
+// it, which has nothing to wait for any more since the alarm before has run.
+func TestObject_SetAlarm_reset(t *testing.T) {
+	bubble(func(t *testing.T) {
+		e, d := heldEngine(t)
+		d.set(false)
+		require.NoError(t, e.Start())
+		runs := 0
+		e.alarm = func(*durable.Object, durable.Alarm) error {
+			runs++
+			d.set(runs == 1)
+			return nil
+		}
+		require.NoError(t, e.do("a", setAlarm(e, time.Second)))
+		e.advance(2 * time.Second)
+		require.Equal(t, 1, runs)
+		require.NotEmpty(t, d.names(), "that it has run is not durable")
+		set := e.send("a", func(o *durable.Object, done func(error)) { done(setAlarm(e, 10*time.Second)(o)) })
+		e.settle()
+		require.False(t, set.done)
+		e.visit("a", func(o *durable.Object) { o.Abort() })
+		d.releaseAll()
+		e.advance(time.Minute)
+		require.Equal(t, 2, runs)
+		require.False(t, hasAlarm(t, e, "a"))
+		require.NoError(t, e.stop())
+	})(t)
+}

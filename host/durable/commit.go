@@ -165,6 +165,7 @@ func (o *Object) tellAlarm(c *commit, report func(error)) (after func(), err err
 	}
 	if ok && o.ns.alarms.later(o.id, at) {
 		c.parts++
+		o.alarm.untold = false
 		return nil, o.ns.alarms.set(o, &at, report)
 	}
 	var now *time.Time
@@ -172,10 +173,12 @@ func (o *Object) tellAlarm(c *commit, report func(error)) (after func(), err err
 		now = &at
 	}
 	told := o.alarm.told
+	o.alarm.untold = true
 	return func() {
 		if o.broken != nil || o.alarm.told != told {
 			return
 		}
+		o.alarm.untold = false
 		logged := func(err error) {
 			if err != nil { // the alarm comes too early then, and is put right
 				_ = o.Do(func() { o.ns.e.o.Log(o, "alarm: "+err.Error()) })

@@ -438,6 +438,9 @@ func (o *Object) breakFor(reason *Error) {
 	o.commits.Break(o.broken)
 	o.rested()
 	_ = o.db.Close()
+	if o.alarm.untold && !o.alarm.active { // else the end of its run does the same
+		o.ns.alarms.again(o.id, false) // the row of the alarm before may wait for nothing any more, and this one is nowhere else
+	}
 }
 
 // Broken is why the object was reset, or nil.

@@ -1,8 +1,10 @@
 package hosttest_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -154,4 +156,32 @@ func TestConns_leaks(t *testing.T) { // not parallel: it counts what the process
 	require.LessOrEqual(t, after.contexts, before.contexts+2)
 	require.LessOrEqual(t, after.inGuest, before.inGuest+2*64, "as many as may be idle")
 	require.LessOrEqual(t, after.memory, before.memory+8<<20)
+}
+
+// TestConns_closed: a host that is closed leaves no socket behind, also none that waits for a client which has broken the protocol
+// to end, or could not tell it so.
+func TestConns_closed(t *testing.T) { // not parallel: it looks at the goroutines of the process
+	h := scenario(t)
+	c := raw(t, h)
+	_, err := io.WriteString(c, "GET /ws/a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	require.NoError(t, err)
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
+	_, err = io.WriteString(c, "\x81\x02hi") // not masked
+	require.NoError(t, err)
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Equal(t, "\x88", string(b[:1]), "a close frame, and nothing more is written")
+	require.Eventually(t, func() bool { return strings.Contains(stacks(), "ws.(*Conn).linger") }, 4*time.Second, time.Millisecond)
+	h.Stop()
+	require.NotContains(t, stacks(), "host/ws.")
+	require.NoError(t, c.Close())
+}
+
+// stacks are those of all goroutines.
+func stacks() string {
+	b := make([]byte, 4<<20)
+	return string(b[:runtime.Stack(b, true)])
 }

@@ -1,6 +1,7 @@
 package hosttest_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -10,6 +11,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if of := os.Getenv(clientsOf); of != "" {
+		runClients(of)
+		return
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 

@@ -325,10 +325,19 @@ func TestServer_tls(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	begun, release := make(chan struct{}), make(chan struct{})
+	taken := make(chan net.Conn, 1)
 	s := host.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/wait" {
+		switch r.URL.Path {
+		case "/wait":
 			begun <- struct{}{}
 			<-release
+		case "/take":
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+			}
+			taken <- c
+			return
 		}
 		_, _ = io.WriteString(w, r.Proto)
 	}), host.ServerOptions{Connections: 1})
@@ -362,6 +371,18 @@ func TestServer_tls(t *testing.T) {
 	close(release)
 	require.Equal(t, "HTTP/2.0", <-waiting)
 	require.Equal(t, "HTTP/2.0", <-waiting)
+	require.Eventually(t, func() bool { return ask(second, "/") == "HTTP/2.0" }, 5*time.Second, time.Millisecond)
+
+	// One that was taken over is never idle, though nothing is asked of the server there any more.
+	c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	_, err = io.WriteString(c, "GET /take HTTP/1.1\r\nHost: h\r\n\r\n")
+	require.NoError(t, err)
+	own := <-taken
+	require.Equal(t, "refused", ask(second, "/"))
+	require.Equal(t, "refused", ask(first, "/"))
+	require.NoError(t, own.Close())
+	require.NoError(t, c.Close())
 	require.Eventually(t, func() bool { return ask(second, "/") == "HTTP/2.0" }, 5*time.Second, time.Millisecond)
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, <-served, http.ErrServerClosed)

@@ -1,7 +1,8 @@
 // Package ws is connections over gorilla/websocket, of clients and of servers that were dialled. They may outlive the object:
-// each has a reader, which answers pings and auto-responses by itself, and a writer with a bounded queue. A client that
-// does not read loses its socket when the queue is full. One that breaks the protocol is told so by the code of a close
-// frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is too large, also if it is only once it is inflated.
+// each has a reader, which answers pings and auto-responses by itself, and a bounded queue of what is to be written, with a
+// goroutine only while there is something in it. A client that does not read loses its socket when the queue is full. One that
+// breaks the protocol is told so by the code of a close frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is
+// too large, also if it is only once it is inflated.
 package ws
 
 import (
@@ -45,14 +46,14 @@ type Conn struct {
 	mu      sync.Mutex
 	queue   []frame
 	bytes   int
-	wake    chan struct{}
-	ended   bool // the writer ends when the queue is empty
+	writing bool // a goroutine writes what is queued, or the last one has shut the connection
+	ended   bool // nothing is queued any more; what is written ends when the queue is empty
 	dropped bool
 	lingers bool // see shut
 	auto    *[2]string
 	now     func() time.Time
 	pinged  time.Time
-	writer  chan struct{}
+	written chan struct{} // closed when nothing is written any more
 }
 
 var _ durable.Conn = (*Conn)(nil)
@@ -82,19 +83,18 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 
 // newConn takes over a connection that is open.
 func newConn(c *websocket.Conn) *Conn {
-	conn := &Conn{c: c, wake: make(chan struct{}, 1), writer: make(chan struct{})}
+	conn := &Conn{c: c, written: make(chan struct{})}
 	c.SetPingHandler(func(data string) error {
 		conn.push(frame{websocket.PongMessage, []byte(data)})
 		return nil
 	})
 	c.SetCloseHandler(func(int, string) error { return nil }) // the object answers
-	go conn.write()
 	return conn
 }
 
 var buffers = &sync.Pool{}
 
-// Serve reads until the connection ends. It returns when the writer has ended too, and the connection is closed.
+// Serve reads until the connection ends. It returns when nothing is written any more either, and the connection is closed.
 func (c *Conn) Serve(h Handler) {
 	for {
 		kind, data, err := c.read()
@@ -111,7 +111,7 @@ func (c *Conn) Serve(h Handler) {
 		}
 		h.Message(kind == websocket.TextMessage, data)
 	}
-	<-c.writer
+	<-c.written
 	c.linger()
 }
 
@@ -187,55 +187,60 @@ func (c *Conn) push(f frame) {
 	full := c.bytes > maxQueued
 	c.queue = append(c.queue, f)
 	c.bytes += len(f.data) + frameCost
-	first := len(c.queue) == 1
+	if !full {
+		c.start()
+	}
 	c.mu.Unlock()
 	if full {
 		c.Drop()
-	} else if first {
-		c.signal()
 	}
 }
 
-func (c *Conn) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+// start has a goroutine see to the queue and to what ends it. mu is held.
+func (c *Conn) start() {
+	if !c.writing {
+		c.writing = true
+		go c.write()
 	}
 }
 
 // writeLimit is how long a client may keep one write waiting.
 const writeLimit = 30 * time.Second
 
+// maxKept is how many frames an idle connection keeps room for.
+const maxKept = 4
+
+// write writes what is queued until there is no more, and shuts the connection if it has ended.
 func (c *Conn) write() {
-	defer close(c.writer)
-	defer c.shut()
 	var batch []frame
-	for range c.wake {
-		for {
-			c.mu.Lock()
-			clear(batch)
-			batch, c.queue = c.queue, batch[:0]
-			c.bytes = 0
-			ended, dropped := c.ended, c.dropped
+	for {
+		c.mu.Lock()
+		clear(batch)
+		batch, c.queue = c.queue, batch[:0]
+		c.bytes = 0
+		if c.dropped || c.ended && len(batch) == 0 {
 			c.mu.Unlock()
-			if dropped {
-				return
+			break
+		}
+		if len(batch) == 0 {
+			if cap(c.queue) > maxKept {
+				c.queue = nil
 			}
-			for _, f := range batch {
-				_ = c.c.SetWriteDeadline(time.Now().Add(writeLimit))
-				if err := c.c.WriteMessage(f.kind, f.data); err != nil {
-					c.stop()
-					return
-				}
-			}
-			if len(batch) == 0 {
-				if ended {
-					return
-				}
+			c.writing = false
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		for _, f := range batch {
+			_ = c.c.SetWriteDeadline(time.Now().Add(writeLimit))
+			if c.c.WriteMessage(f.kind, f.data) != nil {
+				c.stop()
 				break
 			}
 		}
 	}
+	c.shut()
+	close(c.written)
 }
 
 func (c *Conn) stop() {
@@ -245,7 +250,7 @@ func (c *Conn) stop() {
 }
 
 // Ended is closed when nothing is written any more.
-func (c *Conn) Ended() <-chan struct{} { return c.writer }
+func (c *Conn) Ended() <-chan struct{} { return c.written }
 
 // Send queues a message; data must not change any more.
 func (c *Conn) Send(text bool, data []byte) {
@@ -270,14 +275,16 @@ func (c *Conn) Close(code int, reason string) {
 func (c *Conn) End() {
 	c.mu.Lock()
 	c.ended = true
+	c.start()
 	c.mu.Unlock()
-	c.signal()
 }
 
 // Drop ends the connection at once.
 func (c *Conn) Drop() {
-	c.stop()
-	c.signal()
+	c.mu.Lock()
+	c.ended, c.dropped, c.queue = true, true, nil
+	c.start()
+	c.mu.Unlock()
 	_ = c.c.NetConn().Close()
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -253,4 +254,27 @@ func TestConn_Close(t *testing.T) {
 		<-p.served
 		p.conn.Send(true, []byte("nobody hears")) // and nothing happens
 	})
+}
+
+// TestConn_idle: a socket that has nothing to write costs the goroutine that reads it and no other, before and after.
+func TestConn_idle(t *testing.T) {
+	p, c := dial(t)
+	goroutines := func(of string) int {
+		b := make([]byte, 1<<20)
+		return strings.Count(string(b[:runtime.Stack(b, true)]), of+"(")
+	}
+	for range 3 {
+		require.Eventually(t, func() bool { return goroutines("ws.(*Conn).write") == 0 }, 10*time.Second, time.Millisecond)
+		require.Equal(t, 1, goroutines("ws.(*Conn).Serve"))
+		p.conn.Send(true, []byte("a"))
+		p.conn.Send(true, []byte("b"))
+		require.Equal(t, "a", read(t, c))
+		require.Equal(t, "b", read(t, c))
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("c")))
+		require.Equal(t, "c", <-p.messages)
+	}
+	p.conn.End()
+	p.conn.End()
+	<-p.served
+	p.conn.Drop()
 }

@@ -6,6 +6,9 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"durago.example/host"
 	"durago.example/wasm/abi"
@@ -36,7 +39,7 @@ var bounds = []struct {
 	of          func(f *figures) *int64
 	above, most int64
 }{
-	{"heap", func(f *figures) *int64 { return &f.Heap }, 128 << 20, 0}, // programs that were replaced are kept for half a minute, 13 MB each
+	{"heap", func(f *figures) *int64 { return &f.Heap }, 16 << 20, 0}, // a program that was replaced is kept for half a minute, 13 MB
 	{"resident memory", func(f *figures) *int64 { return &f.Resident }, 0, 700 << 20},
 	{"descriptors", func(f *figures) *int64 { return &f.Descriptors }, 8, 0},
 	{"goroutines", func(f *figures) *int64 { return &f.Goroutines }, 8, 0},
@@ -113,4 +116,35 @@ func measure(h *host.Host) *figures {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	f.Descriptors = int64(len(entries))
 	return f
+}
+
+// TestFigures_grown: what is a failure and what is not, each at its bound.
+func TestFigures_grown(t *testing.T) {
+	first := figures{Heap: 30 << 20, Descriptors: 20, Isolates: isolates}
+	for name, row := range map[string]struct {
+		change func(f *figures)
+		want   int
+	}{
+		"nothing":           {func(*figures) {}, 0},
+		"a program":         {func(f *figures) { f.Heap += 14 << 20 }, 0},
+		"two":               {func(f *figures) { f.Heap += 28 << 20 }, 1},
+		"a few descriptors": {func(f *figures) { f.Descriptors += 8 }, 0},
+		"one more":          {func(f *figures) { f.Descriptors += 9 }, 1},
+		"an isolate more":   {func(f *figures) { f.Isolates++ }, 1},
+		"a context":         {func(f *figures) { f.Open = 1 }, 1},
+		"both":              {func(f *figures) { f.Open, f.Heap = 1, 60<<20 }, 2},
+	} {
+		now := first
+		row.change(&now)
+		require.Len(t, now.grown(&first), row.want, name)
+	}
+}
+
+// TestTraffic_log: a database that is open twice is a failure, whoever is told of it.
+func TestTraffic_log(t *testing.T) {
+	s := &traffic{}
+	s.log(host.Line{Level: abi.LogError, Class: "Member", Text: "alarm: on purpose"})
+	require.Empty(t, s.failures())
+	s.log(host.Line{Level: abi.LogError, Class: "Member", Text: "alarm: database is locked"})
+	require.Len(t, s.failures(), 1)
 }
