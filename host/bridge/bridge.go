@@ -72,9 +72,7 @@ func (g *Guests) newBridge(ctx context.Context, p Program) (*Bridge, error) {
 	b := &Bridge{o: g.o, guests: g, number: g.made}
 	b.pause = b.rest
 	b.clear()
-	// A timer runs the guest for nobody, and what it was given before would begin then, and have to wait to be at home, while
-	// what comes next is at home at once: so that runs first.
-	io := isolate.Options{Loop: g.loop.Before(b.flush), Clock: b.o.Clock, Platform: b, CPULimit: b.o.CPULimit.CPULimit, Env: b.o.CPULimit.Env,
+	io := isolate.Options{Loop: g.loop, Clock: b.o.Clock, Platform: b, CPULimit: b.o.CPULimit.CPULimit, Env: b.o.CPULimit.Env,
 		Stdout: func(line string) { b.say(b.current, abi.LogInfo, 0, line) }}
 	if b.o.Install != nil {
 		io.Install = func(r *gojs.Realm) error { return b.o.Install(r, b) }

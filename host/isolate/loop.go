@@ -19,9 +19,6 @@ type Loop struct {
 	rest   []func()
 	began  atomic.Int64 // when the job that runs did, in nanoseconds of origin; 0 if none does
 	origin time.Time
-
-	of     *Loop // that runs what this one is given, if it is a view
-	before func()
 }
 
 // NewLoop starts a loop.
@@ -34,18 +31,8 @@ func NewLoop() *Loop {
 // ErrClosed says that the loop has been closed.
 var ErrClosed = errors.New("isolate: closed")
 
-// Before is a view of the loop which has f run before each job that it is given, with no other in between. It has no other method
-// than Do.
-func (l *Loop) Before(f func()) *Loop { return &Loop{of: l, before: f} }
-
 // Do has the loop run f. It does not wait; it fails once the loop is closed.
 func (l *Loop) Do(f func()) error {
-	if l.of != nil {
-		return l.of.Do(func() {
-			l.before()
-			f()
-		})
-	}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
