@@ -59,8 +59,12 @@ func exportEvent(kind, ctx, ev, n uint32) {
 		shrink()
 		the.unpin()
 	}
-	the.heap.tend()
+	the.posting = true
+	if len(the.arrived) == 0 && !the.called { // else what came before would begin meanwhile
+		the.heap.tend()
+	}
 	the.deliver(abi.Event(kind), ctx, ev, frame)
+	the.posting = false
 }
 
 //go:wasmexport durago_transaction
@@ -85,8 +89,9 @@ func shrink() {
 
 // port is how the module's guest reaches the runtime.
 type port struct {
-	heap  heap
-	spent []byte // a frame's memory, to use again; nil while somebody has it
+	heap    heap
+	posting bool   // an event is being delivered
+	spent   []byte // a frame's memory, to use again; nil while somebody has it
 }
 
 // current is the context that the runtime runs it for; 0 is none.

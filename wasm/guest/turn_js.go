@@ -56,7 +56,7 @@ func (g *Guest) letOthersGoOn() {
 	for n := 0; n < 4 && len(g.arrived) > 0 && g.handling != nil; n++ {
 		runtime.Gosched()
 	}
-	for n := 0; n < 1000 && len(g.arrived) > 0 && g.current() == 0; n++ {
+	for g.posting && g.current() == 0 {
 		runtime.Gosched()
 	}
 }
