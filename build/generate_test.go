@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/build"
+	"durago.example/build/shim"
 	"durago.example/build/wrangler"
 	"durago.example/wasm/abi"
 )
@@ -146,7 +147,7 @@ func TestBuild_demo(t *testing.T) {
 			require.LessOrEqual(t, lines, 100)
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Len(t, entries, 6)
+			require.Len(t, entries, 4+len(shim.Names))
 			wasm, err := os.ReadFile(filepath.Join(dir, "app.wasm"))
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(wasm, r.Wasm))

@@ -84,6 +84,17 @@ func source(t *testing.T, name string) string {
 	return string(b)
 }
 
+// runtime is all modules but value.mjs, as one.
+func runtime(t *testing.T) string {
+	var all strings.Builder
+	for _, name := range shim.Names {
+		if name != "value.mjs" {
+			all.WriteString(strings.ReplaceAll("\n"+source(t, name), "\nexport ", "\n"))
+		}
+	}
+	return all.String()
+}
+
 // jsObject reads `const NAME = { A: 1, B: 0x2f };`.
 func jsObject(t *testing.T, js, name string) map[string]int {
 	_, rest, ok := strings.Cut(js, "\nconst "+name+" = {")
@@ -107,7 +118,7 @@ func jsObject(t *testing.T, js, name string) map[string]int {
 }
 
 func TestRuntime_numbers(t *testing.T) {
-	js := source(t, "runtime.mjs")
+	js := runtime(t)
 	constants := goConstants(t, "../../wasm/abi")
 	for _, row := range []struct {
 		name, prefix string
@@ -155,7 +166,7 @@ func TestRuntime_numbers(t *testing.T) {
 // TestRuntime_operations: the shim handles every operation that the guest's code sends, and delivers only events that
 // the guest's code handles.
 func TestRuntime_operations(t *testing.T) {
-	js := source(t, "runtime.mjs")
+	js := runtime(t)
 	guest := ""
 	names, err := filepath.Glob("../../wasm/guest/*.go")
 	require.NoError(t, err)
