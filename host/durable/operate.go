@@ -147,7 +147,7 @@ func (o *Object) Abort() { o.Break(errAborted) }
 
 // Delete resets the object of an id and removes all that it has stored, its alarm included: it exists no more, as on the
 // platform an object that has stored nothing. Its events wait meanwhile, for the next object of the id. done is called when
-// that is durable, or with the reason why nothing was removed: on the loop, unless that has ended.
+// that is durable and its file is gone, or with the reason why nothing was removed, from any goroutine.
 func (n *Namespace) Delete(id string, done func(error)) error {
 	loop := n.place(id)
 	return n.e.o.Loops[loop].Do(func() {
@@ -199,7 +199,11 @@ func (d *deleting) end(err error) {
 	d.o.restoring = false
 	d.lock.Release()
 	d.release()
-	d.done(err)
+	if err != nil {
+		d.done(err)
+		return
+	}
+	d.o.db.Tidied(func() { d.done(nil) }) // with its file, unless an event has begun with another
 }
 
 // Stored are the databases of the objects. See storage.Store.Walk.

@@ -192,6 +192,18 @@ func (c *checkpointer) free(path string, f func()) bool {
 	return true
 }
 
+// over has f called when nothing of a database is under way here.
+func (c *checkpointer) over(path string, f func()) {
+	c.mu.Lock()
+	if h := c.held[path]; h != nil {
+		h.after = append(h.after, f)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	f()
+}
+
 // leave gives a connection that was lent to the checkpointer for good, if its checkpoint has begun. ok is false if the
 // connection is the caller's.
 func (c *checkpointer) leave(h *hold) (ok bool) {
@@ -332,6 +344,10 @@ func (d *Database) Retire() error {
 	}
 	return err
 }
+
+// Tidied has f called when the checkpoint of a database that has been retired is over, or has been overtaken by somebody who opens
+// it; at once if there is none. It may be called from another goroutine.
+func (d *Database) Tidied(f func()) { d.store.checkpoints.over(d.path, f) }
 
 // failedSync tells whether an error of SQLite is that of a sync.
 func failedSync(err error) bool {
