@@ -131,6 +131,7 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
   #careful = false;
   #late = false; // what was refused may be sent again, later
   #pause = 0;
+  #longest = Infinity; // as the room has said
   #again: Timer;
 
   // Presence.
@@ -165,7 +166,10 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
     if (this.status === "disconnected") return Promise.reject(new Refused(0, "the room is closed"));
     if (this.#waiting.length >= this.#o.waiting) return Promise.reject(new Refused(429, "too many messages wait"));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ n: ++this.#n, text: text(event, fields), sent: false, written: false, refused: false, failed: 0, resolve, reject });
+      const m: Waiting = { n: this.#n + 1, text: text(event, fields), sent: false, written: false, refused: false, failed: 0, resolve, reject };
+      if (this.#long(m)) return reject(new Refused(413, `the message is too long (max ${this.#longest})`));
+      this.#n++;
+      this.#waiting.push(m);
       this.#write();
     });
   }
@@ -292,11 +296,15 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
     this.#put(ping);
   }
 
+  #long(m: Waiting): boolean {
+    return m.text.length + `,"n":${m.n}}`.length > this.#longest;
+  }
+
   /** Writes what may be written now. */
   #write(): void {
     if (!this.#open || this.#again || (this.#careful && this.#unanswered > 0)) return;
     for (const w of this.#waiting) {
-      if (w.written) continue;
+      if (w.written || w.refused) continue;
       w.sent = w.written = true;
       this.#unanswered++;
       this.#put(`${w.text},"n":${w.n}}`);
@@ -324,8 +332,13 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
     let n = m.n;
     if (status === 413 && n === undefined) {
       // The room has not read a frame that is too long, but says how long one may be.
-      const most = Number(/\d+/.exec(String(m.message)));
-      n = this.#waiting.find((w) => w.written && !w.refused && w.text.length + `,"n":${w.n}}`.length > most)?.n;
+      this.#longest = Number(/\d+/.exec(String(m.message)) ?? Infinity);
+      n = this.#waiting.find((w) => w.written && !w.refused && this.#long(w))?.n;
+      for (const w of this.#waiting) {
+        if (w.written || !this.#long(w)) continue;
+        w.refused = true;
+        w.reject(new Refused(status, String(m.message)));
+      }
     } else if (status === 429 && n === undefined) this.#slow();
     if (typeof n !== "number") return false;
     const w = this.#waiting.find((w) => w.n === n);
