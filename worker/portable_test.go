@@ -3,6 +3,8 @@
 package main_test
 
 import (
+	"io"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -124,6 +126,18 @@ func TestWorker_front(t *testing.T) { both(t, front) }
 func front(t *testing.T, h *hosttest.Host) {
 	h.Fetch("GET", "/", "")
 	h.Fetch("GET", "/nowhere", "")
+	h.Unrecorded(func() {
+		resp := h.Do("GET", "/room/tea", "")
+		page, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		want, err := os.ReadFile("app/front/room/page.html")
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(page))
+		require.Equal(t, "text/html; charset=utf-8", resp.Header.Get("Content-Type"))
+		require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	})
+	h.Fetch("GET", "/room/"+strings.Repeat("x", 129), "")
 
 	h.Fetch("POST", "/counter/a?by=2", "")
 	h.Fetch("POST", "/counter/a?by=x", "")

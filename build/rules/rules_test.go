@@ -70,6 +70,8 @@ var seeds = map[string]struct{ broken, chain, allowed string }{
 	"gorilla":  {"host>github.com/gorilla/websocket", "host imports github.com/gorilla/websocket", "host/ws>github.com/gorilla/websocket host>host/ws testdata/bench>github.com/gorilla/websocket"},
 	"sqldb":    {"objects/alarms>database/sql", "objects/alarms imports database/sql", "objects/sqldb>database/sql/driver testdata/guests/library>objects/sqldb testdata/guests/library/store>database/sql"},
 	"kong":     {"build>github.com/alecthomas/kong", "build imports github.com/alecthomas/kong", "host/cmd/durago>github.com/alecthomas/kong"},
+	"esbuild":  {"build>github.com/evanw/esbuild/pkg/api", "build imports github.com/evanw/esbuild/pkg/api", "build/pages>github.com/evanw/esbuild/pkg/api"},
+	"pages":    {"build>build/pages", "build imports build/pages", "build/pages/generate>build/pages"},
 	"formats":  {"build>github.com/BurntSushi/toml", "build imports github.com/BurntSushi/toml", "build/wrangler>github.com/tailscale/hujson host/hosttest/conformance>github.com/BurntSushi/toml"},
 	"tests":    {"host>github.com/stretchr/testify/require", "host imports github.com/stretchr/testify/require", "host/hosttest>testing"},
 	"linked":   {"worker>x x>net/http/pprof", "worker imports x imports net/http/pprof", "worker>net/http host>net/http/pprof"},

@@ -41,6 +41,8 @@ const (
 	HistoryGet = "history:get"
 	// History answers it: messages, the oldest first, and more, if there are earlier ones.
 	History = "history"
+	// PresenceAgain asks a client to say its presence again, which the room has forgotten while it slept.
+	PresenceAgain = "presence:again"
 	// UserJoined and UserLeft tell of the first and the last connection of a user: user, meta, num_users.
 	UserJoined = "user:joined"
 	UserLeft   = "user:left"

@@ -83,7 +83,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		room = named
 	}
 	switch {
-	case !validRoom(room):
+	case !ValidRoom(room):
 		WriteError(w, http.StatusBadRequest, "Name a room: up to 128 bytes of printable text")
 	case room != who.Room && (h.Authorize == nil || !h.Authorize(r, who, room)):
 		WriteError(w, http.StatusForbidden, "Forbidden")
@@ -118,7 +118,8 @@ func IsUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && (version == "" || version == "13")
 }
 
-func validRoom(name string) bool {
+// ValidRoom tells whether a room may have a name: up to MaxRoom bytes of text without control characters.
+func ValidRoom(name string) bool {
 	return name != "" && len(name) <= MaxRoom && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 

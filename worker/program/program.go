@@ -3,6 +3,7 @@ package program
 
 import (
 	"context"
+	"time"
 
 	"durago.example/objects"
 	"durago.example/objects/ratelimit/ratelimitserver"
@@ -30,7 +31,9 @@ func Program() objects.Program {
 func room(*objects.State) (websocketserver.Config, error) {
 	return websocketserver.Config{
 		Presence: true,
-		Recovery: &websocketserver.Recovery{},
+		// Cursors move: a page says where, at most each 50 ms.
+		RateLimit: websocketserver.RateLimit{RefillEvery: time.Second, EphemeralMaxTokens: 100, EphemeralRefillEvery: 50 * time.Millisecond},
+		Recovery:  &websocketserver.Recovery{},
 		OnMessage: func(ctx context.Context, room *websocketserver.Server, _ *websocketserver.Session, m websocket.Message) (any, error) {
 			if m.Event != "chat" {
 				return nil, nil

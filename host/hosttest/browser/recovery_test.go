@@ -3,8 +3,6 @@ package browser_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,18 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// client is the TypeScript client of rooms, compiled.
+// client is the client of rooms for browsers.
 func client(t *testing.T) string {
 	t.Helper()
-	tsc := os.Getenv("DURAGO_TSC")
-	if tsc == "" {
-		t.Skip("DURAGO_TSC is not set: run make browser")
-	}
-	dir := t.TempDir()
-	out, err := exec.Command(tsc, "--target", "es2022", "--lib", "es2024,dom", "--module", "esnext", "--moduleResolution", "bundler", "--types", "",
-		"--outDir", dir, "--ignoreConfig", "../../../objects/websocket/client/room.ts").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	b, err := os.ReadFile(filepath.Join(dir, "room.js"))
+	b, err := os.ReadFile("../../../objects/websocket/client/room.js")
 	require.NoError(t, err)
 	return string(b)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"durago.example/build/pages"
 	"durago.example/host/hosttest"
 )
 
@@ -25,25 +26,28 @@ func TestRoom(t *testing.T) {
 		t.Skip("needs workerd and TypeScript: run make conformance")
 	}
 	dir := t.TempDir()
-	for from, to := range map[string]string{"room.ts": "room.ts", "testdata/visit.ts": "visit.ts"} {
-		b, err := os.ReadFile(from)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "testdata"), 0o755))
+	for _, name := range []string{"room.ts", "testdata/visit.ts"} {
+		b, err := os.ReadFile(name)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, to), b, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o644))
 	}
 	cmd := exec.Command(tsc, "--strict", "--noUncheckedIndexedAccess", "--noUnusedLocals", "--target", "es2022", "--lib", "es2024,dom",
-		"--module", "esnext", "--moduleResolution", "bundler", "--types", "", "room.ts", "visit.ts")
+		"--module", "esnext", "--moduleResolution", "bundler", "--types", "", "--declaration", "room.ts", "testdata/visit.ts")
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-
-	// workerd is given one module: the test's, after the client's.
-	client, err := os.ReadFile(filepath.Join(dir, "room.js"))
+	types, err := os.ReadFile(filepath.Join(dir, "room.d.ts"))
 	require.NoError(t, err)
-	require.Less(t, len(client), 12<<10, "a few KB")
-	visit, err := os.ReadFile(filepath.Join(dir, "visit.js"))
+	committed, err := os.ReadFile("room.d.ts")
+	require.NoError(t, err)
+	require.Equal(t, string(types), string(committed), "room.ts has changed: run go generate ./objects/websocket/client")
+
+	// workerd is given one module, the test's, which has the client in it.
+	visit, err := pages.Build(filepath.Join("testdata", "visit.ts"))
 	require.NoError(t, err)
 	h := hosttest.Start(t, hosttest.Options{Config: "../../../testdata/guests/rooms/wrangler.toml", Workerd: true,
-		Beside: append(client, withoutImport(visit)...)})
+		Beside: visit})
 	resp, err := http.Get(h.BesideURL + "/?url=" + url.QueryEscape(h.URL))
 	require.NoError(t, err)
 	defer resp.Body.Close()
@@ -51,14 +55,4 @@ func TestRoom(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"heard":["one","two","three","four"],"resumed":true,"sameSession":true,"refused":"422 No",
 		"peers":[1,0],"reconnected":["connected","reconnecting","connected","disconnected"],"closed":"0 the room is closed"}`, string(body))
-}
-
-// withoutImport leaves out the first line.
-func withoutImport(b []byte) []byte {
-	for i, c := range b {
-		if c == '\n' {
-			return b[i:]
-		}
-	}
-	return b
 }

@@ -20,11 +20,13 @@ const (
 )
 
 // presence is what the clients last said of themselves, each under ids that it chose: a tab has one. Whose an id is, is
-// kept with the socket, so that it is removed with it; what was said is in memory alone, and clients say it again.
+// kept with the socket, so that it is removed with it; what was said is in memory alone. When the object has slept, the
+// first who asks for a snapshot has recoverable clients say it again; others say it when it changes.
 type presence struct {
-	owner map[string]string // presence id → session id
-	peers map[string]peer
-	bytes int
+	owner     map[string]string // presence id → session id
+	peers     map[string]peer
+	bytes     int
+	forgotten map[string]bool // the sessions that have said something before the object slept
 }
 
 type peer struct {
@@ -32,13 +34,28 @@ type peer struct {
 	text  []byte // the object in a snapshot
 }
 
-func newPresence() presence { return presence{map[string]string{}, map[string]peer{}, 0} }
+func newPresence() presence {
+	return presence{map[string]string{}, map[string]peer{}, 0, map[string]bool{}}
+}
 
 // own takes over the ids that a session had before the object slept.
 func (p *presence) own(m *Session) {
 	for _, id := range m.presence {
 		p.owner[id] = m.ID
+		p.forgotten[m.ID] = true
 	}
+}
+
+// recall asks those again whose presence has been forgotten, once.
+func (s *Server) recall(ctx context.Context) {
+	var asked []*Session
+	for _, m := range recoverables(s.members.list) {
+		if s.presence.forgotten[m.ID] {
+			asked = append(asked, m)
+		}
+	}
+	clear(s.presence.forgotten)
+	s.emit(ctx, asked, []byte(`{"event":"`+websocket.PresenceAgain+`"}`))
 }
 
 // relay takes a frame of presence; false if it is none.
@@ -65,6 +82,7 @@ func (s *Server) relay(ctx context.Context, from *Session, m websocket.Message) 
 		s.relayed(ctx, m.Text)
 	case websocket.PresenceRequest:
 		s.emit(ctx, []*Session{from}, s.presence.snapshot(id))
+		s.recall(ctx)
 	default:
 		return false
 	}

@@ -54,6 +54,24 @@ func TestServer_presence(t *testing.T) {
 		require.Equal(t, `{"event":"presence:remove","presence_id":"a2"}`, b.got[2])
 		require.Empty(t, snapshot(t, b, "b1"))
 	}))
+	t.Run("asked again after sleep", bubble(chat(websocketserver.Recovery{}), func(t *testing.T, o *object) {
+		a, quiet, plain := o.recoverable("ann", ""), o.recoverable("eve", ""), o.user("dan")
+		a.say(presence("a1", 1))
+		plain.say(presence("d1", 1))
+		require.NoError(t, o.start())
+		b := o.recoverable("bob", "")
+		for _, s := range []*socket{a, quiet, plain} {
+			s.hear()
+		}
+		require.Empty(t, snapshot(t, b, "b1"))
+		require.Equal(t, []string{`{"event":"presence:again"}`}, a.hear())
+		require.Empty(t, quiet.hear(), "it has said nothing")
+		require.Empty(t, plain.hear(), "it does not know the event")
+		a.say(presence("a1", 2))
+		require.Equal(t, []string{presence("a1", 2)}, b.hear())
+		require.Len(t, snapshot(t, b, "b1"), 1)
+		require.Equal(t, []string{presence("a1", 2)}, a.hear(), "it is asked once")
+	}))
 	t.Run("bounds", bubble(c, func(t *testing.T, o *object) {
 		a, b := o.user("ann"), o.user("bob")
 		a.say(presence("a1", 1))

@@ -24,6 +24,7 @@ func Handler() http.Handler {
 	mux.HandleFunc("POST /counter/{name}", countUp)
 	mux.Handle("GET /greeting/{name}", limited(http.HandlerFunc(greet)))
 	mux.Handle("PUT /greeting/{name}", limited(http.HandlerFunc(setGreeting)))
+	mux.HandleFunc("GET /room/{name}", showRoom)
 	mux.Handle("/api/websocket", websocket.Handler(websocket.Options{
 		Binding:      "WS",
 		Authenticate: guest,
@@ -40,6 +41,7 @@ func index(w http.ResponseWriter, _ *http.Request) {
   POST /counter/{name}      count up, by ?by=N
   GET  /greeting/{name}     a greeting kept in Workers KV, 10 at once; PUT stores one
   POST /limit/{key}         take one of 10 tokens; one comes back every 10 seconds
+  GET  /room/{name}         a page: who is in the room, their cursors, what they say
   GET  /api/websocket       with an upgrade to WebSocket: a room, by ?room= and ?name=
 `)
 }

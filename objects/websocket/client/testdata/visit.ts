@@ -1,4 +1,4 @@
-import { Refused, Room } from "./room";
+import { Refused, Room } from "../room";
 
 // Two tabs visit a room; the first one's connection is cut while it speaks. The answer is what they saw.
 
