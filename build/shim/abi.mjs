@@ -24,5 +24,6 @@ export const BODY = { NONE: 0, INLINE: 1, STREAM: 2, PASS: 3 };
 export const CONN = { BINARY: 0, TEXT: 1, CLOSED: 2 };
 export const REQUEST_UPGRADE = 1;
 export const LINK = { STREAM: 1, PASS: 2, STUB: 3, TARGET: 4, CALLBACK: 5, GIVEN: 0x40000000 };
+export const FIRST_EVENT = 0x80000000;
 export const MAX_LINKS = 10000;
 export const CHUNK = 64 << 10; // rows and small bodies travel in pieces of about this size

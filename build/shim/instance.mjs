@@ -1,7 +1,7 @@
 // The Go instance: its boot, its memory, and the operations that it performs.
 import { env as workerEnv } from "cloudflare:workers";
 import { decode } from "./value.mjs";
-import { ABI, BODY, CONTROL, OP } from "./abi.mjs";
+import { ABI, BODY, CONTROL, FIRST_EVENT, OP } from "./abi.mjs";
 import { FLAGS, makeError, putError } from "./error.mjs";
 import { isASCII, latin1, out, text } from "./frame.mjs";
 
@@ -206,7 +206,7 @@ class Instance {
 
   // next is the number of the event that is delivered next.
   next() {
-    return (this.events + 1) >>> 0 || 1;
+    return Math.max((this.events + 1) >>> 0, FIRST_EVENT);
   }
 
   wake(id) {

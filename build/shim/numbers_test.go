@@ -153,6 +153,10 @@ func TestRuntime_numbers(t *testing.T) {
 	t.Run("MAX_LINKS", func(t *testing.T) {
 		require.True(t, strings.Contains(js, "\nconst MAX_LINKS = "+strconv.Itoa(constants["MaxLinks"])+";\n"))
 	})
+	t.Run("FIRST_EVENT", func(t *testing.T) {
+		require.Equal(t, 0x80000000, constants["FirstEvent"])
+		require.True(t, strings.Contains(js, "\nconst FIRST_EVENT = 0x80000000;\n"))
+	})
 	t.Run("REQUEST_UPGRADE", func(t *testing.T) {
 		require.True(t, strings.Contains(js, "\nconst REQUEST_UPGRADE = "+strconv.Itoa(constants["RequestUpgrade"])+";\n"))
 	})

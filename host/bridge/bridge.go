@@ -232,9 +232,12 @@ func (b *Bridge) send(s *scope, kind abi.Event, frame []byte, r *Request, done f
 	b.post(s, kind, b.expect(s, kind, r, done).id, frame)
 }
 
+// nextEvent is the number of the next event.
+func (b *Bridge) nextEvent() uint32 { return max(b.lastEvent+1, abi.FirstEvent) }
+
 // expect makes the event whose answer goes to done.
 func (b *Bridge) expect(s *scope, kind abi.Event, r *Request, done func(any, error)) *event {
-	b.lastEvent++
+	b.lastEvent = b.nextEvent()
 	e := &event{id: b.lastEvent, kind: kind, began: b.o.Clock.Now(), s: s, request: r, done: done}
 	b.events[e.id] = e
 	s.live++
@@ -313,7 +316,7 @@ func (s *scope) deliver(o *durable.Object, e *durable.Event) {
 		s.depth = depthOf(e.Payload)
 		switch p := e.Payload.(type) {
 		case *Request:
-			ev := b.lastEvent + 1
+			ev := b.nextEvent()
 			e.OnCancel(func() { b.cancel(s, ev) })
 			b.gather(s, abi.EventFetch, s.requestFrame(nil, p), p, e)
 		case Call:

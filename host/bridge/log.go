@@ -54,7 +54,7 @@ func (b *Bridge) write(s *scope, level int, e *event, text string) {
 		}
 	}
 	if e != nil {
-		l.Event, l.ID = eventNames[e.kind], fmt.Sprintf("%d.%d.%d", b.o.Loop, b.number, e.id)
+		l.Event, l.ID = eventNames[e.kind], fmt.Sprintf("%d.%d.%d", b.o.Loop, b.number, e.id-abi.FirstEvent+1)
 		if e.request != nil {
 			l.Trace = TraceID(Header(e.request.Header))
 		}

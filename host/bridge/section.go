@@ -34,7 +34,7 @@ func (s *scope) enter(token uint32, frame []byte, transaction bool) error {
 			s.complete(token, nil, err)
 			return
 		}
-		s.b.lastEvent++
+		s.b.lastEvent = s.b.nextEvent()
 		e := &event{id: s.b.lastEvent, kind: abi.EventBlock, s: s, done: func(any, error) {}}
 		s.b.events[e.id] = e
 		if s.blocks == nil {

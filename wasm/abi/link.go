@@ -9,6 +9,10 @@ const (
 	LinkCallback = 5 // a target of the guest, which is a function
 )
 
+// FirstEvent is the number of the first event. Those of events have it set, and the guest's tokens are below LinkGiven: the body of
+// a response is a stream by its event's number, and any other by a token.
+const FirstEvent = 1 << 31
+
 // LinkGiven is set in the handles of stubs that the runtime gives, so that they never are a token of the guest's.
 const LinkGiven = 1 << 30
 

@@ -129,6 +129,14 @@ var verbs = map[string]func(m *Member, w http.ResponseWriter, r *http.Request) e
 		}
 		return err
 	},
+	"mixed": func(m *Member, w http.ResponseWriter, r *http.Request) error { // streams one body and lends another
+		fmt.Fprintln(w, "begun")
+		w.(http.Flusher).Flush()
+		f := objects.NewCallback(func(_ context.Context, n int) (int, error) { return n + 1, nil })
+		n, err := lend.Call(r.Context(), m.peer(r), f, strings.NewReader(strings.Repeat("x", number(r, "n"))))
+		fmt.Fprintln(w, n, err)
+		return nil
+	},
 	"alarm": func(m *Member, _ http.ResponseWriter, r *http.Request) error {
 		if _, err := m.sql.Exec(`INSERT INTO due VALUES (?)`, r.URL.Query().Get("v")); err != nil {
 			return err
