@@ -17,7 +17,9 @@ func TestBench_bars(t *testing.T) {
 	for _, r := range o.table() {
 		names = append(names, r.title(&server{}))
 	}
-	result := func(rate, cpu, p99 float64) loadgen.Result { return loadgen.Result{Rate: rate, ServerCPU: cpu, P99: p99} }
+	result := func(rate, cpu, p99 float64) loadgen.Result {
+		return loadgen.Result{Rate: rate, ServerCPU: cpu, P99: p99}
+	}
 	exact, leased, few, many := exactRow+", disk", leaseRow+", disk", keysRow(1000)+", disk", keysRow(5000)+", disk"
 	purged := keysRow(5000) + purgeRow + ", disk"
 	gcra, thousand := decideRow("gcra", 1)+", disk", decideRow("gcra", 1000)+", disk"
