@@ -499,3 +499,27 @@ func TestScenario_purge(t *testing.T) {
 		h.Record("purged")
 	})
 }
+
+// TestScenario_firstLayout opens an object of the limiter's first version.
+func TestScenario_firstLayout(t *testing.T) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		for range 2 {
+			o := h.Object("EARLIER", "a")
+			s, err := ratelimit.GetStatus.Call(t.Context(), o, "ann")
+			require.NoError(t, err)
+			require.Equal(t, ratelimit.Status{Remaining: 2, Limit: 10, ResetInMS: 9500}, s)
+			n, err := limiter.Keys.Call(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			require.NoError(t, o.Evict())
+			h = h.Restart()
+		}
+		o := h.Object("EARLIER", "a")
+		ok, err := ratelimit.Consume.Call(t.Context(), o, "ann", 3)
+		require.NoError(t, err)
+		require.False(t, ok)
+		ok, err = ratelimit.Consume.Call(t.Context(), o, "ann", 2)
+		require.NoError(t, err)
+		require.True(t, ok)
+	})
+}

@@ -41,9 +41,37 @@ var (
 )
 
 func clockedBy(name string, purgeEvery time.Duration) *objects.Class {
-	return objects.NewClass(name, func(state *objects.State) (*Clocked, error) { return newClocked(state, purgeEvery) }, objects.ImplProc1(SetClock, (*Clocked).setClock), objects.Impl0(Keys, (*Clocked).keys),
-		objects.Embed(func(c *Clocked) *ratelimitserver.Server { return c.Server }, ratelimitserver.Methods()...))
+	return objects.NewClass(name, func(state *objects.State) (*Clocked, error) { return newClocked(state, purgeEvery) }, clockedMethods()...)
 }
+
+func clockedMethods() []objects.Method[Clocked] {
+	return []objects.Method[Clocked]{objects.ImplProc1(SetClock, (*Clocked).setClock), objects.Impl0(Keys, (*Clocked).keys),
+		objects.Embed(func(c *Clocked) *ratelimitserver.Server { return c.Server }, ratelimitserver.Methods()...)}
+}
+
+// earlier is a Clocked on a database that the limiter's first version made: a bucket of ten with two tokens left, half a
+// second after one came back.
+var earlier = objects.NewClass("Earlier", func(state *objects.State) (*Clocked, error) {
+	sql := state.Storage().SQL()
+	n, err := objects.One[int](sql, `SELECT count(*) FROM sqlite_master WHERE name = 'ratelimit_keys'`)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		if err := clockKey.Put(state.Storage().KV(), firstClock); err != nil {
+			return nil, err
+		}
+		if _, err := sql.Exec(`
+		CREATE TABLE IF NOT EXISTS bucket (key TEXT PRIMARY KEY, tokens REAL NOT NULL, since REAL NOT NULL) WITHOUT ROWID;
+		CREATE TABLE IF NOT EXISTS options (id INTEGER PRIMARY KEY CHECK (id = 1), max REAL, interval REAL);
+		INSERT INTO bucket VALUES ('ann', 2, ?)`, firstClock-500); err != nil {
+			return nil, err
+		}
+	}
+	return newClocked(state, 0)
+}, clockedMethods()...)
+
+const firstClock int64 = 1_800_000_000_000
 
 func newClocked(state *objects.State, purgeEvery time.Duration) (*Clocked, error) {
 	c := &Clocked{storage: state.Storage()}

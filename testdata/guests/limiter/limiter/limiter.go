@@ -18,7 +18,7 @@ import (
 // Program is what the guest exports.
 func Program() objects.Program {
 	return objects.Program{
-		Classes: []*objects.Class{ratelimitserver.Class("RateLimiterServer", config), alarmed, clockedClass, purgedClass},
+		Classes: []*objects.Class{ratelimitserver.Class("RateLimiterServer", config), alarmed, clockedClass, purgedClass, earlier},
 		Fetch:   front(),
 	}
 }
