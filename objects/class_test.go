@@ -143,6 +143,7 @@ func TestMethod_arguments(t *testing.T) {
 		b, err := o.Call(t.Context(), r.method, args)
 		if err != nil {
 			require.Equal(t, r.want, err.Error(), r.method)
+			require.Equal(t, objects.InvalidArgument, err.(*objects.Error).Props["code"])
 			continue
 		}
 		var v any

@@ -89,13 +89,17 @@ func readArgs(s *Signature, args []byte, into []any, read func([]byte, any) ([]b
 			if k := s.In[i].Kind(); k == reflect.Pointer || k == reflect.Interface || k == reflect.Slice || k == reflect.Map {
 				continue
 			}
-			return &Error{Name: "TypeError", Message: fmt.Sprintf("%s: argument %d (%s) is missing: want %s", s.Name, i+1, s.Params[i], s.In[i])}
+			return invalidArgument("%s: argument %d (%s) is missing: want %s", s.Name, i+1, s.Params[i], s.In[i])
 		}
 		if rest, err = read(rest, p); err != nil {
-			return &Error{Name: "TypeError", Message: fmt.Sprintf("%s: argument %d (%s): %v", s.Name, i+1, s.Params[i], err)}
+			return invalidArgument("%s: argument %d (%s): %v", s.Name, i+1, s.Params[i], err)
 		}
 	}
 	return nil
+}
+
+func invalidArgument(format string, args ...any) error {
+	return &Error{Name: "TypeError", Message: fmt.Sprintf(format, args...), Props: map[string]any{"code": InvalidArgument}}
 }
 
 func malformed(s *Signature, err error) error {

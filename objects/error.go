@@ -13,6 +13,10 @@ import (
 // https://developers.cloudflare.com/durable-objects/best-practices/error-handling/.
 type Error = driver.Error
 
+// InvalidArgument is the property "code" of the TypeError with which a method refuses what it cannot read as its argument:
+// a fraction for an int, a number for a string, or nothing.
+const InvalidArgument = "INVALID_ARGUMENT"
+
 // Errors of this package that code compares with errors.Is.
 var (
 	// ErrNoRow is returned by One when the query has no result.

@@ -37,7 +37,7 @@ func TestJavaScript(t *testing.T) {
 	require.JSONEq(t, `{"ok":true,"remaining":9,"limit":10,"n":2,
 		"decisions":[true,2,false,"exceeded",2],"peeked":true,"usage":0,"big":"INVALID_KEY","lone":"true",
 		"table":[true,false,true,false,true,true,true,5,true,true,true,true,false,true,10,0,20,true,true],
-		"codes":["INVALID_COST","INVALID_COST","INVALID_COST","false","TypeError","INVALID_COST","TypeError","INVALID_COST"],
+		"codes":["INVALID_COST","INVALID_COST","INVALID_COST","false","INVALID_ARGUMENT","INVALID_COST","INVALID_ARGUMENT","INVALID_COST"],
 		"refused":"consume: argument 1 (key): cannot read a number into string",
 		"missing":"The RPC receiver does not implement the method \"decrement\"."}`, string(body))
 }

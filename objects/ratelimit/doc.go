@@ -33,7 +33,15 @@
 // # Numbers and errors
 //
 // Costs and quotas are whole units, times are whole milliseconds. What is out of bounds is refused with an
-// *objects.Error whose code is returned by Code; nothing is taken then.
+// *objects.Error whose code is returned by Code; nothing is taken then. Nothing is rounded or cut off but this: the
+// interval of SetOptions is rounded to milliseconds, and Consume answers a cost above 10^12 with false, since so much is
+// never there.
+//
+// # Other than the original
+//
+// The limiter of DelightStack, whose methods Consume and the like are, counts in floating point, takes fractions, and
+// forgets. This one keeps what it knows, and refuses fractional costs and maxima: a cost of 0.1 would make two limiters
+// with one rule disagree after a while. Who charges in tenths has a bucket of ten times as many tokens.
 //
 // The package keeps no state of its own. Middleware and Allowance may be used from any goroutine.
 package ratelimit

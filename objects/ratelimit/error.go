@@ -13,7 +13,9 @@ const (
 	InvalidRequest = "INVALID_REQUEST" // no descriptors, too many, or two of the same; a lease or a time that is none
 	InvalidRule    = "INVALID_RULE"    // a rule or an option that is out of bounds or contradicts itself
 	UnknownRule    = "UNKNOWN_RULE"    // no rule has this name
-	Full           = "FULL"            // the object has as many keys as it may, and this one would be new
+	// InvalidArgument is for what is no request at all, such as a cost of 1.5, NaN or 1e300 in one, or a number for a key.
+	InvalidArgument = objects.InvalidArgument
+	Full            = "FULL" // the object has as many keys as it may, and this one would be new
 )
 
 // Code is the code of an error of the limiter, or empty.

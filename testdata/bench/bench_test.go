@@ -26,7 +26,7 @@ func TestDriver(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	run := func(args ...string) (stdout, stderr string, err error) {
 		var o, e bytes.Buffer
-		cmd := exec.Command(exe, append([]string{"-rounds", "1", "-d", "100ms", "-warm", "10ms", "-create", "20"}, args...)...)
+		cmd := exec.Command(exe, append([]string{"-rounds", "1", "-d", "100ms", "-warm", "10ms", "-create", "20", "-keys", "2000"}, args...)...)
 		cmd.Stdout, cmd.Stderr = &o, &e
 		err = cmd.Run()
 		return o.String(), e.String(), err
@@ -34,19 +34,20 @@ func TestDriver(t *testing.T) {
 
 	t.Run("prints a table and leaves nothing behind", func(t *testing.T) {
 		data, file := t.TempDir(), filepath.Join(dir, "runs.json")
-		stdout, stderr, err := run("-workerd", workerd, "-dir", data, "-json", file, "-rows", `hello|limit, 1 object, c=16|broadcast, 100|create|cached`)
+		stdout, stderr, err := run("-workerd", workerd, "-dir", data, "-json", file, "-rows", `hello|limit, 1 object, c=16|purged|broadcast, 100|create|cached`)
 		if strings.Contains(stderr, "is in memory") {
 			t.Skip("the temporary directory is in memory: set TMPDIR to one on a disk")
 		}
 		require.NoError(t, err, stderr)
 		lines := strings.Split(stdout, "\n")
 		require.True(t, strings.HasPrefix(lines[0], "| row | JavaScript in workerd | durago host | Go in workerd |"), stdout)
-		for i, name := range []string{"hello, c=16", "limit, 1 object, c=16, disk", "broadcast, 100 members, closed loop", "create 20 objects with one write, c=16, disk"} {
+		for i, name := range []string{"hello, c=16", "limit, 1 object, c=16, disk",
+			"decide, 1 object of 2,000 keys, c=16, while they are purged, disk", "broadcast, 100 members, closed loop", "create 20 objects with one write, c=16, disk"} {
 			require.True(t, strings.HasPrefix(lines[2+i], "| "+name+" |"), lines[2+i])
-			require.Equal(t, 2, strings.Count(lines[2+i], "× |"), "both ratios: %s", lines[2+i])
+			require.Equal(t, 3, strings.Count(lines[2+i], "× |"), "all ratios: %s", lines[2+i])
 			require.NotContains(t, lines[2+i], "| 0/s")
 		}
-		require.Contains(t, lines[6], " ms CPU · ", "a cold start has times")
+		require.Contains(t, lines[7], " ms CPU · ", "a cold start has times")
 		left, err := os.ReadDir(data)
 		require.NoError(t, err)
 		require.Empty(t, left)
@@ -57,7 +58,7 @@ func TestDriver(t *testing.T) {
 		b, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(b, &saved))
-		require.Len(t, saved.Cells, 15)
+		require.Len(t, saved.Cells, 18)
 		require.Len(t, saved.Cells[0].Runs, 1)
 	})
 	t.Run("a server that does not start fails the run with its output", func(t *testing.T) {

@@ -42,6 +42,7 @@ type options struct {
 	duration time.Duration
 	warm     time.Duration
 	create   int
+	keys     int
 	dir      string
 	tmpfs    string
 	json     string
@@ -104,6 +105,7 @@ func parse(args []string) (*options, error) {
 	f.DurationVar(&o.duration, "d", 3*time.Second, "measured time of one run")
 	f.DurationVar(&o.warm, "warm", time.Second, "time before it that is not measured")
 	f.IntVar(&o.create, "create", 6000, "objects that the create row makes")
+	f.IntVar(&o.keys, "keys", 1_000_000, "keys that one object of the limiter has in the rows about many")
 	f.StringVar(&o.dir, "dir", "", "where data is kept meanwhile, on a disk; default .tools")
 	f.StringVar(&o.tmpfs, "tmpfs", "", "a directory in memory: repeats the rows that store there")
 	f.StringVar(&o.json, "json", "", "also write every run to this file")
@@ -116,6 +118,9 @@ func parse(args []string) (*options, error) {
 	}
 	if o.rounds < 1 {
 		return nil, fmt.Errorf("-rounds %d: want at least 1", o.rounds)
+	}
+	if o.keys <= fewKeys {
+		return nil, fmt.Errorf("-keys %d: want more than %d, which the row beside has", o.keys, fewKeys)
 	}
 	if o.workerd == "" && o.bare == "" {
 		return nil, errors.New("-workerd is missing: `make .tools/workerd` gets it")

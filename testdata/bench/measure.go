@@ -75,7 +75,7 @@ func (r *row) title(s *server) string {
 	switch {
 	case s.memory:
 		return r.name + ", tmpfs"
-	case r.stores:
+	case r.stores || r.disk:
 		return r.name + ", disk"
 	}
 	return r.name

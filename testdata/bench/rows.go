@@ -14,6 +14,7 @@ import (
 type row struct {
 	name   string
 	stores bool // has a second line with -tmpfs
+	disk   bool // stores, and has no line with -tmpfs
 	conns  int  // whose ceiling may bind; 0 for other loads
 	only   string
 	run    func(ctx context.Context, b *bench, s *server, round int) (loadgen.Result, error)
@@ -41,8 +42,9 @@ func (o *options) table() []row {
 	for _, objects := range []int{1, many} {
 		store(httpRow(fmt.Sprintf("rate, %s, c=16", amount(objects, "object")), "POST", "/rate/{k}", objects, 16))
 	}
-	store(httpRow("100 exact decisions a request, 1 object, c=16", "POST", "/exact/{k}?n=100", 1, 16))
-	store(httpRow("1,000 leased decisions a request, 1 object, c=16", "POST", "/leased/{k}?n=1000", 1, 16))
+	store(httpRow(exactRow, "POST", "/exact/{k}?n=100", 1, 16))
+	store(httpRow(leaseRow, "POST", "/leased/{k}?n=1000", 1, 16))
+	rows = append(rows, o.limiter(many)...)
 	for _, kind := range []string{"counter", "insert"} {
 		for _, objects := range []int{1, many} {
 			store(httpRow(fmt.Sprintf("%s, %s, c=16", kind, amount(objects, "object")), "POST", "/"+kind+"/{k}", objects, 16))

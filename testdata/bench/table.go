@@ -43,6 +43,9 @@ func (b *bench) writeTable(w io.Writer) error {
 		fmt.Fprintf(&t, "The generator's own ceiling, against a bare net/http server: %s.\n", strings.Join(list, ", "))
 	}
 	fmt.Fprintf(&t, "† above %.0f%% of that ceiling: the server can do more. ‡ server and generator together filled the machine.\n", 100*nearCeiling)
+	for _, line := range b.bars() {
+		fmt.Fprintf(&t, "- %s\n", line)
+	}
 	fmt.Fprintf(&t, "%s.\n", strings.Join(slices.DeleteFunc(slices.Clone(b.notes), func(s string) bool { return s == "" }), "; "))
 	_, err := io.WriteString(w, t.String())
 	return err

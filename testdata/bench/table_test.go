@@ -77,10 +77,11 @@ func TestBench_failures(t *testing.T) {
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"-workerd w -rounds 0": "-rounds 0: want at least 1",
-		"-workerd w -rows (":   "-rows: error parsing regexp",
-		"-workerd w more":      `unexpected argument "more"`,
-		"-workerd= -rounds 1":  "-workerd is missing",
+		"-workerd w -rounds 0":  "-rounds 0: want at least 1",
+		"-workerd w -rows (":    "-rows: error parsing regexp",
+		"-workerd w -keys 1000": "-keys 1000: want more than 1000",
+		"-workerd w more":       `unexpected argument "more"`,
+		"-workerd= -rounds 1":   "-workerd is missing",
 	} {
 		_, err := parse(strings.Fields(args))
 		require.ErrorContains(t, err, want)

@@ -27,7 +27,7 @@ func (s *Server) open(list []ratelimit.Descriptor, cost, now int64) ([]row, erro
 		if r.rule = s.rules[d.Rule]; r.rule == nil {
 			return nil, refuse(ratelimit.UnknownRule, "there is no rule %.80q: make it with setRule", d.Rule)
 		}
-		if d.Key == "" || len(d.Key) > maxKey || !utf8.ValidString(d.Key) {
+		if !validKey(d.Key) {
 			return nil, refuse(ratelimit.InvalidKey, "a key must be 1 to %d bytes of UTF-8, got %d bytes: %.80q", maxKey, len(d.Key), d.Key)
 		}
 		if r.cost = cost; d.Cost != nil {
@@ -45,6 +45,8 @@ func (s *Server) open(list []ratelimit.Descriptor, cost, now int64) ([]row, erro
 	}
 	return rows, s.table.read(rows, now)
 }
+
+func validKey(key string) bool { return key != "" && len(key) <= maxKey && utf8.ValidString(key) }
 
 // save writes rows, and sees to it that they will be purged.
 func (s *Server) save(ctx context.Context, rows []row, now int64) error {

@@ -16,7 +16,6 @@ const (
 	purgeAlarm = "ratelimit-purge"
 	batchRows  = 512
 	batchPause = 50 * time.Millisecond
-	passPause  = 5 * time.Minute
 	reserve    = 256 // keys that are counted ahead, so that one write serves that many
 )
 
@@ -75,7 +74,7 @@ func (s *Server) armPurge(ctx context.Context) error {
 	s.purge.armed = true // what follows may wait, and others come by
 	_, set, err := s.mux.Next(purgeAlarm)
 	if err == nil && !set {
-		err = s.mux.At(ctx, purgeAlarm, time.Now().Add(passPause))
+		err = s.mux.At(ctx, purgeAlarm, time.Now().Add(s.every))
 	}
 	if err != nil {
 		s.purge.armed = false
@@ -105,13 +104,13 @@ func (s *Server) runPurge(ctx context.Context, _ alarms.Run) error {
 		if p.whole {
 			p.keys = p.seen + p.added
 		}
-		p.last, pause = "", passPause
+		p.last, pause = "", s.every
 	}
 	p.ahead = p.keys
 	if err := s.table.putPurge(p); err != nil {
 		return err
 	}
-	if p.keys == 0 {
+	if p.keys == 0 && p.last == "" {
 		p.armed = false // the next key sets it
 		return nil
 	}

@@ -3,6 +3,7 @@ package ratelimitserver
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"durago.example/objects/ratelimit/ratelimitserver/algorithm"
 )
@@ -37,7 +38,9 @@ func (r *row) read(b []byte, now int64) error {
 	has := byte(0)
 	d := &decoder{b: b}
 	if len(b) > 0 {
-		if d.byte() != version {
+		if v := d.byte(); v > version {
+			return fmt.Errorf("ratelimitserver: a key's row has version %d, but this program knows %d: deploy the program that wrote it, or a newer one", v, version)
+		} else if v != version {
 			return errRow
 		}
 		has = d.byte()

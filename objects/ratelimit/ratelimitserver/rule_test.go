@@ -114,6 +114,7 @@ func TestClass_config(t *testing.T) {
 	for says, c := range map[string]ratelimitserver.Config{
 		"burst must be between": {MaxTokens: -1},
 		"period must be":        {RefillEvery: -time.Second},
+		"PurgeEvery must be at": {PurgeEvery: -time.Second},
 		"rule r: there is no":   {Rules: []ratelimit.Rule{{Name: "r", Limits: []ratelimit.Limit{{}}}}},
 		"rule default: no limi": {Rules: []ratelimit.Rule{{Name: ratelimit.DefaultRule}}},
 		"key ann: make it":      {Rules: []ratelimit.Rule{{Name: "r", Key: "ann", Limits: []ratelimit.Limit{{Algorithm: ratelimit.Month, Quota: 1}}}}},

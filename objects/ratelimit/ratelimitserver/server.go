@@ -33,6 +33,8 @@ type Config struct {
 	Rules []ratelimit.Rule
 	// MaxKeys bounds the rows, 2,000,000: a key that would be one more is refused with Full until others are purged.
 	MaxKeys int64
+	// PurgeEvery is the time between two passes over the keys that delete what says nothing any more, 5 minutes.
+	PurgeEvery time.Duration
 	// Now is the clock, time.Now.
 	Now func() time.Time
 }
@@ -47,6 +49,7 @@ type Server struct {
 	last    int64 // the time of the last decision
 	maxKeys int64
 	purge   purge
+	every   time.Duration // Config.PurgeEvery
 }
 
 var _ objects.AlarmHandler = (*Server)(nil)
@@ -86,12 +89,20 @@ func Methods() []objects.Method[Server] {
 	}
 }
 
-// New starts the object: its tables, and the rules that were set earlier. An error is a Config that contradicts itself.
+// New starts the object: its tables, and the rules that were set earlier. What an earlier program stored is moved into
+// tables of today. An error is a Config that contradicts itself, or tables that a later program has made: nothing has been
+// written then.
 func New(state *objects.State, c Config) (*Server, error) {
-	s := &Server{table: table{state.Storage().SQL()}, config: map[string]*rule{}, rules: map[string]*rule{}, maxKeys: c.MaxKeys, clock: c.Now}
+	s := &Server{table: table{state.Storage().SQL()}, config: map[string]*rule{}, rules: map[string]*rule{}, maxKeys: c.MaxKeys, clock: c.Now, every: c.PurgeEvery}
 	s.mux = alarms.New(state, alarms.Handlers{purgeAlarm: s.runPurge})
 	if s.maxKeys == 0 {
 		s.maxKeys = 2_000_000
+	}
+	if s.every == 0 {
+		s.every = 5 * time.Minute
+	}
+	if s.every < time.Millisecond {
+		return nil, refuse(ratelimit.InvalidRule, "PurgeEvery must be at least a millisecond, got %v", s.every)
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -125,13 +136,16 @@ func New(state *objects.State, c Config) (*Server, error) {
 	for name, r := range s.config {
 		s.rules[name] = r
 	}
-	if err := s.table.create(); err != nil {
+	first, err := s.table.create()
+	if err != nil {
 		return nil, err
 	}
 	if err := s.table.loadRules(s.rules); err != nil {
 		return nil, err
 	}
-	s.purge, err = s.table.loadPurge()
+	if s.purge, err = s.table.loadPurge(); err == nil && first {
+		err = s.migrate()
+	}
 	return s, err
 }
 

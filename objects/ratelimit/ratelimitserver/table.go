@@ -10,25 +10,6 @@ import (
 // table is the object's part of the database. There is no index by expiry: it would be a second write for each decision.
 type table struct{ sql *objects.SQL }
 
-const schema = `
-	CREATE TABLE IF NOT EXISTS ratelimit_keys (
-		id      TEXT PRIMARY KEY, -- the rule's name, a slash, the key
-		state   BLOB NOT NULL,    -- see row
-		expires INTEGER NOT NULL  -- ms since 1970: the row says nothing from then on
-	) WITHOUT ROWID;
-	CREATE TABLE IF NOT EXISTS ratelimit_rules (name TEXT PRIMARY KEY, rule BLOB NOT NULL) WITHOUT ROWID;
-	CREATE TABLE IF NOT EXISTS ratelimit_purge (
-		id   INTEGER PRIMARY KEY CHECK (id = 1),
-		last TEXT NOT NULL,    -- the row up to which the pass that runs has come
-		seen INTEGER NOT NULL, -- rows that it has left
-		keys INTEGER NOT NULL  -- as many rows as there are, or a few more
-	)`
-
-func (t table) create() error {
-	_, err := t.sql.Exec(schema)
-	return err
-}
-
 // statement texts by the number of rows, so that the runtime knows them again.
 var (
 	reads  = repeated(`SELECT id, state FROM ratelimit_keys WHERE id IN (`, `?`, `)`)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ var questions = []question{
 	{"POST", "/rate/{k}?cost=999999998", "", 200, `{"ok":true,"remaining":[12],"limit":1000000000,"reset_in_ms":\d+}\n`},
 	{"POST", "/rate/{k}?cost=5", "", 429, `{"ok":false,"remaining":[123],"limit":1000000000,"reset_in_ms":\d+}\n`},
 	{"POST", "/exact/{k}?n=3", "", 200, `{"passed":3}`},
+	{"POST", "/fill/{k}?from=0&to=9&expires=0", "", 200, `{"filled":9}`},
+	{"POST", "/decide/{k}/token_bucket?among=9", "", 200, `{"allowed":true,"remaining":999999998,"retry_in_ms":0,"reset_in_ms":\d+}`},
+	{"POST", "/purge/{k}", "", 200, `{"purging":true}`},
 	{"POST", "/leased/{k}?n=3", "", 200, `{"passed":3}`},
 	{"GET", "/counter/{k}", "", 200, `{"n":0}`},
 	{"POST", "/counter/{k}", "", 200, `{"n":1}`},
@@ -64,7 +68,7 @@ func Verify(ctx context.Context, t Target, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	var wrong []error
-	for _, q := range questions {
+	for _, q := range slices.Concat(questions, decisions) {
 		if err := q.ask(ctx, transport, t.URL, prefix); err != nil {
 			wrong = append(wrong, fmt.Errorf("loadgen: verify %s %s: %w", q.method, q.path, err))
 		}

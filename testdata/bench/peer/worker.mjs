@@ -55,6 +55,134 @@ export class Limiter extends DurableObject {
   }
 }
 
+// The algorithms of the ready limiter, in whole numbers as there. Each is the state of one limit of one key: of a row, or
+// new, at a time. What is taken has room; wait is in ms, -1 for never.
+const ceil = (a, b) => Math.floor(a / b) + (a % b > 0 ? 1 : 0);
+
+class TokenBucket {
+  constructor(l, now, row) {
+    Object.assign(this, { l, now, tokens: row ? row.a : l.burst, since: row ? row.b : now });
+    const n = Math.floor((now - this.since) / l.period);
+    if (this.tokens >= l.burst || n >= ceil(l.burst - this.tokens, l.quota)) { this.tokens = l.burst; this.since = now; }
+    else { this.tokens += n * l.quota; this.since += n * l.period; }
+  }
+  room() { return this.tokens; }
+  take(cost) { this.tokens -= cost; }
+  until(tokens) {
+    return tokens <= this.tokens ? 0 : ceil(tokens - this.tokens, this.l.quota) * this.l.period - (this.now - this.since);
+  }
+  wait(cost) { return cost > this.l.burst ? -1 : this.until(cost); }
+  full() { return this.now + this.until(this.l.burst); }
+  state() { return [this.tokens, this.since]; }
+}
+
+class GCRA {
+  constructor(l, now, row) {
+    Object.assign(this, { l, now, debt: row ? Math.max(0, row.b - Math.max(0, now - row.a) * l.quota) : 0 });
+  }
+  room() { return Math.floor((this.l.burst * this.l.period - this.debt) / this.l.period); }
+  take(cost) { this.debt += cost * this.l.period; }
+  wait(cost) {
+    return cost > this.l.burst ? -1 : ceil(Math.max(0, this.debt - (this.l.burst - cost) * this.l.period), this.l.quota);
+  }
+  full() { return this.now + ceil(this.debt, this.l.quota); }
+  state() { return [this.now, this.debt]; }
+}
+
+class FixedWindow {
+  constructor(l, now, row) {
+    const start = now - (now % l.period);
+    Object.assign(this, { l, now, start, used: row && row.a >= start ? row.b : 0 });
+  }
+  room() { return this.l.quota - this.used; }
+  take(cost) { this.used += cost; }
+  wait(cost) { return cost > this.l.quota ? -1 : cost <= this.room() ? 0 : this.start + this.l.period - this.now; }
+  full() { return this.start + this.l.period; }
+  state() { return [this.start, this.used]; }
+}
+
+class Month extends FixedWindow {
+  constructor(l, now, row) {
+    const t = new Date(now), first = (add) => Date.UTC(t.getUTCFullYear(), t.getUTCMonth() + add, 1), start = first(0);
+    super({ ...l, period: first(1) - start }, now, null);
+    Object.assign(this, { start, used: 0, before: 0, next: first(2) });
+    if (row && row.a >= start) { this.used = row.b; this.before = row.c; }
+    else if (row && row.a === first(-1)) this.before = row.b;
+  }
+  full() { return this.next; }
+  state() { return [this.start, this.used, this.before]; }
+}
+
+class SlidingWindow {
+  constructor(l, now, row) {
+    const start = now - (now % l.period);
+    Object.assign(this, { l, now, start, used: 0, before: 0 });
+    if (row && row.a >= start) { this.used = row.b; this.before = row.c; }
+    else if (row && row.a >= start - l.period) this.before = row.b;
+  }
+  left() { return this.start + this.l.period - this.now; }
+  room() { return Math.max(0, this.l.quota - this.used - ceil(this.before * this.left(), this.l.period)); }
+  take(cost) { this.used += cost; }
+  wait(cost) {
+    const { quota, period } = this.l;
+    if (cost > quota) return -1;
+    if (cost <= this.room()) return 0;
+    const spare = quota - this.used - cost;
+    if (spare >= 0) return this.left() - Math.floor((period * spare) / this.before);
+    return this.left() + period - Math.floor((period * (quota - cost)) / this.used);
+  }
+  full() { return this.start + (this.used > 0 ? 2 : 1) * this.l.period; }
+  state() { return [this.start, this.used, this.before]; }
+}
+
+// Entries of [time, units], sorted by time, that count for a period.
+class SlidingLog {
+  constructor(l, now, row) {
+    Object.assign(this, { l, now, taken: row ? JSON.parse(row.list).filter(([at]) => at > now - l.period) : [] });
+  }
+  total() { return this.taken.reduce((sum, [, units]) => sum + units, 0); }
+  room() { return this.l.quota - this.total(); }
+  take(cost) {
+    const last = this.taken.at(-1);
+    if (last?.[0] === this.now) last[1] += cost;
+    else this.taken.push([this.now, cost]);
+  }
+  wait(cost) {
+    let excess = this.total() + cost - this.l.quota;
+    if (cost > this.l.quota) return -1;
+    if (excess <= 0) return 0;
+    return this.taken.find(([, units]) => (excess -= units) <= 0)[0] + this.l.period - this.now;
+  }
+  full() { return this.taken.at(-1)[0] + this.l.period; }
+  state() { return [null, null, null, JSON.stringify(this.taken)]; }
+}
+
+// What is held has a name by which it is released.
+class Concurrency extends SlidingLog {
+  take(cost) { this.taken.push([this.now, cost, Math.floor(Math.random() * 2 ** 53)]); }
+}
+
+const METERS = { token_bucket: TokenBucket, gcra: GCRA, fixed_window: FixedWindow, sliding_window: SlidingWindow,
+  sliding_log: SlidingLog, concurrency: Concurrency, month: Month };
+
+// By rule: one of each algorithm that denies nothing during a run, and a small one whose answers are verified.
+const LIMITS = {};
+for (const l of [
+  { algorithm: "token_bucket", quota: 1, period: 1000, burst: 1_000_000_000 },
+  { algorithm: "gcra", quota: 1_000_000_000, period: 1000, burst: 1_000_000_000 },
+  { algorithm: "fixed_window", quota: 1_000_000_000, period: 60_000 },
+  { algorithm: "sliding_window", quota: 1_000_000_000, period: 60_000 },
+  { algorithm: "sliding_log", quota: 4096, period: 16 },
+  { algorithm: "concurrency", quota: 4096, period: 16 },
+  { algorithm: "month", quota: 1_000_000_000_000 },
+]) {
+  LIMITS[l.algorithm] = l;
+  const small = { ...l, quota: 3, period: 1000 };
+  if (l.algorithm === "token_bucket") small.burst = 5;
+  if (l.algorithm === "gcra") small.burst = 3;
+  LIMITS["small-" + l.algorithm] = small;
+}
+
 // The ready limiter: a token bucket for each key under a rule, one read and one write of its row; loans are counted in
 // fixed windows.
 const BUCKET = { max: 1_000_000_000, interval: 1000 };
@@ -66,7 +194,10 @@ export class Rate extends DurableObject {
     this.sql = ctx.storage.sql;
     this.sql.exec(`CREATE TABLE IF NOT EXISTS keys(id TEXT PRIMARY KEY, tokens INTEGER NOT NULL, since INTEGER NOT NULL,
       lentAt INTEGER NOT NULL, lent INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID`);
+    this.sql.exec(`CREATE TABLE IF NOT EXISTS meters(id TEXT PRIMARY KEY, a INTEGER, b INTEGER, c INTEGER, list TEXT,
+      expires INTEGER NOT NULL) WITHOUT ROWID`);
     this.armed = false;
+    this.last = ""; // where the purge is
   }
   decide(id, cost, loan, now) {
     const row = this.sql.exec("SELECT tokens, since, lentAt, lent FROM keys WHERE id = ?", id).toArray()[0] ??
@@ -89,15 +220,43 @@ export class Rate extends DurableObject {
       this.sql.exec(`INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens,
         since = excluded.since, lentAt = excluded.lentAt, lent = excluded.lent, expires = excluded.expires`,
         id, row.tokens, row.since, row.lentAt, row.lent, expires);
-      if (!this.armed) {
-        this.armed = true;
-        this.ctx.storage.setAlarm(now + 300_000);
-      }
+      this.arm();
     }
     const reset = row.tokens < BUCKET.max ? row.since + BUCKET.interval - now : 0;
     return { ok, tokens: row.tokens, reset, lent };
   }
-  alarm() { this.sql.exec("DELETE FROM keys WHERE expires <= ?", Date.now()); }
+  arm() {
+    if (this.armed) return;
+    this.armed = true;
+    this.ctx.storage.setAlarm(Date.now() + 300_000);
+  }
+  // A batch of rows in the order of their ids, and a pause.
+  alarm() {
+    const now = Date.now();
+    this.sql.exec("DELETE FROM keys WHERE expires <= ?", now);
+    const { rows, due, last } = this.sql.exec(`SELECT count(*) AS rows, sum(expires <= ?1) AS due, max(id) AS last
+      FROM (SELECT id, expires FROM meters WHERE id > ?2 ORDER BY id LIMIT 512)`, now, this.last).one();
+    if (due > 0) this.sql.exec("DELETE FROM meters WHERE id > ? AND id <= ? AND expires <= ?", this.last, last, now);
+    this.last = rows < 512 ? "" : last;
+    this.ctx.storage.setAlarm(now + (rows < 512 ? 300_000 : 50));
+  }
+  // Any algorithm: a read of the key's row and, unless it is refused, a write.
+  meter(rule, key, cost, now) {
+    const limit = LIMITS[rule], id = rule + "/" + key;
+    const row = this.sql.exec("SELECT a, b, c, list FROM meters WHERE id = ?", id).toArray()[0];
+    const m = new METERS[limit.algorithm](limit, now, row);
+    const allowed = cost <= m.room(), retry = allowed ? 0 : m.wait(cost);
+    if (allowed && cost > 0) {
+      m.take(cost);
+      const [a = null, b = null, c = null, list = null] = m.state();
+      this.sql.exec(`INSERT INTO meters VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+        a = excluded.a, b = excluded.b, c = excluded.c, list = excluded.list, expires = excluded.expires`,
+        id, a, b, c, list, Math.max(now, m.full()));
+      this.arm();
+    }
+    const remaining = m.room(), most = limit.burst ?? limit.quota;
+    return { allowed, remaining, retry_in_ms: retry, reset_in_ms: remaining < most ? m.wait(remaining + 1) : 0 };
+  }
   take({ descriptors, cost, loan = 0 }) {
     const { rule, key } = descriptors[0];
     const d = this.decide(rule + "/" + key, cost, loan, Date.now());
@@ -107,6 +266,25 @@ export class Rate extends DurableObject {
   fetch(req) {
     const u = new URL(req.url);
     const cost = +(u.searchParams.get("cost") ?? 1);
+    const [, kind, , rule] = u.pathname.split("/");
+    if (kind === "decide") {
+      const among = +(u.searchParams.get("among") ?? 0);
+      const d = this.meter(rule, among > 0 ? "k" + Math.floor(Math.random() * among) : "k", cost,
+        +(u.searchParams.get("now") ?? 0) || Date.now());
+      return json(d, d.allowed ? 200 : 429);
+    }
+    if (kind === "fill") {
+      this.meter("token_bucket", "k", 1, Date.now());
+      const [from, to, expires] = ["from", "to", "expires"].map((name) => +u.searchParams.get(name));
+      this.sql.exec(`WITH RECURSIVE c(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM c WHERE n + 1 < ?)
+        INSERT OR IGNORE INTO meters SELECT 'token_bucket/k' || CAST(n AS INTEGER), a, b, m.c, list, ?
+        FROM c, (SELECT a, b, c, list FROM meters WHERE id = 'token_bucket/k') AS m`, from, to, expires);
+      return json({ filled: to - from });
+    }
+    if (kind === "purge") {
+      this.ctx.storage.setAlarm(Date.now());
+      return json({ purging: true });
+    }
     const d = this.decide("default/" + u.pathname.slice(u.pathname.lastIndexOf("/") + 1), cost, 0, Date.now());
     const wait = Math.ceil(d.reset / 1000);
     const headers = { "content-type": "application/json",
@@ -236,7 +414,7 @@ export default {
       case "": return new Response("ok\n");
       case "limit": case "limitkv":
         return env.LIMITER.get(env.LIMITER.idFromName(name)).fetch(req);
-      case "rate":
+      case "rate": case "decide": case "fill": case "purge":
         return env.RATE.get(env.RATE.idFromName(name)).fetch(req);
       case "exact": return decide(req, env, name, 0);
       case "leased": return decide(req, env, name, 1000);

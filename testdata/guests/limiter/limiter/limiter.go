@@ -18,7 +18,7 @@ import (
 // Program is what the guest exports.
 func Program() objects.Program {
 	return objects.Program{
-		Classes: []*objects.Class{ratelimitserver.Class("RateLimiterServer", config), alarmed},
+		Classes: []*objects.Class{ratelimitserver.Class("RateLimiterServer", config), alarmed, clockedClass, purgedClass, earlier},
 		Fetch:   front(),
 	}
 }
@@ -61,6 +61,8 @@ func (a *Alarmed) fired(context.Context) (int, error) {
 func front() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/limited/", limited())
+	mux.HandleFunc("POST /call/{name}/{method}", call)
+	mux.HandleFunc("GET /behind/{name}", behind)
 	handle := func(pattern string, f func(r *http.Request) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			v, err := f(r)
