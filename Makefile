@@ -10,7 +10,7 @@ WS_VERSION = 8.21.0
 AXE_VERSION = 4.14.1
 GUEST = ./worker/... ./objects/... ./wasm/... ./testdata/guests/... ./testdata/bench/worker/...
 # Everything: ./... leaves testdata out.
-ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench testdata/conformance host/cmd/durago/testdata/app))
+ALL = ./... $(patsubst %,./%/...,$(wildcard testdata/guests testdata/bench host/cmd/durago/testdata/app))
 TOOLS = .tools
 # Where tests find what they compare with.
 WITH_TOOLS = DURAGO_TSC=$(CURDIR)/$(TOOLS)/node_modules/.bin/tsc DURAGO_WRANGLER=$(CURDIR)/$(TOOLS)/node_modules/wrangler \
