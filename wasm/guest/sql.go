@@ -106,6 +106,7 @@ func (q sqlite) Open(query string, args []any, columns bool) (driver.Cursor, err
 	if columns {
 		flags = abi.SQLColumns
 	}
+	q.s.g.take()
 	c := q.s.g.newCursor()
 	c.s, c.in = q.s, q.in
 	st, a, err := q.run(query, args, flags, c.small[:0])
