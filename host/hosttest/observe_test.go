@@ -105,6 +105,7 @@ func TestMetrics(t *testing.T) {
 
 	h.Advance(1e9)
 	require.NoError(t, c.Close())
+	require.Eventually(t, func() bool { return scrape(t, h)["durago_sockets Home"] == 0 }, 10*time.Second, time.Millisecond, "the host notices")
 	h.Settle()
 	for _, name := range []string{"a", "b", "c"} {
 		require.NoError(t, h.Object("HOME", name).Evict())

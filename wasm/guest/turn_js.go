@@ -56,8 +56,11 @@ func (g *Guest) letOthersGoOn() {
 	for n := 0; n < 4 && len(g.arrived) > 0 && g.handling != nil; n++ {
 		runtime.Gosched()
 	}
-	for g.posting && g.current() == 0 {
+	for n := 0; g.current() == 0 && n < 3; { // an event that is about to be delivered has not said so yet
 		runtime.Gosched()
+		if !g.posting {
+			n++
+		}
 	}
 }
 

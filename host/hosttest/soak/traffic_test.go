@@ -169,6 +169,9 @@ func (t *traffic) ask(ctx context.Context, method, path string, body io.Reader) 
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
+	if asked := resp.Header.Get("Asked"); err == nil && resp.StatusCode == http.StatusOK && strings.Count(path, "/") > 1 && asked != path {
+		t.fail("%s %s has the answer to %q: %.60q", method, path, asked, b)
+	}
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %d %s", path, resp.StatusCode, bytes.TrimSpace(b))
 	}

@@ -94,6 +94,7 @@ func (m *Member) WebSocketMessage(_ context.Context, ws *objects.WebSocket, msg 
 
 // ServeHTTP does what the first part of the path says.
 func (m *Member) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Asked", r.URL.RequestURI()) // so that one sees whose answer it is
 	verb := strings.Split(r.URL.Path, "/")[1]
 	f := verbs[verb]
 	if f == nil {
