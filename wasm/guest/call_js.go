@@ -45,6 +45,7 @@ func exportAlloc(n uint32) {
 	if int(n) <= len(inbox) {
 		return
 	}
+	the.heap.makeRoom(2 * uint64(n)) // for the inbox, and for the frame
 	inbox = make([]byte, n)
 	control[abi.ControlInbox] = uint32(uintptr(unsafe.Pointer(unsafe.SliceData(inbox))))
 	control[abi.ControlInboxSize] = n

@@ -61,6 +61,17 @@ func (h *heap) tend() {
 	h.last, h.skipped = used, 0
 }
 
+// makeRoom collects if so many bytes more would come near the memory's limit: what is allocated while a goroutine is pinned has
+// nothing collected.
+func (h *heap) makeRoom(n uint64) {
+	if h.own || n < leastHeap {
+		return
+	}
+	if h.used()+n > uint64(debug.SetMemoryLimit(-1))/8*7 {
+		runtime.GC()
+	}
+}
+
 func (h *heap) used() uint64 {
 	metrics.Read(h.sample)
 	return h.sample[0].Value.Uint64()
