@@ -143,7 +143,9 @@ func (g *Guest) work(w *worker) {
 		if len(g.idle) >= maxIdle {
 			return
 		}
+		g.pin()
 		g.idle = append(g.idle, w)
+		g.unpin()
 		g.rest(w)
 	}
 }

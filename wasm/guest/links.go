@@ -54,7 +54,9 @@ func (l links) LendTarget(t driver.Target, class string) (value.Handle, error) {
 	if s.lent.targets == nil {
 		s.lent.targets = map[uint32]driver.Target{}
 	}
+	s.g.pin()
 	s.lent.targets[id] = t
+	s.g.unpin()
 	s.g.settle()
 	if class == "" {
 		return value.Handle{Kind: abi.LinkCallback, ID: id}, nil
@@ -79,7 +81,9 @@ func (l links) LendStream(r io.Reader) (value.Handle, error) {
 		s.lent.streams = map[uint32]io.Reader{}
 	}
 	id := s.g.nextToken()
+	s.g.pin()
 	s.lent.streams[id] = r
+	s.g.unpin()
 	s.g.settle()
 	return value.Handle{Kind: abi.LinkStream, ID: id}, nil
 }

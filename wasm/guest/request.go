@@ -71,7 +71,10 @@ func (g *Guest) readHeader(r *abi.Reader) http.Header {
 	h := make(http.Header, n)
 	values := make([]string, 0, min(n, r.Len()/8))
 	for range n {
-		name, v := g.headerNames.name(r.Bytes()), view(r.Bytes())
+		g.pin()
+		name := g.headerNames.name(r.Bytes())
+		g.unpin()
+		v := view(r.Bytes())
 		if r.Err() != nil {
 			break
 		}

@@ -86,8 +86,11 @@ func (s *scope) arrive() error {
 			return nil
 		}
 		w := newSignal()
+		s.g.pin()
 		s.home = append(s.home, &w)
-		if len(s.home) == 1 {
+		first := len(s.home) == 1
+		s.g.unpin()
+		if first {
 			s.g.tell(s.id, abi.OpWake, s.id, nil)
 		}
 		s.g.parked++

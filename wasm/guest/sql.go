@@ -252,7 +252,9 @@ func (c *cursor) Recycle() {
 	}
 	clear(c.row)
 	c.s, c.in, c.of, c.columns, c.row, c.at = nil, nil, nil, nil, nil, abi.Reader{}
+	g.pin()
 	g.spare = append(g.spare, c)
+	g.unpin()
 	g.settle()
 }
 
