@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -37,19 +36,12 @@ func (t *serviceStub) handle(s *scope, payload any, done func(any, error)) sent 
 
 // answerOf is what a handler answers. The response comes with its head; the handler goes on as its body is read.
 func answerOf(ctx context.Context, cancel context.CancelFunc, h http.Handler, q *Request) (*Response, error) {
-	var body io.Reader
-	switch {
-	case q.Body != nil:
-		body = &streamReader{s: q.Body}
-	case len(q.Inline) > 0:
-		body = bytes.NewReader(q.Inline)
-	}
-	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, body)
+	r, err := q.http(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	r.Header, r.RequestURI = Header(q.Header), r.URL.RequestURI()
+	r.RequestURI = r.URL.RequestURI()
 	read, write := io.Pipe()
 	w := &pipedResponse{header: http.Header{}, body: write, ready: make(chan struct{})}
 	go func() {

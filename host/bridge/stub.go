@@ -339,7 +339,8 @@ func (b *Bridge) request(ctx context.Context, q *Request) (resp *Response, c Dia
 	return resp, c, nil
 }
 
-func (b *Bridge) roundTrip(ctx context.Context, q *Request) (*Response, error) {
+// http is the request as net/http has it.
+func (q *Request) http(ctx context.Context) (*http.Request, error) {
 	var body io.Reader
 	switch {
 	case q.Body != nil:
@@ -352,6 +353,14 @@ func (b *Bridge) roundTrip(ctx context.Context, q *Request) (*Response, error) {
 		return nil, err
 	}
 	r.Header = Header(q.Header)
+	return r, nil
+}
+
+func (b *Bridge) roundTrip(ctx context.Context, q *Request) (*Response, error) {
+	r, err := q.http(ctx)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := b.o.HTTP.RoundTrip(r)
 	if err != nil {
 		return nil, err
