@@ -183,10 +183,12 @@ func TestStore_full(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.Greater(t, written.Load(), int64(128<<10))
-		require.Less(t, written.Load(), int64(128<<10+16*16<<10), "a segment, and 16 parts of an eighth of one")
+		stood := written.Load()
 		d.letGo()
 		require.NoError(t, <-done)
 		require.NoError(t, s.Close())
+		const part = 128<<10/8 + 8<<10 // an eighth of a segment, and what a batch may have more than that: two pages
+		require.Less(t, stood, int64(128<<10+2*17*part), "a segment, 17 parts that are being written, and as many that wait")
 	})
 }
 
