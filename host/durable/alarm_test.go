@@ -402,3 +402,34 @@ func TestObject_SetAlarm_reset(t *testing.T) {
 		require.NoError(t, e.stop())
 	})(t)
 }
+
+// TestObject_Return_alarm: an alarm that a dying guest had not begun, and that is set anew before it could be given again, is not
+// under way for ever.
+func TestObject_Return_alarm(t *testing.T) {
+	bubble(func(t *testing.T) {
+		e := newEngine(t, options{})
+		require.NoError(t, e.Start())
+		ran := alarmLog(e, nil)
+		require.NoError(t, e.do("a", setAlarm(e, time.Second)))
+		var given []*durable.Event
+		e.handle = func(_ *durable.Object, ev *durable.Event) bool {
+			given = append(given, ev)
+			return true
+		}
+		e.advance(2 * time.Second)
+		require.Len(t, given, 1)
+		e.handle = nil
+		e.visit("a", func(o *durable.Object) {
+			require.NoError(t, setAlarm(e, time.Minute)(o))
+			o.EndTurn()
+			o.Lost(given...)
+		})
+		e.visit("a", func(o *durable.Object) {
+			require.Zero(t, o.Presence().Active)
+			require.NoError(t, o.Evict())
+		})
+		e.advance(time.Hour)
+		require.Equal(t, []string{"a at 1m2s retry 0"}, *ran)
+		require.NoError(t, e.stop())
+	})(t)
+}

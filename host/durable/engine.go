@@ -61,6 +61,8 @@ type Event struct {
 	onCancel func()
 	order    uint64 // of its delivery; 0 before
 
+	undelivered func() // takes the delivery back
+
 	patient   bool // however many wait, and however long: who sends it is held back
 	cancelled bool
 	returned  bool

@@ -243,6 +243,37 @@ func TestObject_Return(t *testing.T) {
 	})(t)
 }
 
+// TestObject_Lost_evicted: one whose guest has died is not made anew if nobody waits for that any more, nor ever after it has been
+// evicted: the next object of its id has its database.
+func TestObject_Lost_evicted(t *testing.T) {
+	for _, evicted := range []bool{false, true} {
+		bubble(func(t *testing.T) {
+			e := newEngine(t, options{})
+			made := 0
+			e.constructor = func(*durable.Object) error { made++; return nil }
+			old := start(t, e, "a")
+			enter(t, e, "a", nil, false)
+			var failed error
+			waits := &durable.Event{Payload: write, Done: func(_ any, err error) { failed = err }}
+			e.visit("a", func(o *durable.Object) {
+				o.Deliver(waits)
+				o.Lost()
+				waits.Cancel()
+				if evicted {
+					require.NoError(t, o.Evict())
+				}
+			})
+			require.ErrorContains(t, failed, "aborted")
+			require.Equal(t, 1, made)
+			require.False(t, old.Started())
+			e.visit("a", func(o *durable.Object) { require.NotSame(t, old, o) })
+			require.NoError(t, e.do("a", write))
+			require.Equal(t, 2, made)
+			require.NoError(t, e.stop())
+		})(t)
+	}
+}
+
 func TestObject_Deliver(t *testing.T) {
 	t.Run("10,000 events may wait", bubble(func(t *testing.T) {
 		e := newEngine(t, options{})

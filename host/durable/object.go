@@ -164,7 +164,8 @@ func (e *Event) leave() {
 
 // start has the guest make the object, in a critical section as on the platform: events wait for its constructor.
 func (o *Object) start() {
-	if o.started || o.late != nil || o.ns.shards[o.loop].closed || !o.free() {
+	shard := &o.ns.shards[o.loop]
+	if o.started || o.late != nil || shard.closed || shard.objects[o.id] != o || !o.free() { // another may be the one of its id by now
 		return
 	}
 	o.setStarted(true)
@@ -229,6 +230,11 @@ func (o *Object) deliver(e *Event) {
 	e.order = o.delivered
 	done := e.Done
 	once := false
+	e.undelivered = func() {
+		once = true
+		o.inflight--
+		e.Done = done
+	}
 	e.Done = func(result any, err error) {
 		if once {
 			return
@@ -343,10 +349,11 @@ func (o *Object) Lost(again ...*Event) {
 		return
 	}
 	_ = o.Do(func() {
-		if o.broken == nil {
+		if o.broken == nil && o.input.Waiting() > 0 { // they may have been cancelled, and the object evicted
 			o.start()
 		}
 		l.Release()
+		o.settle()
 	})
 }
 
@@ -382,6 +389,7 @@ func (o *Object) giveBack(e *Event) {
 		return
 	}
 	e.returned = true
+	e.undelivered() // it may find that there is nothing to be done any more
 	k, _ := slices.BinarySearchFunc(o.again, e.order, func(e *Event, order uint64) int { return cmp.Compare(e.order, order) })
 	o.again = slices.Insert(o.again, k, e)
 	o.input.WaitFirst(func(l *gate.Lock, broken error) {
