@@ -92,8 +92,9 @@ func (s *scope) outcome(op abi.Op, token uint32, frame []byte) error {
 		r, err := s.readResponse(frame)
 		if err != nil {
 			failed = err
+			break
 		}
-		if p, ok := r.Body.(*pipe); ok && failed == nil && p == s.streams[token] {
+		if p, ok := r.Body.(*pipe); ok && p == s.streams[token] {
 			e.pipe = p
 		}
 		result = r
