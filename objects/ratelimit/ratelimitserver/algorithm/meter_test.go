@@ -1,15 +1,18 @@
 package algorithm_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sort"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"durago.example/objects/ratelimit/ratelimitserver/algorithm"
 )
@@ -30,9 +33,21 @@ func steps(t *testing.T) int {
 	return n
 }
 
+// source makes the choices of a walk: rapid's, which shrinks those that end in a difference, or a plain generator's.
+type source interface {
+	IntN(n int) int
+	Int64N(n int64) int64
+}
+
+// drawn is rapid's source.
+type drawn struct{ *rapid.T }
+
+func (d drawn) IntN(n int) int       { return rapid.IntRange(0, n-1).Draw(d.T, "choice") }
+func (d drawn) Int64N(n int64) int64 { return rapid.Int64Range(0, n-1).Draw(d.T, "number") }
+
 // walk is one key under random steps, beside its history. Between two steps the meter is bytes.
 type walk struct {
-	r       *rand.Rand
+	r       source
 	limit   algorithm.Limit // the oracle's
 	mutant  func(algorithm.Limit, int64) (algorithm.Limit, int64)
 	now     int64
@@ -43,7 +58,7 @@ type walk struct {
 
 const perWalk = 100
 
-func newWalk(r *rand.Rand, kind algorithm.Kind, mutant func(algorithm.Limit, int64) (algorithm.Limit, int64)) *walk {
+func newWalk(r source, kind algorithm.Kind, mutant func(algorithm.Limit, int64) (algorithm.Limit, int64)) *walk {
 	pick := func(from ...int64) int64 { return from[r.IntN(len(from))] }
 	l := algorithm.Limit{Kind: kind, Quota: pick(1, 2, 3, 5, 7, 10), Period: pick(1, 2, 3, 7, 10, 60, 1000)}
 	switch kind {
@@ -171,33 +186,42 @@ func (w *walk) act(m algorithm.Meter) error {
 	return nil
 }
 
-// compare walks until the number of steps is reached or the two differ.
-func compare(kind algorithm.Kind, seed uint64, n int, mutant func(algorithm.Limit, int64) (algorithm.Limit, int64)) error {
-	r := rand.New(rand.NewPCG(seed, uint64(kind)))
-	for done := 0; done < n; {
-		w := newWalk(r, kind, mutant)
-		for range perWalk {
-			if err := w.step(); err != nil {
-				return fmt.Errorf("step %d, %+v, %d events: %w", done, w.limit, len(w.history), err)
-			}
-			done++
+// compare walks, and says where the two differ.
+func compare(r source, kind algorithm.Kind, mutant func(algorithm.Limit, int64) (algorithm.Limit, int64)) error {
+	w := newWalk(r, kind, mutant)
+	for k := range perWalk {
+		if err := w.step(); err != nil {
+			return fmt.Errorf("step %d, %+v, %d events: %w", k, w.limit, len(w.history), err)
 		}
 	}
 	return nil
 }
 
-// TestMeter_oracle holds that each algorithm answers as its oracle does from the log of all events.
+// TestMeter_oracle holds that each algorithm answers as its oracle does from the log of all events: the walks that rapid draws, and
+// as many whose choices are all as likely.
 func TestMeter_oracle(t *testing.T) {
+	walks := (steps(t) + perWalk - 1) / perWalk
+	setFlag(t, "rapid.checks", strconv.Itoa(walks))
 	for kind, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.NoError(t, compare(kind, 1, steps(t), nil))
+			rapid.Check(t, func(t *rapid.T) {
+				if err := compare(drawn{t}, kind, nil); err != nil {
+					t.Fatal(err)
+				}
+			})
+			r := rand.New(rand.NewPCG(1, uint64(kind)))
+			for range walks {
+				require.NoError(t, compare(r, kind, nil))
+			}
 		})
 	}
 }
 
 // TestMeter_mutants holds that the comparison sees an algorithm that is off by one.
 func TestMeter_mutants(t *testing.T) {
+	setFlag(t, "rapid.nofailfile", "true")
+	setFlag(t, "rapid.shrinktime", "0s")
 	mutants := map[string]func(algorithm.Limit, int64) (algorithm.Limit, int64){
 		"a unit more": func(l algorithm.Limit, now int64) (algorithm.Limit, int64) {
 			if l.Burst > 0 {
@@ -229,8 +253,59 @@ func TestMeter_mutants(t *testing.T) {
 	for kind, name := range names {
 		for mutation, mutant := range mutants {
 			t.Run(name+" "+mutation, func(t *testing.T) {
-				require.Error(t, compare(kind, 1, 2000, mutant))
+				r := rand.New(rand.NewPCG(1, uint64(kind)))
+				var found error
+				for k := 0; found == nil && k < 20; k++ {
+					found = compare(r, kind, mutant)
+				}
+				require.Error(t, found)
+				require.True(t, caught(t, func(t *rapid.T) {
+					if err := compare(drawn{t}, kind, mutant); err != nil {
+						t.Fatal(err)
+					}
+				}))
 			})
 		}
 	}
 }
+
+// setFlag sets a flag for as long as a test runs.
+func setFlag(t *testing.T, name, value string) {
+	t.Helper()
+	old := flag.Lookup(name).Value.String()
+	require.NoError(t, flag.Set(name, value))
+	t.Cleanup(func() { require.NoError(t, flag.Set(name, old)) })
+}
+
+// caught tells whether rapid finds that a property does not hold.
+func caught(t *testing.T, property func(*rapid.T)) bool {
+	c := &failing{TB: t}
+	done := make(chan struct{})
+	go func() { // a check that fails ends its goroutine
+		defer close(done)
+		rapid.Check(c, property)
+	}()
+	<-done
+	return c.failed
+}
+
+// failing is a test that is to fail.
+type failing struct {
+	rapid.TB
+	failed bool
+}
+
+func (f *failing) fail() {
+	f.failed = true
+	runtime.Goexit()
+}
+
+func (f *failing) Log(...any)            {}
+func (f *failing) Logf(string, ...any)   {}
+func (f *failing) Error(...any)          { f.failed = true }
+func (f *failing) Errorf(string, ...any) { f.failed = true }
+func (f *failing) Fatal(...any)          { f.fail() }
+func (f *failing) Fatalf(string, ...any) { f.fail() }
+func (f *failing) Fail()                 { f.failed = true }
+func (f *failing) FailNow()              { f.fail() }
+func (f *failing) Failed() bool          { return f.failed }
