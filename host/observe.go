@@ -111,7 +111,6 @@ func (h *Host) Metrics() []byte {
 	}{
 		{"durago_events_waiting", "Events that wait for their object.", func(n *durable.Namespace) int64 { return n.Counts().Waiting.Load() }},
 		{"durago_objects", "Objects in memory.", func(n *durable.Namespace) int64 { return n.Counts().Objects.Load() }},
-		{"durago_sockets", "WebSockets of objects, in memory or not.", func(n *durable.Namespace) int64 { return n.Counts().Sockets.Load() }},
 		{"durago_alarms", "Alarms that are set.", func(n *durable.Namespace) int64 { return int64(n.Alarms()) }},
 	} {
 		t.Gauge(f.name, f.help)
@@ -119,6 +118,11 @@ func (h *Host) Metrics() []byte {
 			t.Value(f.value(n), "class", n.Class)
 		}
 	}
+	t.Gauge("durago_sockets", "WebSockets of objects, in memory or not, and under the class front those of the worker's own handlers.")
+	for _, n := range all {
+		t.Value(n.Counts().Sockets.Load()+h.conns(n), "class", n.Class)
+	}
+	t.Value(h.conns(nil), "class", "front")
 	t.Gauge("durago_open_databases", "Databases that are open, the host's own included.")
 	t.Value(int64(h.machine.store.OpenDatabases()))
 	t.Histograms("durago_commit_duration_seconds", "From a commit until it was durable.")
@@ -133,6 +137,14 @@ func (h *Host) Metrics() []byte {
 	t.Gauge("durago_goroutines", "Goroutines of the process.")
 	t.Value(int64(runtime.NumGoroutine()))
 	return t.Bytes()
+}
+
+// conns are the ordinary sockets of a class, or of the front under nil.
+func (h *Host) conns(n *durable.Namespace) (open int64) {
+	for _, g := range h.guests {
+		open += g.Counts().Conns(n)
+	}
+	return open
 }
 
 // events are those of one class and kind, of all isolates.

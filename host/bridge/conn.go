@@ -46,10 +46,12 @@ func (s *scope) newConn(accepted bool) (handle uint32, c *durable.Ordinary) {
 		s.live++
 	}
 	s.open++
+	s.counts.conns.Add(1)
 	s.handles++
 	handle = s.handles
 	c = durable.NewOrdinary(durable.OrdinaryOptions{Do: s.b.Do, Output: s.output, Ended: func() {
 		s.open--
+		s.counts.conns.Add(-1)
 		if c.Lost() {
 			delete(s.conns, handle)
 		}

@@ -20,9 +20,10 @@ type Counts struct {
 	classes map[*durable.Namespace]*EventCounts
 }
 
-// EventCounts are the events of one class, or of the front, by kind.
+// EventCounts are the events of one class, or of the front, by kind, and the ordinary sockets that are open.
 type EventCounts struct {
 	kinds [abi.EventService + 1]eventCount
+	conns atomic.Int64
 }
 
 type eventCount struct {
@@ -42,6 +43,16 @@ func (c *Counts) of(n *durable.Namespace) *EventCounts {
 	}
 	c.classes[n] = &EventCounts{}
 	return c.classes[n]
+}
+
+// Conns are the ordinary sockets that a class has open, or the front under nil.
+func (c *Counts) Conns(n *durable.Namespace) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.classes[n]; e != nil {
+		return e.conns.Load()
+	}
+	return 0
 }
 
 // Events calls f for each kind of event that a class, or the front under nil, has had.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
@@ -210,4 +211,27 @@ func TestHealth_disk(t *testing.T) {
 	require.Contains(t, w.Body.String(), "the cable is out")
 	require.ErrorContains(t, <-h.Failed(), "the cable is out")
 	require.Error(t, h.Fail())
+}
+
+// TestMetrics_sockets: sockets of every kind are counted while they are open, under whose they are.
+func TestMetrics_sockets(t *testing.T) {
+	t.Parallel()
+	o := conns()
+	o.Isolates = 2
+	h := hosttest.Start(t, o)
+	open := func() [2]float64 {
+		m := scrape(t, h)
+		return [2]float64{m["durago_sockets Peer"], m["durago_sockets front"]}
+	}
+	require.Zero(t, open())
+	list := []*websocket.Conn{h.Dial("/accept/a"), h.Dial("/accept/b"), h.Dial("/hibernate/b"), h.Dial("/front")}
+	require.Equal(t, [2]float64{3, 1}, open())
+	for _, c := range list {
+		require.NoError(t, c.Close())
+	}
+	require.Eventually(t, func() bool { return open() == [2]float64{} }, 10*time.Second, 5*time.Millisecond)
+	_ = h.Dial("/accept/a")
+	require.Equal(t, [2]float64{1, 0}, open())
+	h.Fetch("GET", "/exit/a", "")
+	require.Eventually(t, func() bool { return open() == [2]float64{} }, 10*time.Second, 5*time.Millisecond, "a guest that has died has none")
 }
