@@ -77,7 +77,7 @@ var stepNames = [steps]string{"write", "call", "lend", "alarm", "stream", "uploa
 
 // weights are how often each step is taken in calm times, and those of the storm besides in one.
 var weights = [steps]int{stepWrite: 30, stepCall: 15, stepLend: 5, stepAlarm: 6, stepStream: 5, stepUpload: 5, stepLeave: 6, stepSocket: 6, stepConn: 5,
-	stepDial: 5, stepEvict: 8, stepPanic: 4, stepAbort: 3, stepExit: 1}
+	stepDial: 5, stepEvict: 8, stepPanic: 4, stepAbort: 3, stepExit: 5}
 
 // rare are taken once in this many steps, since each takes long or has a whole isolate made anew.
 var rare = map[step]int{stepGrow: 300, stepUpdate: 3000, stepReplace: 3000}
