@@ -19,6 +19,13 @@
 //
 // Sessions, presence and what is ephemeral are not in the log: they are what is, not what was. Who resumes gets a new list.
 //
+// # Who may do what
+//
+// What a client may send and is sent is with its session, see websocket.Capabilities: it is asked for each frame, each
+// message that is sent again, and each page of history, as it is then. A session with an end is closed by then and
+// websocket.ClockSkew, and what it sends later is not taken, be the alarm late; a client that sends a token of the same user
+// for the same room before goes on as what that says. Who is banned is out, by Server.Ban, until the ban is over.
+//
 // # Bounds
 //
 // Of clients: Config has the length and the rate of messages, how many may be there, how long they may be silent and how
@@ -58,7 +65,8 @@ type Server struct {
 	presence  presence
 	log       *log      // nil without Config.Recovery
 	dormant   *sessions // nil without Config.Recovery
-	holding   bool      // within a numbered message: see once
+	bans      bans
+	holding   bool // within a numbered message: see once
 	held      []func(ctx context.Context)
 }
 
@@ -93,6 +101,9 @@ func Methods() []objects.Method[Server] {
 		objects.ImplProc1(websocket.EntityChanged, (*Server).entityChanged),
 		objects.ImplProc1(websocket.EntitiesChanged, (*Server).entitiesChanged),
 		objects.Impl2(websocket.Kick, (*Server).kick),
+		objects.Impl3(websocket.Ban, (*Server).ban),
+		objects.Impl1(websocket.Unban, (*Server).unban),
+		objects.Impl0(websocket.GetBans, (*Server).getBans),
 	}
 }
 
@@ -105,6 +116,10 @@ func New(state *objects.State, c Config) (*Server, error) {
 	s.standard, s.ephemeral = c.rates()
 	s.mux = alarms.New(state, alarms.Handlers{sweepAlarm: s.sweep})
 	if err := state.SetAutoResponse(websocket.PingFrame, websocket.PongFrame); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.bans, err = openBans(state.Storage().SQL()); err != nil {
 		return nil, err
 	}
 	if err := s.wake(); err != nil {
