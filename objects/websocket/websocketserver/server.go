@@ -38,8 +38,10 @@
 //
 // # Ghosts
 //
-// A client that vanishes without a word is gone for the others when it has been silent for Config.SilentAfter, which an
-// alarm looks after, or earlier if its connection is seen to break.
+// A client that vanishes without a word is gone for the others Config.SilentAfter after its last word, when the alarm runs
+// that is set for just then, or at once if its connection is seen to break, as it is when only its process is killed. What
+// may come to it: how late the runtime is with an alarm, and a numbered message that keeps the room waiting, 30 seconds at
+// most. A user is there as long as one of the user's connections is.
 //
 // The package depends on the contract, never the reverse. A Server belongs to its object: the runtime calls it.
 package websocketserver

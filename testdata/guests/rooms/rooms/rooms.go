@@ -33,7 +33,7 @@ func Tokens() *websocket.JoinTokens {
 }
 
 // config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, and with
-// "ghost", where nobody is silent for more than a second and a half.
+// "ghost", where nobody is silent for more than three seconds.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
 	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
@@ -42,7 +42,7 @@ func config(s *objects.State) (websocketserver.Config, error) {
 	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}, Tokens: Tokens()}
 	name, _ := s.ID().Name()
 	if strings.HasPrefix(name, "ghost") {
-		c.SilentAfter = 1500 * time.Millisecond
+		c.SilentAfter = 3 * time.Second
 	}
 	if strings.HasPrefix(name, "fast") {
 		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
