@@ -165,6 +165,7 @@ func TestJoinTokens_Check(t *testing.T) {
 		"an expiry too far":         forge(sound, `{"room":"acme","cap":{},"exp":1e300}`, sha256.New, key),
 		"a beginning too far":       forge(sound, `{"room":"acme","cap":{},"exp":1700003600,"nbf":-1}`, sha256.New, key),
 		"an end of line":            part[0] + "\n." + part[1] + "." + part[2],
+		"an end of line at its end": good + "\n",
 		"padding":                   good + "=",
 		"bits that are not read":    good[:len(good)-1] + string(last+1),
 	} {
@@ -189,6 +190,9 @@ func TestJoinTokens_Mint(t *testing.T) {
 	for name, change := range map[string]func(*websocket.JoinToken){
 		"no room":      func(j *websocket.JoinToken) { j.Room = "" },
 		"no expiry":    func(j *websocket.JoinToken) { j.Expires = time.Time{} },
+		"too late":     func(j *websocket.JoinToken) { j.Expires = time.Unix(253402300800, 0) },
+		"never":        func(j *websocket.JoinToken) { j.NotBefore = j.Expires },
+		"too early":    func(j *websocket.JoinToken) { j.NotBefore = time.Unix(-1, 0) },
 		"capabilities": func(j *websocket.JoinToken) { j.Capabilities = &websocket.Capabilities{Publish: []string{""}} },
 		"metadata":     func(j *websocket.JoinToken) { j.Meta = func() {} },
 		"an id":        func(j *websocket.JoinToken) { j.ID = strings.Repeat("x", 129) },

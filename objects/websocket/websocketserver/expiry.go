@@ -3,6 +3,7 @@ package websocketserver
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -72,11 +73,11 @@ func (s *Server) refresh(ctx context.Context, from *Session, m websocket.Message
 	}
 	meta, _ := j.Meta.(json.RawMessage) // checked
 	from.Meta, from.can, from.expires, from.tokenID = meta, j.Capabilities, j.Expires.UnixMilli(), j.ID
-	if err := from.save(); err != nil {
-		return err
-	}
 	if !from.can.Presence {
 		s.leavePresence(ctx, from)
+	}
+	if err := from.save(); err != nil {
+		return fmt.Errorf("websocketserver: keep session: %w", err)
 	}
 	s.armFor(ctx, from)
 	s.tellExpiry(ctx, from)

@@ -66,6 +66,7 @@ func TestServer_expiry(t *testing.T) {
 	t.Run("ends by the alarm", bubble(c, func(t *testing.T, o *object) {
 		other := o.user("bob")
 		long := o.limited("cleo", `{}`, until(time.Hour))
+		o.advance(time.Second) // the alarm is set for that one
 		a := o.limited("ann", `{}`, until(time.Minute))
 		require.Equal(t, `{"event":"token:expires","in_ms":60000}`, a.got[1])
 		o.advance(time.Minute + 29*time.Second)
@@ -79,6 +80,19 @@ func TestServer_expiry(t *testing.T) {
 		o.advance(2 * time.Hour)
 		require.True(t, long.closing)
 		require.False(t, other.closing)
+	}))
+	t.Run("many, in order", bubble(c, func(t *testing.T, o *object) {
+		other := o.user("bob")
+		for i := range 8 {
+			o.limited(fmt.Sprint("u", i), `{}`, until(time.Minute))
+		}
+		other.hear()
+		o.advance(2 * time.Minute)
+		var order []string
+		for _, f := range other.hear() {
+			order = append(order, frame(t, f)["meta"].(map[string]any)["user_id"].(string))
+		}
+		require.Equal(t, []string{"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"}, order)
 	}))
 	t.Run("ends when it speaks, be the alarm late", bubble(c, func(t *testing.T, o *object) {
 		a, other := o.limited("ann", `{"publish":["*"]}`, until(time.Minute)), o.user("bob")
@@ -135,6 +149,7 @@ func TestServer_refresh(t *testing.T) {
 		require.NoError(t, o.start())
 		require.Equal(t, []string{"chat"}, only(t, a.ask(say("x"))))
 		require.Equal(t, []string{"403 <nil>"}, only(t, a.ask(presence("a", 2))))
+		require.Equal(t, []string{"presence:update"}, only(t, other.ask(presence("a", 1))), "the id is free")
 		list, err := websocket.GetActiveSessions.Call(t.Context(), o)
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"user_id": "ann", "permission": 7.0}, list[0].Meta)
