@@ -58,7 +58,7 @@ func TestHandler_join(t *testing.T) {
 			log.SetOutput(&logged)
 			d := &door{}
 			h := websocket.Handler(websocket.Options{Now: func() time.Time { return now },
-				Tokens: func(context.Context) (*websocket.JoinTokens, error) { return tokens, nil },
+				Tokens: func(context.Context) (websocket.TokenChecker, error) { return tokens, nil },
 				Room:   func(_ context.Context, name string) websocket.Forwarder { d.room = name; return d }})
 			r := httptest.NewRequest("GET", "https://app.example.com/api/websocket"+row.query, nil)
 			r.Header.Set("Upgrade", "websocket")
@@ -85,7 +85,7 @@ func TestHandler_join(t *testing.T) {
 		})
 	}
 	t.Run("the keys are not known", func(t *testing.T) {
-		h := websocket.Handler(websocket.Options{Tokens: func(context.Context) (*websocket.JoinTokens, error) { return nil, errors.New("no secret") }})
+		h := websocket.Handler(websocket.Options{Tokens: func(context.Context) (websocket.TokenChecker, error) { return nil, errors.New("no secret") }})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, request(func(r *http.Request) { r.Header.Set("Sec-WebSocket-Protocol", offer(good)) }))
 		require.Equal(t, 503, w.Code)
@@ -99,7 +99,7 @@ func TestHandler_join(t *testing.T) {
 		require.Equal(t, `{"room":"acme","meta":{"user_id":"ann","permission":3}}`, d.meta)
 	})
 	t.Run("no token, no cookie", func(t *testing.T) {
-		h := websocket.Handler(websocket.Options{Tokens: func(context.Context) (*websocket.JoinTokens, error) { return tokens, nil }})
+		h := websocket.Handler(websocket.Options{Tokens: func(context.Context) (websocket.TokenChecker, error) { return tokens, nil }})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, request(nil))
 		require.Equal(t, 401, w.Code)

@@ -18,7 +18,7 @@ type Options struct {
 	// Tokens, if set, has clients come in with a join token, see TokenProtocol, whom Authenticate and Authorize are then not
 	// asked about. It is called for each of them, so that keys may be in the environment; an error is 503, and is logged.
 	// The room needs the same in its Config, for tokens that are refreshed.
-	Tokens func(ctx context.Context) (*JoinTokens, error)
+	Tokens func(ctx context.Context) (TokenChecker, error)
 	// Now is the clock that tokens are held against, time.Now.
 	Now func() time.Time
 	// Authorize tells whether somebody may enter a room that ?room= names and that is not Identity.Room: else 403. Default:
@@ -31,6 +31,14 @@ type Options struct {
 	// Room, if set, is used in place of the binding.
 	Room func(ctx context.Context, name string) Forwarder
 }
+
+// TokenChecker reads join tokens: a *JoinTokens. Its errors are those of JoinTokens.Check; any other is answered as ErrToken.
+// It is an interface so that a worker without tokens does not link what reads them, 0.3 MiB.
+type TokenChecker interface {
+	Check(text string, now time.Time) (JoinToken, error)
+}
+
+var _ TokenChecker = (*JoinTokens)(nil)
 
 // Forwarder hands a whole request on: an *objects.Stub.
 type Forwarder interface {

@@ -62,16 +62,14 @@ func (b *bans) delete(user string, now int64) (was bool, err error) {
 
 func (b *bans) list(now int64) ([]websocket.BannedUser, error) {
 	list := []websocket.BannedUser{}
-	type row struct {
-		User   string
-		Until  int64
-		Reason string
-	}
-	for r, err := range objects.Query[row](b.sql, `SELECT user, until, reason FROM websocket_bans WHERE until > ? ORDER BY until, user`, now) {
+	for cells, err := range objects.Query[[]any](b.sql, `SELECT user, until, reason FROM websocket_bans WHERE until > ? ORDER BY until, user`, now) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, websocket.BannedUser{User: r.User, UntilMS: r.Until, Reason: r.Reason})
+		u := websocket.BannedUser{UntilMS: whole(cells[1])}
+		u.User, _ = cells[0].(string)
+		u.Reason, _ = cells[2].(string)
+		list = append(list, u)
 	}
 	return list, nil
 }

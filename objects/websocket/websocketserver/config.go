@@ -44,7 +44,7 @@ type Config struct {
 	Recovery *Recovery
 	// Tokens, if set, has clients refresh their sessions with join tokens, see websocket.TokenRefresh: the same keys as the
 	// handler's. The environment of the state has them.
-	Tokens *websocket.JoinTokens
+	Tokens websocket.TokenChecker
 	// Now is the clock, time.Now.
 	Now func() time.Time
 }

@@ -88,7 +88,7 @@ func front() http.Handler {
 			}
 			return &websocket.Identity{Room: "acme", Meta: websocket.UserMeta{UserID: user, UserName: "É " + user}}, nil
 		},
-		Tokens:    func(context.Context) (*websocket.JoinTokens, error) { return Tokens(), nil },
+		Tokens:    func(context.Context) (websocket.TokenChecker, error) { return Tokens(), nil },
 		Authorize: func(_ *http.Request, _ *websocket.Identity, room string) bool { return room != "closed" },
 	}))
 	return mux
