@@ -71,9 +71,9 @@ func (s *Server) refresh(ctx context.Context, from *Session, m websocket.Message
 		s.emit(ctx, []*Session{from}, append(b[:len(b)-1], `,"of":"`+websocket.TokenRefresh+`"}`...))
 		return nil
 	}
-	meta, _ := j.Meta.(json.RawMessage) // checked
-	from.Meta, from.can, from.expires, from.tokenID = meta, j.Capabilities, j.Expires.UnixMilli(), j.ID
-	if !from.can.Presence {
+	from.Meta, _ = metaOf(j) // it was checked
+	from.can, from.expires, from.tokenID = j.Capabilities, j.Expires.UnixMilli(), j.ID
+	if !from.can.MayPublish(websocket.PresenceUpdate) {
 		s.leavePresence(ctx, from)
 	}
 	if err := from.save(); err != nil {
@@ -82,6 +82,14 @@ func (s *Server) refresh(ctx context.Context, from *Session, m websocket.Message
 	s.armFor(ctx, from)
 	s.tellExpiry(ctx, from)
 	return nil
+}
+
+// metaOf is the metadata as a session has it.
+func metaOf(j websocket.JoinToken) (json.RawMessage, error) {
+	if j.Meta == nil {
+		return nil, nil
+	}
+	return json.Marshal(j.Meta) // of JSON it is the same, without spaces
 }
 
 // checkToken reads the token of a frame; status is 0 if it is for this session.
@@ -98,7 +106,10 @@ func (s *Server) checkToken(from *Session, m websocket.Message) (j websocket.Joi
 		status, problem = websocket.TokenStatus(err)
 		return j, status, problem
 	}
-	meta, _ := j.Meta.(json.RawMessage)
+	meta, err := metaOf(j)
+	if err != nil {
+		return j, http.StatusBadRequest, "The join token says what JSON cannot"
+	}
 	if j.Room != from.Room {
 		return j, http.StatusForbidden, "The join token is for another room"
 	}

@@ -52,6 +52,13 @@ func forgeLarge(t testing.TB) string {
 	return text
 }
 
+// all takes a user's name for a token.
+type all struct{}
+
+func (all) Check(text string, now time.Time) (websocket.JoinToken, error) {
+	return websocket.JoinToken{Identity: websocket.Identity{Room: "r", Meta: websocket.UserMeta{UserID: text}, Expires: now.Add(time.Hour)}}, nil
+}
+
 func until(d time.Duration) string {
 	return fmt.Sprintf(`,"expires":%d,"token_id":"t1"`, time.Now().Add(d).UnixMilli())
 }
@@ -215,6 +222,14 @@ func TestServer_refresh(t *testing.T) {
 		token := forgeLarge(t)
 		require.Less(t, len(token), websocket.MaxToken)
 		require.Equal(t, []string{"400 <nil>"}, only(t, a.ask(renew(token))))
+	}))
+	own := c
+	own.Tokens = all{}
+	t.Run("read by something else", bubble(own, func(t *testing.T, o *object) {
+		a := o.limited("ann", `{}`, until(time.Minute))
+		require.Equal(t, []string{"token:expires"}, only(t, a.ask(renew("ann"))))
+		require.Equal(t, []string{"chat"}, only(t, a.ask(say("x"))), "nil is everything")
+		require.Equal(t, []string{"403 <nil>"}, only(t, a.ask(renew("bob"))))
 	}))
 	t.Run("a room that takes none", bubble(chat(websocketserver.Recovery{}), func(t *testing.T, o *object) {
 		require.Equal(t, []string{"400 <nil>"}, only(t, o.user("ann").ask(renew(lasting(t, "ann", time.Hour, nil)))))
