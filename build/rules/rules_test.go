@@ -138,15 +138,15 @@ var client = []string{"net/http.(*Client).do", "net/http.(*Transport).RoundTrip"
 // worker has the contracts of the classes, and nothing of the objects.
 func TestWasm(t *testing.T) {
 	for pkg, row := range map[string]struct {
-		max     int // MiB
+		max     int // KiB
 		objects bool
-	}{"./worker": {7, true}, "./worker/app": {6, false}} {
+	}{"./worker": {7<<10 + 256, true}, "./worker/app": {6 << 10, false}} {
 		t.Run(pkg, func(t *testing.T) {
 			wasm, err := build.Compile(t.Context(), root, pkg)
 			require.NoError(t, err)
 			small, err := prepare.Shrink(wasm)
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(small), row.max<<20)
+			require.LessOrEqual(t, len(small), row.max<<10)
 			has := func(name string) bool { return bytes.Contains(wasm, []byte(name)) }
 			require.True(t, has("net/http.(*ServeMux).ServeHTTP"))
 			for _, name := range client {

@@ -13,6 +13,15 @@
 //		},
 //	}))
 //
+// Capabilities of an Identity narrow what a client may send and is sent. A client that has no cookie comes in with a join
+// token, which a backend has minted for it, with JoinTokens; TokenProtocol says how it is offered. Who mints names the
+// room, the user, what the user may do there, and until when:
+//
+//	text, err := tokens.Mint(websocket.JoinToken{Identity: websocket.Identity{
+//		Room: "acme", Meta: websocket.UserMeta{UserID: u.ID}, Expires: time.Now().Add(15 * time.Minute),
+//		Capabilities: &websocket.Capabilities{Publish: []string{"cursor:"}, Subscribe: []string{"*"}, Presence: true},
+//	}})
+//
 // # From other objects
 //
 // The methods of a room are called over RPC. A database tells its room what has changed:

@@ -8,7 +8,7 @@ const (
 	EntityCreated       = "entity:created"       // entity_type, id, data, sparse
 	EntityUpdated       = "entity:updated"       // the same
 	EntityDeleted       = "entity:deleted"       // entity_type, id
-	Error               = "error"                // message, status; n, if a numbered message is meant
+	Error               = "error"                // message, status; n, if a numbered message is meant; of, see TokenRefresh
 )
 
 // Events of presence, which the room relays if it is configured to. None is kept in the log.
@@ -23,6 +23,18 @@ const (
 
 // Recoverable is the subprotocol of clients whose sessions outlive a connection. The events below are theirs alone.
 const Recoverable = "durago.room.v1"
+
+// Plain is the subprotocol of clients that offer a token and are not recoverable: a browser wants one of those that it
+// offers to be taken, and that never is the token.
+const Plain = "durago.room.plain"
+
+// TokenProtocol, and a join token after it, is offered as a further subprotocol, as in
+//
+//	new WebSocket(url, ["durago.room.v1", "durago.token." + token])
+//
+// The handler takes it out of the request. It is the one thing of an upgrade that a browser's page may set and that is in
+// no address, which servers and proxies write into their logs; so ?token= is not read.
+const TokenProtocol = "durago.token."
 
 // Events of recoverable sessions. Frames that are in the room's log carry their number in seq, which rises.
 const (
@@ -51,9 +63,22 @@ const (
 // Codes with which the room closes a socket.
 const (
 	CloseReplaced = 4001 // another connection has resumed the session: do not reconnect
-	CloseKicked   = 4003 // the application has removed the session: do not reconnect
+	CloseExpired  = 4002 // its join token has expired: resume, with another
+	CloseKicked   = 4003 // the application has removed the session, or banned the user: do not reconnect
 	CloseSilent   = 4007 // nothing was heard, not even a ping
 	CloseSlow     = 4008 // too much was not acknowledged: resume, to be sent the rest
+)
+
+// Events of join tokens.
+const (
+	// TokenExpires tells a client when its session ends for its token's sake: in_ms, in milliseconds from now. It comes when
+	// the session begins, and answers TokenRefresh.
+	TokenExpires = "token:expires"
+	// TokenRefresh is the client's: token, another join token for the same user in the same room. What it says counts from
+	// now on. An Error frame with this event in the field of refuses it, and leaves the session as it was: 400 for one that
+	// is too long, or in a room that takes none; 401 for one that is forged, has expired or does not count yet; 403 for one
+	// for another user or another room.
+	TokenRefresh = "token:refresh"
 )
 
 // What keeps a connection alive. The texts must be exactly these for the object to sleep on.

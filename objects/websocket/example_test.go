@@ -2,7 +2,9 @@ package websocket_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"time"
 
 	"durago.example/objects"
 	"durago.example/objects/websocket"
@@ -33,4 +35,22 @@ func ExampleChange() {
 			Action: websocket.Created, EntityType: "post", ID: "p1", Data: map[string]any{"title": "Hello"},
 		})
 	}
+}
+
+// A backend mints a token for somebody who has signed in there; the handler needs no cookie then.
+func ExampleJoinTokens() {
+	tokens, err := websocket.NewJoinTokens([]byte("32 random bytes from a secret...."))
+	if err != nil {
+		panic(err)
+	}
+	text, err := tokens.Mint(websocket.JoinToken{Identity: websocket.Identity{
+		Room: "acme", Meta: websocket.UserMeta{UserID: "ann"}, Expires: time.Now().Add(15 * time.Minute),
+		Capabilities: &websocket.Capabilities{Publish: []string{"cursor:"}, Subscribe: []string{"*"}, Presence: true},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	j, err := tokens.Check(text, time.Now())
+	fmt.Println(j.Room, j.Capabilities.MayPublish("cursor:move"), j.Capabilities.MayPublish("chat"), err)
+	// Output: acme true false <nil>
 }

@@ -6,13 +6,15 @@ import (
 	"log"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"durago.example/objects"
 )
 
-// MetaHeader is the request header in which a room finds {"room":…,"meta":…}. Only a binding reaches the object, so that
+// MetaHeader is the request header in which a room finds {"room":…,"meta":…,"capabilities":…,"expires":…,"token_id":…}, the
+// third as Capabilities, the fourth in milliseconds since 1970. Only a binding reaches the object, so that
 // it can be trusted; never expose the object by a route of its own.
 const MetaHeader = "X-Ws-Meta"
 
@@ -23,15 +25,21 @@ const MetaHeader = "X-Ws-Meta"
 //	426 no upgrade to WebSocket, or not to version 13
 //	403 a page of an origin that is not allowed
 //	401 nobody
+//	400 a join token that is too long, or two
+//	401 one that is forged, has expired, or does not count yet
+//	403 one for another room
 //	400 no room, or a name that is none
-//	403 a room where this one may not be
+//	403 a room where this one may not be, or, by the room's answer, is banned from
 //	503 it cannot be told who it is, or the room cannot be reached
 //	500 metadata that is too long
 //
-// It panics if Authenticate is not set.
+// It panics if neither Authenticate nor Tokens is set.
 func Handler(o Options) http.Handler {
-	if o.Authenticate == nil {
-		panic("websocket: Handler needs Authenticate")
+	if o.Authenticate == nil && o.Tokens == nil {
+		panic("websocket: Handler needs Authenticate or Tokens")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Path == "" {
 		o.Path = "/api/websocket"
@@ -68,7 +76,15 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, http.StatusForbidden, "Origin not allowed")
 		return
 	}
-	who, err := h.Authenticate(r)
+	if token, offered := takeToken(&r); offered && h.Tokens != nil {
+		h.join(w, r, token)
+		return
+	}
+	var who *Identity
+	var err error
+	if h.Authenticate != nil {
+		who, err = h.Authenticate(r)
+	}
 	switch {
 	case err != nil:
 		log.Printf("websocket: authenticate: %v", err)
@@ -88,15 +104,21 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case room != who.Room && (h.Authorize == nil || !h.Authorize(r, who, room)):
 		WriteError(w, http.StatusForbidden, "Forbidden")
 	default:
-		h.forward(w, r, room, who)
+		h.forward(w, r, room, who, "")
 	}
 }
 
-func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity) {
+func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity, tokenID string) {
 	meta, err := json.Marshal(struct {
-		Room string `json:"room"`
-		Meta any    `json:"meta,omitempty"`
-	}{room, who.Meta})
+		Room         string        `json:"room"`
+		Meta         any           `json:"meta,omitempty"`
+		Capabilities *Capabilities `json:"capabilities,omitempty"`
+		Expires      int64         `json:"expires,omitempty"`
+		TokenID      string        `json:"token_id,omitempty"`
+	}{room, who.Meta, who.Capabilities, who.ends(), tokenID})
+	if err == nil {
+		err = who.Capabilities.Check()
+	}
 	value := ascii(meta)
 	if err != nil || len(value) > MaxMeta {
 		log.Printf("websocket: metadata of %d bytes for room %q: %v", len(value), room, err)

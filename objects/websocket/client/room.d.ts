@@ -48,10 +48,15 @@ export interface Own<P = unknown> {
         meta?: unknown;
         num_users: number;
     };
-    /** Something of what was sent without a number was refused: a signal. */
+    /** How long the session lasts by its token, in milliseconds from now. */
+    "token:expires": {
+        in_ms: number;
+    };
+    /** Something of what was sent without a number was refused: a signal, or, if of is "token:refresh", a token. */
     error: {
         message: string;
         status: number;
+        of?: string;
     };
 }
 /** disconnected is for good: after close(), or when the room has said so. */
@@ -69,6 +74,12 @@ export interface Peer<P = unknown> {
     clock: number;
 }
 export interface Options {
+    /**
+     * A join token, or what gets one from the backend: it is called for each connection, and before the session's token
+     * expires, which goes on then. Where it fails it is called again, later. With a text alone the room is left when that has
+     * expired.
+     */
+    token?: string | (() => string | Promise<string>);
     /** The first pause before connecting again, 1,000 ms. It doubles, up to most; half of it and a random part are waited. */
     first?: number;
     /** The longest pause, 30,000 ms. */
@@ -84,7 +95,7 @@ export interface Options {
     /** How many messages may wait to be acknowledged, 1,000. */
     waiting?: number;
     /** In place of the global one. */
-    WebSocket?: new (url: string, protocol: string) => WebSocket;
+    WebSocket?: new (url: string, protocols: string[]) => WebSocket;
 }
 /** Why a message was not handled, or that this is not known: status 0, when its session was lost or closed. */
 export declare class Refused extends Error {

@@ -4,6 +4,8 @@
 //   const room = new Room<{ chat: { text: string } }>("/api/websocket?room=lobby");
 //   room.on("chat", (m) => show(m.text));
 //   await room.send("chat", { text: "hi" }); // resolves when it was handled
+//
+// Where no cookie says who this is, the backend mints join tokens: { token: () => fetch("/join").then((r) => r.text()) }.
 
 /** A frame: an object with the name of what has happened. */
 export type Frame = { event: string; [field: string]: unknown };
@@ -28,8 +30,10 @@ export interface Own<P = unknown> {
   /** A user's first connection, and the last. */
   "user:joined": { user: string; meta?: unknown; num_users: number };
   "user:left": { user: string; meta?: unknown; num_users: number };
-  /** Something of what was sent without a number was refused: a signal. */
-  error: { message: string; status: number };
+  /** How long the session lasts by its token, in milliseconds from now. */
+  "token:expires": { in_ms: number };
+  /** Something of what was sent without a number was refused: a signal, or, if of is "token:refresh", a token. */
+  error: { message: string; status: number; of?: string };
 }
 
 /** disconnected is for good: after close(), or when the room has said so. */
@@ -50,6 +54,12 @@ export interface Peer<P = unknown> {
 }
 
 export interface Options {
+  /**
+   * A join token, or what gets one from the backend: it is called for each connection, and before the session's token
+   * expires, which goes on then. Where it fails it is called again, later. With a text alone the room is left when that has
+   * expired.
+   */
+  token?: string | (() => string | Promise<string>);
   /** The first pause before connecting again, 1,000 ms. It doubles, up to most; half of it and a random part are waited. */
   first?: number;
   /** The longest pause, 30,000 ms. */
@@ -65,7 +75,7 @@ export interface Options {
   /** How many messages may wait to be acknowledged, 1,000. */
   waiting?: number;
   /** In place of the global one. */
-  WebSocket?: new (url: string, protocol: string) => WebSocket;
+  WebSocket?: new (url: string, protocols: string[]) => WebSocket;
 }
 
 /** Why a message was not handled, or that this is not known: status 0, when its session was lost or closed. */
@@ -92,8 +102,9 @@ type Timer = ReturnType<typeof setTimeout> | undefined;
 const protocol = "durago.room.v1";
 const ping = '{"event":"ping"}';
 
-/** Codes after which a room does not want a client back. */
+/** Codes after which a room does not want a client back, and that of a token that has expired. */
 const final = new Set([4001, 4003]);
+const expired = 4002;
 
 /** How often a message is sent at which the room's own code fails. */
 const tries = 8;
@@ -107,7 +118,7 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
   id = "";
 
   readonly #url: string;
-  readonly #o: Required<Options>;
+  readonly #o: Required<Omit<Options, "token">> & Options;
   readonly #listeners = new Map<string, Set<(m: never) => void>>();
   #socket: WebSocket | undefined;
   #open = false;
@@ -115,6 +126,8 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
   #attempts = 0;
   #since = Infinity; // when the session was opened
   #timer: Timer; // to connect, or to give up connecting
+  #turn = 0; // which attempt to connect it is
+  #renewal: Timer;
   #pings: Timer;
 
   // What comes.
@@ -193,7 +206,42 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
   }
 
   #connect(): void {
-    const socket = (this.#socket = new this.#o.WebSocket(this.#url, protocol));
+    const turn = ++this.#turn;
+    if (typeof this.#o.token !== "function") return this.#dial(this.#o.token);
+    const fail = () => turn === this.#turn && this.#lost(undefined, 1006);
+    this.#timer = setTimeout(fail, this.#o.patience);
+    this.#ask((token) => {
+      if (turn !== this.#turn) return;
+      clearTimeout(this.#timer);
+      this.#dial(token);
+    }).catch(fail);
+  }
+
+  /** Gets a token; why there is none is reported. */
+  async #ask(f: (token: string) => void): Promise<void> {
+    try {
+      f(await (this.#o.token as () => string | Promise<string>)());
+    } catch (e) {
+      report(e);
+      throw e;
+    }
+  }
+
+  /** Has the session go on with another token, some time before this one expires; so not all tabs come at once. */
+  #renew(after: number): void {
+    clearTimeout(this.#renewal);
+    if (typeof this.#o.token !== "function") return;
+    this.#renewal = setTimeout(() => {
+      const turn = this.#turn;
+      this.#ask((token) => {
+        if (turn === this.#turn) this.#put(text("token:refresh", { token }) + "}");
+      }).catch(() => {});
+      this.#renew(half(this.#o.most)); // unless there is an answer
+    }, Math.min(2 ** 31 - 1, Math.max(this.#o.first, after)));
+  }
+
+  #dial(token?: string): void {
+    const socket = (this.#socket = new this.#o.WebSocket(this.#url, token ? [protocol, "durago.token." + token] : [protocol]));
     this.#timer = setTimeout(() => this.#drop(socket), this.#o.patience);
     socket.addEventListener("open", () => {
       if (socket !== this.#socket) return;
@@ -219,9 +267,9 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
     this.#lost(socket, 1006);
   }
 
-  #lost(socket: WebSocket, code: number): void {
+  #lost(socket: WebSocket | undefined, code: number): void {
     if (socket !== this.#socket) return;
-    if (final.has(code)) return this.#end();
+    if (final.has(code) || (code === expired && typeof this.#o.token === "string")) return this.#end();
     this.#stop();
     if (Date.now() - this.#since >= this.#o.most) this.#attempts = 0; // not for one that is dropped at once, each time
     this.#since = Infinity;
@@ -230,7 +278,8 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
   }
 
   #stop(): void {
-    for (const t of [this.#timer, this.#again, this.#announced]) clearTimeout(t);
+    for (const t of [this.#timer, this.#again, this.#announced, this.#renewal]) clearTimeout(t);
+    this.#turn++;
     clearInterval(this.#pings);
     this.#again = this.#announced = this.#socket = undefined;
     this.#open = false;
@@ -248,6 +297,7 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
     this.#heard = true;
     const seq = m.seq;
     if (m.event === "session:open") this.#opened(m);
+    else if (m.event === "token:expires") this.#renew(half((m.in_ms as number) * 0.8));
     else if (m.event === "message:ack") this.#handled(m.n as number);
     else if (m.event === "error") {
       if (this.#refused(m)) return;
@@ -434,11 +484,13 @@ export class Room<E extends Events = Record<string, Record<string, unknown>>, P 
       try {
         f(m as never);
       } catch (e) {
-        (globalThis.reportError ?? console.error)(e);
+        report(e);
       }
     }
   }
 }
+
+const report = (e: unknown) => (globalThis.reportError ?? console.error)(e);
 
 /** Half of a time, and a random part of the other half: so that not all come at once. */
 const half = (ms: number) => ms / 2 + (Math.random() * ms) / 2;

@@ -18,7 +18,7 @@ import (
 )
 
 // TestRoom compiles the client, strictly, and has it talk to a compiled room, both in one workerd: over a connection that
-// is cut, a message that is refused, and two tabs of which one leaves. DURAGO_TSC is the TypeScript compiler.
+// is cut, a message that is refused, two tabs of which one leaves, and a token that is refreshed. DURAGO_TSC is the TypeScript compiler.
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	tsc := os.Getenv("DURAGO_TSC")
@@ -54,5 +54,6 @@ func TestRoom(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"heard":["one","two","three","four"],"resumed":true,"sameSession":true,"refused":"422 No",
-		"peers":[1,0],"reconnected":["connected","reconnecting","connected","disconnected"],"closed":"0 the room is closed"}`, string(body))
+		"peers":[1,0],"reconnected":["connected","reconnecting","connected","disconnected"],"closed":"0 the room is closed",
+		"tokens":{"minted":true,"status":"connected"},"forbidden":"403 You may not send this event here"}`, string(body))
 }

@@ -126,7 +126,7 @@ func TestRoom_visits_seeded(t *testing.T) {
 		"waits for an answer about a long one": {"if (status === 413 && n === undefined) {", "if (false) {"},
 		"announces into the wind":              {"else if (status === 429 && n === undefined) this.#slow();", ""},
 		"goes on after close":                  {"globalThis.window?.removeEventListener(\"online\", this.#online);\n", "this.#connect();\n"},
-		"lets a listener fail it":              {"} catch (e) {\n        (globalThis.reportError ?? console.error)(e);", "} catch (e) {\n        throw e;"},
+		"lets a listener fail it":              {"} catch (e) {\n        report(e);", "} catch (e) {\n        throw e;"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := string(source)

@@ -42,6 +42,9 @@ type Config struct {
 	User func(s *Session) string
 	// Recovery, if set, lets clients that speak websocket.Recoverable resume.
 	Recovery *Recovery
+	// Tokens, if set, has clients refresh their sessions with join tokens, see websocket.TokenRefresh: the same keys as the
+	// handler's. The environment of the state has them.
+	Tokens websocket.TokenChecker
 	// Now is the clock, time.Now.
 	Now func() time.Time
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // ServeHTTP lets a client in whom websocket.Handler has let through: 101, or 404 if it asks for no WebSocket, 400 if its
-// metadata is malformed, 503 if the room is full.
+// metadata is malformed, 403 if its user is banned, 503 if the room is full.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsUpgrade(r) {
 		websocket.WriteError(w, http.StatusNotFound, "Not found")
@@ -24,6 +24,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		websocket.WriteError(w, http.StatusBadRequest, "Invalid session metadata")
 		return
 	}
+	if s.keepsOut(w, r, m) {
+		return
+	}
 	if len(s.members.byConn) >= s.config.MaxSessions {
 		w.Header().Set("Retry-After", "10")
 		websocket.WriteError(w, http.StatusServiceUnavailable, "Room is full")
@@ -32,6 +35,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o := &objects.AcceptOptions{Tags: []string{m.conn}}
 	if m.recoverable {
 		o.Protocol = websocket.Recoverable
+	} else if offers(r, websocket.Plain) {
+		o.Protocol = websocket.Plain
 	}
 	var err error
 	if m.ws, err = s.state.AcceptWebSocket(w, r, o); err != nil {
@@ -49,6 +54,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.enter(r.Context(), m, nil)
 	}
 	s.arm(r.Context())
+	s.armFor(r.Context(), m)
 }
 
 // newSession is a client's, with full buckets; ok is false if its metadata is malformed.
@@ -57,13 +63,16 @@ func (s *Server) newSession(r *http.Request) (m *Session, ok bool) {
 	m = &Session{ID: recovery.NewID(), conn: recovery.NewID(), heard: now, standard: s.standard.full(now), ephemeral: s.ephemeral.full(now)}
 	if text := r.Header.Get(websocket.MetaHeader); text != "" {
 		var given struct {
-			Room string          `json:"room"`
-			Meta json.RawMessage `json:"meta"`
+			Room         string                  `json:"room"`
+			Meta         json.RawMessage         `json:"meta"`
+			Capabilities *websocket.Capabilities `json:"capabilities"`
+			Expires      int64                   `json:"expires"`
+			TokenID      string                  `json:"token_id"`
 		}
 		if len(text) > websocket.MaxMeta || json.Unmarshal([]byte(text), &given) != nil {
 			return nil, false
 		}
-		m.Room = given.Room
+		m.Room, m.can, m.expires, m.tokenID = given.Room, given.Capabilities, given.Expires, given.TokenID
 		if !bytes.Equal(given.Meta, []byte("null")) {
 			m.Meta = given.Meta
 		}
@@ -89,9 +98,11 @@ func (s *Server) enter(ctx context.Context, m *Session, then func()) {
 	others := s.Sessions()
 	first := s.members.add(m)
 	s.emit(ctx, []*Session{m}, s.listFrame(m))
+	s.tellExpiry(ctx, m)
 	if then != nil {
 		then()
 	}
+	others = watchers(others)
 	s.emit(ctx, others, s.sessionFrame(websocket.SessionConnected, m))
 	if first {
 		s.emit(ctx, recoverables(others), s.userFrame(websocket.UserJoined, m))
@@ -106,9 +117,10 @@ func (s *Server) leave(ctx context.Context, m *Session) {
 	if !was {
 		return
 	}
-	s.emit(ctx, s.members.list, s.sessionFrame(websocket.SessionDisconnected, m))
+	others := watchers(s.members.list)
+	s.emit(ctx, others, s.sessionFrame(websocket.SessionDisconnected, m))
 	if last {
-		s.emit(ctx, recoverables(s.members.list), s.userFrame(websocket.UserLeft, m))
+		s.emit(ctx, recoverables(others), s.userFrame(websocket.UserLeft, m))
 	}
 	s.leavePresence(ctx, m)
 	s.hook(ctx, "OnDisconnect", s.config.OnDisconnect, m)

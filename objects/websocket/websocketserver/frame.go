@@ -18,7 +18,7 @@ const maxList = 512 << 10
 func (s *Server) listFrame(m *Session) []byte {
 	b := []byte(`{"event":"` + websocket.SessionList + `","sessions":[`)
 	for _, other := range s.members.list {
-		if other != m && len(b) < maxList {
+		if other != m && m.can.MayReceive(websocket.SessionConnected) && len(b) < maxList {
 			b = append(other.appendFields(append(b, '{')), `},`...)
 		}
 	}

@@ -73,13 +73,13 @@ func (s *Server) relay(ctx context.Context, from *Session, m websocket.Message) 
 		}
 		if m.Event == websocket.PresenceRemove {
 			if s.forget(from, id) {
-				s.relayed(ctx, m.Text)
+				s.relayed(ctx, m.Event, m.Text)
 			}
 		} else if s.remember(ctx, from, id, m) {
-			s.relayed(ctx, m.Text)
+			s.relayed(ctx, m.Event, m.Text)
 		}
 	case websocket.PresenceReaction:
-		s.relayed(ctx, m.Text)
+		s.relayed(ctx, m.Event, m.Text)
 	case websocket.PresenceRequest:
 		s.emit(ctx, []*Session{from}, s.presence.snapshot(id))
 		s.recall(ctx)
@@ -90,8 +90,8 @@ func (s *Server) relay(ctx context.Context, from *Session, m websocket.Message) 
 }
 
 // relayed sends to all, the sender included, as the original does.
-func (s *Server) relayed(ctx context.Context, text []byte) {
-	_, _ = s.publish(ctx, post{text: text, ephemeral: true}) // what is not logged cannot fail
+func (s *Server) relayed(ctx context.Context, event string, text []byte) {
+	_, _ = s.publish(ctx, post{text: text, event: event, ephemeral: true}) // what is not logged cannot fail
 }
 
 // remember keeps an update; false if a later one is known already, or if the session has too many ids.
@@ -151,7 +151,7 @@ func (s *Server) leavePresence(ctx context.Context, m *Session) {
 		delete(s.presence.peers, id)
 		delete(s.presence.owner, id)
 		name, _ := json.Marshal(id)
-		s.relayed(ctx, append(append([]byte(`{"event":"`+websocket.PresenceRemove+`","presence_id":`), name...), '}'))
+		s.relayed(ctx, websocket.PresenceRemove, append(append([]byte(`{"event":"`+websocket.PresenceRemove+`","presence_id":`), name...), '}'))
 	}
 	m.presence = nil
 }

@@ -17,13 +17,17 @@ func (s *Server) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in
 	if from == nil {
 		return nil // of a socket that is being closed
 	}
+	now := s.now()
+	if from.expired(now) {
+		s.expire(ctx, from)
+		return nil
+	}
 	m, status, problem := s.read(in)
 	kind := &from.standard
 	limit := s.standard
 	if status == 0 && (s.config.ephemeral(m.Event) || from.recoverable && m.Event == websocket.SessionAck) {
 		kind, limit = &from.ephemeral, s.ephemeral
 	}
-	now := s.now()
 	from.heard = now
 	if !kind.take(limit, now) {
 		status, problem = http.StatusTooManyRequests, "Too many messages. Please slow down."
@@ -80,12 +84,15 @@ func (s *Server) dispatch(ctx context.Context, from *Session, m websocket.Messag
 		s.emit(ctx, []*Session{from}, []byte(websocket.PongFrame))
 		return nil
 	}
+	if m.Event == websocket.TokenRefresh && (from.open || !from.recoverable) {
+		return s.refresh(ctx, from, m)
+	}
 	if from.recoverable {
 		if done, err := s.recover(ctx, from, m); done || err != nil {
 			return err
 		}
 	}
-	if s.config.Presence {
+	if s.config.Presence && from.can.MayPublish(m.Event) {
 		if s.relay(ctx, from, m) {
 			return nil
 		}
@@ -99,8 +106,8 @@ func (s *Server) dispatch(ctx context.Context, from *Session, m websocket.Messag
 }
 
 func (s *Server) handle(ctx context.Context, from *Session, m websocket.Message) (reply any, err error) {
-	if s.config.OnMessage == nil {
-		return nil, nil
+	if err := from.permit(m.Event); err != nil || s.config.OnMessage == nil {
+		return nil, err
 	}
 	return s.config.OnMessage(ctx, s, from, m)
 }

@@ -132,6 +132,7 @@ func (s *Server) openSession(ctx context.Context, from *Session, m websocket.Mes
 	if old != nil {
 		s.members.add(from)
 		s.emit(ctx, []*Session{from}, s.listFrame(from))
+		s.tellExpiry(ctx, from)
 		missed()
 		s.hook(ctx, "OnConnect", s.config.OnConnect, from)
 		return nil

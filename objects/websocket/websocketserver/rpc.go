@@ -31,7 +31,7 @@ func (s *Server) broadcast(ctx context.Context, v map[string]any, exclude *strin
 	if err != nil {
 		return err
 	}
-	p := post{text: m.Text, ephemeral: s.config.ephemeral(m.Event)}
+	p := post{text: m.Text, event: m.Event, ephemeral: s.config.ephemeral(m.Event)}
 	if exclude != nil {
 		p.except = *exclude
 	}
@@ -88,7 +88,7 @@ func (s *Server) entityChanged(ctx context.Context, c websocket.Change) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.publish(ctx, post{text: m.Text, change: &websocket.Change{Action: c.Action, EntityType: c.EntityType, ID: c.ID}})
+	_, err = s.publish(ctx, post{text: m.Text, event: m.Event, change: &websocket.Change{Action: c.Action, EntityType: c.EntityType, ID: c.ID}})
 	return err
 }
 

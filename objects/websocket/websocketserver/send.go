@@ -11,6 +11,7 @@ import (
 // post is a message of the room.
 type post struct {
 	text      []byte
+	event     string // empty if it is from the log
 	only      string // the session that it is for, or empty
 	except    string // the session that it is not for, or empty
 	change    *websocket.Change
@@ -25,7 +26,7 @@ func (s *Server) Publish(ctx context.Context, v any, except *Session) (seq int64
 	if err != nil {
 		return 0, err
 	}
-	p := post{text: m.Text, ephemeral: s.config.ephemeral(m.Event)}
+	p := post{text: m.Text, event: m.Event, ephemeral: s.config.ephemeral(m.Event)}
 	if except != nil {
 		p.except = except.ID
 	}
@@ -117,6 +118,9 @@ func (s *Server) deliver(ctx context.Context, p post, seq int64) {
 // visible tells whether a message is for a session. logged is set when a filter's error has been.
 func (s *Server) visible(ctx context.Context, p post, m *Session, logged *bool) bool {
 	if p.only != "" && p.only != m.ID || p.except != "" && p.except == m.ID {
+		return false
+	}
+	if !p.receives(m) {
 		return false
 	}
 	if p.change == nil || s.config.FilterEntityChange == nil {

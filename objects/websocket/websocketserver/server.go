@@ -19,6 +19,13 @@
 //
 // Sessions, presence and what is ephemeral are not in the log: they are what is, not what was. Who resumes gets a new list.
 //
+// # Who may do what
+//
+// What a client may send and is sent is with its session, see websocket.Capabilities: it is asked for each frame, each
+// message that is sent again, and each page of history, as it is then. A session with an end is closed by then and
+// websocket.ClockSkew, and what it sends later is not taken, be the alarm late; a client that sends a token of the same user
+// for the same room before goes on as what that says. Who is banned is out, by Server.Ban, until the ban is over.
+//
 // # Bounds
 //
 // Of clients: Config has the length and the rate of messages, how many may be there, how long they may be silent and how
@@ -31,8 +38,10 @@
 //
 // # Ghosts
 //
-// A client that vanishes without a word is gone for the others when it has been silent for Config.SilentAfter, which an
-// alarm looks after, or earlier if its connection is seen to break.
+// A client that vanishes without a word is gone for the others Config.SilentAfter after its last word, when the alarm runs
+// that is set for just then, or at once if its connection is seen to break, as it is when only its process is killed. What
+// may come to it: how late the runtime is with an alarm, and a numbered message that keeps the room waiting, 30 seconds at
+// most. A user is there as long as one of the user's connections is.
 //
 // The package depends on the contract, never the reverse. A Server belongs to its object: the runtime calls it.
 package websocketserver
@@ -58,7 +67,8 @@ type Server struct {
 	presence  presence
 	log       *log      // nil without Config.Recovery
 	dormant   *sessions // nil without Config.Recovery
-	holding   bool      // within a numbered message: see once
+	bans      bans
+	holding   bool // within a numbered message: see once
 	held      []func(ctx context.Context)
 }
 
@@ -93,6 +103,9 @@ func Methods() []objects.Method[Server] {
 		objects.ImplProc1(websocket.EntityChanged, (*Server).entityChanged),
 		objects.ImplProc1(websocket.EntitiesChanged, (*Server).entitiesChanged),
 		objects.Impl2(websocket.Kick, (*Server).kick),
+		objects.Impl3(websocket.Ban, (*Server).ban),
+		objects.Impl1(websocket.Unban, (*Server).unban),
+		objects.Impl0(websocket.GetBans, (*Server).getBans),
 	}
 }
 
@@ -105,6 +118,10 @@ func New(state *objects.State, c Config) (*Server, error) {
 	s.standard, s.ephemeral = c.rates()
 	s.mux = alarms.New(state, alarms.Handlers{sweepAlarm: s.sweep})
 	if err := state.SetAutoResponse(websocket.PingFrame, websocket.PongFrame); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.bans, err = openBans(state.Storage().SQL()); err != nil {
 		return nil, err
 	}
 	if err := s.wake(); err != nil {

@@ -27,6 +27,9 @@ type Session struct {
 	heard       int64    // when it last sent a message, in milliseconds
 	presence    []string // the presence ids that are its own
 	window      recovery.Window
+	can         *websocket.Capabilities // nil is everything
+	expires     int64                   // in milliseconds, 0 is never
+	tokenID     string
 }
 
 // DecodeMeta reads Meta into v, a pointer.
@@ -43,7 +46,8 @@ func userID(m *Session) string {
 	return meta.UserID
 }
 
-// attachment is a session as its socket keeps it over hibernation: at most 8 KiB of metadata, and 2 KiB besides.
+// attachment is a session as its socket keeps it over hibernation: at most 8 KiB of metadata and capabilities, and 2 KiB
+// besides.
 type attachment struct {
 	ID          string   `js:"ws_session_id"`
 	Conn        string   `js:"conn"`
@@ -56,10 +60,14 @@ type attachment struct {
 	Heard       int64    `js:"heard"`
 	Presence    []string `js:"presence"`
 	Gone        bool     `js:"gone,omitempty"` // it has left, and its socket is still being closed
+	Can         string   `js:"can,omitempty"`  // as JSON
+	Expires     int64    `js:"expires,omitempty"`
+	TokenID     string   `js:"token_id,omitempty"`
 }
 
 func (m *Session) save() error {
-	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false})
+	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false,
+		m.capabilities(), m.expires, m.tokenID})
 }
 
 // discard has the socket stand for nobody, should the object sleep before it is closed.
@@ -77,7 +85,11 @@ func restore(ws *objects.WebSocket) (m *Session, ok bool) {
 		return nil, true
 	}
 	m = &Session{ID: a.ID, Room: a.Room, conn: a.Conn, ws: ws, recoverable: a.Recoverable, open: a.Open, standard: a.Standard,
-		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence}
+		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, expires: a.Expires, tokenID: a.TokenID}
+	var err error
+	if m.can, err = websocket.ReadCapabilities([]byte(a.Can)); err != nil {
+		return nil, false
+	}
 	if a.Meta != "" {
 		m.Meta = json.RawMessage(a.Meta)
 	}

@@ -71,6 +71,12 @@ func (t *sessions) delete(id string) bool {
 	return err == nil && r.RowsWritten > 0
 }
 
+// endUser ends a user's sessions.
+func (t *sessions) endUser(user string) error {
+	_, err := t.sql.Exec(`DELETE FROM websocket_sessions WHERE user = ?`, user)
+	return err
+}
+
 func (t *sessions) purge(now int64) error {
 	_, err := t.sql.Exec(`DELETE FROM websocket_sessions WHERE dormant > 0 AND dormant <= ?`, now)
 	return err

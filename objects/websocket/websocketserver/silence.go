@@ -36,6 +36,11 @@ func (s *Server) next() (at int64) {
 			first(s.lastHeard(m) + after)
 		}
 	}
+	for _, m := range s.members.byConn {
+		if m.expires != 0 {
+			first(m.ends())
+		}
+	}
 	if s.dormant != nil {
 		if t, ok := s.dormant.expires(); ok {
 			first(t)
@@ -53,7 +58,7 @@ func (s *Server) lastHeard(m *Session) int64 {
 	return at
 }
 
-// sweep closes the sockets of silent clients, and forgets sessions that nobody has resumed.
+// sweep closes the sockets of silent clients and of those whose token has expired, and forgets sessions that nobody has resumed.
 func (s *Server) sweep(ctx context.Context, _ alarms.Run) error {
 	now := s.now()
 	if after := s.config.SilentAfter.Milliseconds(); after > 0 {
@@ -67,6 +72,16 @@ func (s *Server) sweep(ctx context.Context, _ alarms.Run) error {
 		}
 		for _, m := range s.members.byConn {
 			silent(m)
+		}
+	}
+	for _, m := range s.Sessions() {
+		if m.expired(now) {
+			s.expire(ctx, m)
+		}
+	}
+	for _, m := range s.members.byConn {
+		if m.expired(now) {
+			s.expire(ctx, m)
 		}
 	}
 	if s.dormant != nil {

@@ -34,6 +34,9 @@ export declare class AppWebsocketServer extends DurableObject<Env> {
   entityChanged(change: { action: string; entity_type: string; id: any; data?: Record<string, any>; sparse?: Record<string, any>; }): Promise<void>;
   entitiesChanged(changes: ({ action: string; entity_type: string; id: any; data?: Record<string, any>; sparse?: Record<string, any>; })[]): Promise<void>;
   kick(session: string, reason: string): Promise<boolean>;
+  ban(user: string, ms: number, reason: string): Promise<number>;
+  unban(user: string): Promise<boolean>;
+  getBans(): Promise<({ user_id: string; until_ms: number; reason: string; })[]>;
 }
 
 export interface Env {

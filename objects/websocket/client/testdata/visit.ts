@@ -1,6 +1,7 @@
 import { Refused, Room } from "../room";
 
-// Two tabs visit a room; the first one's connection is cut while it speaks. The answer is what they saw.
+// Two tabs visit a room; the first one's connection is cut while it speaks. Then one comes in with a token that lasts for a
+// second, and stays. The answer is what they saw.
 
 type Chat = { chat: { text: string }; slow: object };
 
@@ -8,13 +9,23 @@ const until = async (what: () => boolean) => {
   for (let i = 0; i < 1000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
 };
 
+/** A join token, made by something else than Go. */
+const mint = async (room: string) => {
+  const bytes = (s: string) => new TextEncoder().encode(s);
+  const url = (b: Uint8Array) => btoa(String.fromCharCode(...b)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const payload = { room, meta: { user_id: "cleo" }, cap: { publish: ["chat"], subscribe: ["chat"] }, exp: Date.now() / 1000 + 1 };
+  const text = [{ alg: "HS256", typ: "join+jwt" }, payload].map((part) => url(bytes(JSON.stringify(part)))).join(".");
+  const key = await crypto.subtle.importKey("raw", bytes("the secret of the tests of rooms"), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return text + "." + url(new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes(text))));
+};
+
 export default {
   async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url).searchParams.get("url") + "/api/websocket?room=fast-client&user=";
     const sockets: WebSocket[] = [];
     class Watched {
-      constructor(url: string, protocol: string) {
-        const socket = new WebSocket(url, protocol);
+      constructor(url: string, protocols: string[]) {
+        const socket = new WebSocket(url, protocols);
         sockets.push(socket);
         return socket as unknown as Watched;
       }
@@ -52,6 +63,16 @@ export default {
     peers.push(there);
     a.close();
     const closed: unknown = await a.send("chat", { text: "five" }).catch((e: unknown) => e);
+
+    let minted = 0;
+    let refreshed = 0;
+    const c = new Room<Chat>(url.replace("&user=", ""), { first: 50, token: () => (minted++, mint("fast-client")) });
+    c.on("token:expires", () => refreshed++);
+    await until(() => refreshed >= 3);
+    await c.send("chat", { text: "six" });
+    const [forbidden] = await Promise.allSettled([c.send("slow", {})]);
+    const tokens = { minted: minted >= 3, status: c.status };
+    c.close();
     const text = (e: unknown) => (e instanceof Refused ? `${e.status} ${e.message}` : String(e));
     return Response.json({
       heard,
@@ -61,6 +82,8 @@ export default {
       peers,
       reconnected: statuses,
       closed: text(closed),
+      tokens,
+      forbidden: forbidden.status === "rejected" ? text(forbidden.reason) : "",
     });
   },
 };

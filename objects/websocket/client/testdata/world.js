@@ -36,11 +36,12 @@ class Socket {
   #listeners = {};
   #up = 0; // when the last frame that was sent arrives, and the last that was received
   #down = 0;
-  constructor() {
+  constructor(url, protocols) {
     Socket.last = this;
+    const token = protocols.find((p) => p.startsWith("durago.token."))?.slice("durago.token.".length);
     after(below(50), () => {
       if (this.readyState !== 0) return;
-      if (room.down) return this.end(1006);
+      if (room.down || !room.welcomes(this, token)) return this.end(1006);
       this.readyState = 1;
       this.tokens = room.most;
       this.at = now;
@@ -72,6 +73,26 @@ class Socket {
 const room = {
   most: 5, every: 2000, longest: 150, down: false,
   sessions: {}, handled: [], asked: {}, lost: 0, state: undefined,
+
+  // A token is the time when it expires; it counts half a minute longer. Without lasting, rooms take none.
+  lasting: 0, tokens: { connected: 0, refused: 0, refreshed: 0, expired: 0 },
+  welcomes(socket, token) {
+    if (!this.lasting) return token === undefined;
+    const sound = Number(token) + 30_000 > now;
+    this.tokens[sound ? "connected" : "refused"]++;
+    if (sound) this.until(socket, Number(token));
+    return sound;
+  },
+  until(socket, expires) {
+    clearTimeout(socket.expiry);
+    socket.expires = expires;
+    socket.expiry = setTimeout(() => {
+      if (socket.readyState !== 1 || socket.cut) return;
+      this.tokens.expired++;
+      socket.cut = true;
+      socket.end(4002);
+    }, expires + 30_000 - now);
+  },
   receive(socket, text) {
     const m = JSON.parse(text), session = socket.session;
     if (m.event === "ping") return socket.answer({ event: "pong" });
@@ -85,12 +106,20 @@ const room = {
     }
     socket.tokens--;
     if (text.length > this.longest) return fail(413, `Message too large (max ${this.longest} bytes)`);
+    if (m.event === "token:refresh") {
+      if (!(Number(m.token) + 30_000 > now)) return socket.answer({ event: "error", status: 401, message: "No", of: m.event });
+      this.tokens.refreshed++;
+      this.until(socket, Number(m.token));
+      return socket.answer({ event: "token:expires", in_ms: Math.max(0, socket.expires - now) });
+    }
     if (m.event === "session:open") {
       const resumed = m.token in this.sessions;
       const token = resumed ? m.token : `token${++ids}`;
       const s = (socket.session = this.sessions[token] ??= { handled: 0 });
       s.socket = socket;
-      return socket.answer({ event: "session:open", ws_session_id: token, token, resumed, n: s.handled, seq: 0 });
+      socket.answer({ event: "session:open", ws_session_id: token, token, resumed, n: s.handled, seq: 0 });
+      if (socket.expires) socket.answer({ event: "token:expires", in_ms: Math.max(0, socket.expires - now) });
+      return;
     }
     if (session?.socket !== socket) return n && fail(409, "gone");
     if (m.event === "presence:update") {
@@ -142,4 +171,36 @@ function visit(seed, breaks) {
   r.announce("last");
   globalThis.settled = () => (run(now + 60_000), sent.every((m) => m.result !== "none") && room.state === "last");
   globalThis.end = () => JSON.stringify({ sent, handled: room.handled, lost: room.lost, state: room.state, status: r.status, timers: (r.close(), run(now + 120_000), timers.length) });
+}
+
+// An hour in a room with tokens that last two minutes. fails is how often, of ten times, the backend is not there: it fails,
+// or does not answer, or gives an old one. static is one token for the whole time. Connections break now and then. tick is a second of it.
+function tokened(seed, fails, fixed) {
+  state = seed;
+  room.lasting = 120_000;
+  room.most = 1000;
+  const mint = () => String(now + room.lasting);
+  let asked = 0, reported = 0;
+  globalThis.reportError = () => reported++;
+  const get = () => {
+    asked++;
+    if (below(10) >= fails) return below(2) ? mint() : new Promise((done) => setTimeout(() => done(mint()), below(3000)));
+    switch (below(4)) {
+      case 0: throw new Error("no backend");
+      case 1: return Promise.reject(new Error("no backend"));
+      case 2: return new Promise(() => {});
+      default: return String(now - 60_000);
+    }
+  };
+  const r = new Room("ws://room", { WebSocket: Socket, first: 500, most: 4000, token: fixed ? mint() : get });
+  let next = 0, connected = 0;
+  globalThis.tick = () => {
+    run(now + 1000);
+    if (asked > 1000) throw new Error("it asks without end");
+    connected += Number(r.status === "connected");
+    if (now < next) return;
+    if (next > 0) Socket.last.break();
+    next = now + below(1_000_000);
+  };
+  globalThis.ended = () => JSON.stringify({ ...room.tokens, asked, reported, up: connected, status: r.status, timers: (r.close(), room.until = () => {}, run(now + 300_000), timers.length) });
 }

@@ -1,5 +1,5 @@
 // Package rooms is the guest of the tests of rooms: one that sends each chat to all and writes down what it has handled,
-// behind the handler of the app worker. Who a client is, the query says.
+// behind the handler of the app worker. Who a client is, the query says, or a join token.
 package rooms
 
 import (
@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"durago.example/objects"
 	"durago.example/objects/websocket"
@@ -22,14 +23,28 @@ func Program() objects.Program {
 	}
 }
 
-// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to.
+// Tokens mints join tokens for the guest, whose secret is none.
+func Tokens() *websocket.JoinTokens {
+	tokens, err := websocket.NewJoinTokens([]byte("the secret of the tests of rooms"))
+	if err != nil {
+		panic(err)
+	}
+	return tokens
+}
+
+// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, and with
+// "ghost", where nobody is silent for more than three seconds.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
 	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
 		return websocketserver.Config{}, err
 	}
-	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}}
-	if name, _ := s.ID().Name(); strings.HasPrefix(name, "fast") {
+	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}, Tokens: Tokens()}
+	name, _ := s.ID().Name()
+	if strings.HasPrefix(name, "ghost") {
+		c.SilentAfter = 3 * time.Second
+	}
+	if strings.HasPrefix(name, "fast") {
 		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
 		c.Recovery.Messages = 20_000
 	}
@@ -73,6 +88,7 @@ func front() http.Handler {
 			}
 			return &websocket.Identity{Room: "acme", Meta: websocket.UserMeta{UserID: user, UserName: "É " + user}}, nil
 		},
+		Tokens:    func(context.Context) (websocket.TokenChecker, error) { return Tokens(), nil },
 		Authorize: func(_ *http.Request, _ *websocket.Identity, room string) bool { return room != "closed" },
 	}))
 	return mux
