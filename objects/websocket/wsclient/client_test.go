@@ -351,11 +351,13 @@ func TestClient_plain(t *testing.T) {
 	h := start(t)
 	var n network
 	c := dial(t, h, "bob", "plain", &n, wsclient.Options{Plain: true, Deflate: true})
+	require.NoError(t, c.Signal("chat", map[string]any{"text": "at once"}))
 	require.False(t, c.Recoverable())
 	require.Equal(t, wsclient.Opened{}, next[wsclient.Opened](t, c, nil))
 	next(t, c, named("session:list"))
 	_, err := c.Post("chat", nil)
 	require.ErrorIs(t, err, wsclient.ErrPlain)
+	require.Equal(t, "at once", text(t, next(t, c, named("chat"))))
 	require.NoError(t, c.Signal("chat", map[string]any{"text": "hi"}))
 	require.Equal(t, "hi", text(t, next(t, c, named("chat"))))
 	require.NoError(t, c.SignalBinary([]byte("x")))

@@ -63,6 +63,11 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		}
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.link, c.heard = l, true
+	c.outgoing.link = l
+	c.outgoing.write()
 	return l, nil
 }
 
@@ -157,9 +162,6 @@ func (c *Client) serve(l *link) error {
 	}()
 	c.mu.Lock()
 	opened := c.opening
-	c.link, c.heard = l, true
-	c.outgoing.link = l
-	c.outgoing.write()
 	c.mu.Unlock()
 	writing.Go(func() { c.write(l) })
 	if !c.emit(opened) {
