@@ -551,3 +551,15 @@ func TestClient_once(t *testing.T) {
 	require.Equal(t, `{"event":"session:ack","seq":64}`, <-acks)
 	require.Empty(t, acks)
 }
+
+// TestClient_binary: what is binary is passed on as it is.
+func TestClient_binary(t *testing.T) {
+	h := start(t)
+	a, b := dial(t, h, "ann", "binary", nil, wsclient.Options{}), dial(t, h, "bob", "binary", nil, wsclient.Options{Plain: true})
+	data := []byte("\x00\xff")
+	require.NoError(t, a.SignalBinary(data))
+	data[0] = 'x' // it is the caller's
+	require.Equal(t, wsclient.Binary{Data: []byte("\x00\xff")}, next[wsclient.Binary](t, b, nil))
+	require.NoError(t, b.SignalBinary([]byte("back")))
+	require.Equal(t, "back", string(next[wsclient.Binary](t, a, nil).Data))
+}
