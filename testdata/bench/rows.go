@@ -52,6 +52,7 @@ func (o *options) table() []row {
 	}
 	store(httpRow("insert, 1 object, c=1", "POST", "/insert/{k}", 1, 1))
 	rows = append(rows, broadcast(100), broadcast(1000))
+	rows = append(rows, o.chats()...)
 	store(creation(o.create))
 	return append(rows, coldStart("cold start to the first answer, code cached", "", false),
 		coldStart("cold start to the first answer, code compiled", onHost, true))
