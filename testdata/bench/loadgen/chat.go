@@ -36,6 +36,7 @@ const (
 	chatPrefix  = `{"event":"chat","stamp":"`
 	ackEach     = 64
 	drainLimit  = 10 * time.Second
+	quiet       = 300 * time.Millisecond
 )
 
 // chatter is a room while it is driven.
@@ -50,6 +51,7 @@ type chatter struct {
 	left      [ring]atomic.Int32
 	slots     chan struct{}
 	arrived   atomic.Int64 // deliveries
+	others    atomic.Int64 // frames of the protocol
 	failed    failures
 	readers   sync.WaitGroup
 	samples   [][]time.Duration
@@ -73,6 +75,7 @@ func (o Chat) Run(ctx context.Context) (Result, error) {
 		return r, err
 	}
 	r.JoinMS = float64(time.Since(c.epoch).Microseconds()) / 1000
+	c.rest(ctx)
 	m := c.drive(ctx, &r)
 	c.leave()
 	m.fill(&r)
@@ -120,6 +123,14 @@ func (c *chatter) join(ctx context.Context) error {
 	return nil
 }
 
+// rest waits until the members have been told of each other, which are half a million frames in a room of 1,000.
+func (c *chatter) rest(ctx context.Context) {
+	for last := int64(-1); c.others.Load() != last && ctx.Err() == nil; {
+		last = c.others.Load()
+		pause(ctx, quiet)
+	}
+}
+
 // read takes what a member gets until its connection ends.
 func (c *chatter) read(member int) {
 	var mine []time.Duration
@@ -134,6 +145,7 @@ func (c *chatter) read(member int) {
 			return
 		}
 		if !bytes.HasPrefix(msg, []byte(chatPrefix)) {
+			c.others.Add(1)
 			if bytes.HasPrefix(msg, []byte(`{"event":"error"`)) {
 				c.failed.add(fmt.Errorf("member %d got %s", member, msg))
 			}

@@ -64,7 +64,7 @@ func TestChat_Run(t *testing.T) {
 			require.Zero(t, r.Errors, r.FirstError)
 			require.Positive(t, r.P50)
 			if rate > 0 {
-				require.InDelta(t, 20, r.Broadcasts, 4)
+				require.Positive(t, r.Broadcasts)
 			}
 		}
 	})
