@@ -530,7 +530,9 @@ func TestClient_once(t *testing.T) {
 	acks := make(chan string, 10)
 	c, err := wsclient.Dial(t.Context(), speak(t, func(c *gorilla.Conn) {
 		say(c, `{"event":"session:open","ws_session_id":"I","token":"T","resumed":false,"n":0,"seq":0}`)
-		for i := range 70 {
+		say(c, `{"event":"session:gap","from":1,"to":5}`)
+		say(c, `{"event":"chat","seq":3}`) // which is accounted for
+		for i := 5; i < 70; i++ {
 			say(c, fmt.Sprintf(`{"event":"chat","seq":%d}`, i+1))
 			say(c, fmt.Sprintf(`{"event":"chat","seq":%d}`, max(i, 1)))
 		}
@@ -544,7 +546,8 @@ func TestClient_once(t *testing.T) {
 	}), nil)
 	require.NoError(t, err)
 	defer c.Close()
-	for i := range 70 {
+	require.Equal(t, wsclient.Gap{From: 1, To: 5}, next[wsclient.Gap](t, c, nil))
+	for i := 5; i < 70; i++ {
 		require.Equal(t, int64(i+1), next(t, c, named("chat")).Seq)
 	}
 	require.Equal(t, `{"event":"session:open","token":"","seq":0,"rewind":0}`, <-acks)
