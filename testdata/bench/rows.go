@@ -17,6 +17,7 @@ type row struct {
 	disk   bool // stores, and has no line with -tmpfs
 	conns  int  // whose ceiling may bind; 0 for other loads
 	only   string
+	but    string // the server that it is not measured on
 	run    func(ctx context.Context, b *bench, s *server, round int) (loadgen.Result, error)
 }
 

@@ -28,6 +28,7 @@ type Chat struct {
 	Rate     float64
 	Warm     time.Duration // not measured
 	Duration time.Duration // measured
+	Abandon  bool          // connections break at the end, of a server that is stopped then: each member that leaves is told to the others
 }
 
 // What the frames of the protocol begin with, as both servers write them.
@@ -256,7 +257,11 @@ func (c *chatter) leave() {
 	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	limit := time.Now().Add(10 * time.Second)
 	for _, conn := range c.conns {
-		if conn != nil {
+		switch {
+		case conn == nil:
+		case c.Abandon:
+			_ = conn.Close()
+		default:
 			_ = conn.SetReadDeadline(limit)
 			_ = conn.WriteControl(websocket.CloseMessage, bye, limit)
 		}
