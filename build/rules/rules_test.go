@@ -54,7 +54,7 @@ func TestRules(t *testing.T) {
 // that are allowed.
 var seeds = map[string]struct{ broken, chain, allowed string }{
 	"guest":    {"objects>host/clock", "objects imports host/clock", "objects>wasm/value host>host/clock"},
-	"host":     {"host/bridge>x x>objects", "host/bridge imports x imports objects", "host/bridge>wasm/abi host/bridge>wasm/value host/hosttest/native>objects"},
+	"host":     {"host/bridge>x x>objects", "host/bridge imports x imports objects", "host/bridge>wasm/abi host/bridge>wasm/value host/hosttest/native>objects host/cmd/durago>objects/websocket/wsclient"},
 	"build":    {"build>host", "build imports host", "build>host/isolate build>wasm/abi"},
 	"builders": {"host/kv>build/wrangler", "host/kv imports build/wrangler", "host/hosttest>build host/cmd/durago>build/wrangler"},
 	"engine":   {"host/durable>host/storage host/storage>wasm/abi", "host/durable imports host/storage imports wasm/abi", "host/durable>wasm/value host/bridge>wasm/abi"},
@@ -64,10 +64,12 @@ var seeds = map[string]struct{ broken, chain, allowed string }{
 	"fake":     {"objects/alarms>objects/internal/fakeobject", "objects/alarms imports objects/internal/fakeobject", "objects/internal/fakeobject>objects"},
 	"contract": {"worker/app>objects/auth objects/auth>objects/auth/authserver", "worker/app imports objects/auth imports objects/auth/authserver", "worker/app>objects/auth worker>objects/auth/authserver worker/app/front>worker/counter"},
 	"abi":      {"wasm/value>objects", "wasm/value imports objects", "wasm/value>wasm/abi wasm/guest>objects/driver"},
+	"client":   {"worker/app>objects/websocket/wsclient", "worker/app imports objects/websocket/wsclient", "host/cmd/durago>objects/websocket/wsclient"},
+	"alone":    {"objects/websocket/wsclient>objects/websocket", "objects/websocket/wsclient imports objects/websocket", "objects/websocket/wsclient>github.com/gorilla/websocket"},
 	"wazero":   {"host>github.com/tetratelabs/wazero/api", "host imports github.com/tetratelabs/wazero/api", "host/isolate>github.com/tetratelabs/wazero host/gojs>github.com/tetratelabs/wazero/sys"},
 	"goja":     {"host>github.com/dop251/goja", "host imports github.com/dop251/goja", "host/workersapi>github.com/dop251/goja host/webapi/url>github.com/dop251/goja"},
 	"sqlite":   {"host/kv>github.com/ncruces/go-sqlite3", "host/kv imports github.com/ncruces/go-sqlite3", "host/storage>github.com/ncruces/go-sqlite3/ext/fts5 host/kv>host/storage objects/internal/fakeobject>github.com/ncruces/go-sqlite3"},
-	"gorilla":  {"host>github.com/gorilla/websocket", "host imports github.com/gorilla/websocket", "host/ws>github.com/gorilla/websocket host>host/ws testdata/bench>github.com/gorilla/websocket"},
+	"gorilla":  {"host>github.com/gorilla/websocket", "host imports github.com/gorilla/websocket", "host/ws>github.com/gorilla/websocket host>host/ws objects/websocket/wsclient>github.com/gorilla/websocket testdata/bench>github.com/gorilla/websocket"},
 	"sqldb":    {"objects/alarms>database/sql", "objects/alarms imports database/sql", "objects/sqldb>database/sql/driver testdata/guests/library>objects/sqldb testdata/guests/library/store>database/sql"},
 	"kong":     {"build>github.com/alecthomas/kong", "build imports github.com/alecthomas/kong", "host/cmd/durago>github.com/alecthomas/kong"},
 	"esbuild":  {"build>github.com/evanw/esbuild/pkg/api", "build imports github.com/evanw/esbuild/pkg/api", "build/pages>github.com/evanw/esbuild/pkg/api"},

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,6 +17,24 @@ type Conn interface {
 	AutoRespond(pair *[2]string, now func() time.Time)
 	// LastAutoResponse is when that last happened.
 	LastAutoResponse() (time.Time, bool)
+}
+
+// Sharer is a Conn that can do work once for all to whom one message goes.
+type Sharer interface {
+	// SendShared is Send; all that get the message have the same Shared.
+	SendShared(text bool, data []byte, s *Shared)
+}
+
+// Shared is what was made of a message for several connections. Any goroutine may use it.
+type Shared struct {
+	once sync.Once
+	made any
+}
+
+// Made is what the first call's f returns.
+func (s *Shared) Made(f func() any) any {
+	s.once.Do(func() { s.made = f() })
+	return s.made
 }
 
 // Socket is one hibernatable socket.
@@ -131,8 +150,19 @@ func (k *Sockets) Send(to []*Socket, text bool, data []byte) {
 		if err != nil {
 			return
 		}
+		if len(to) == 1 {
+			to[0].with(func(c Conn) { c.Send(text, data) })
+			return
+		}
+		shared := &Shared{}
 		for _, s := range to {
-			s.with(func(c Conn) { c.Send(text, data) })
+			s.with(func(c Conn) {
+				if c, ok := c.(Sharer); ok {
+					c.SendShared(text, data, shared)
+					return
+				}
+				c.Send(text, data)
+			})
 		}
 	})
 }

@@ -56,11 +56,15 @@ type Conn struct {
 	written chan struct{} // closed when nothing is written any more
 }
 
-var _ durable.Conn = (*Conn)(nil)
+var (
+	_ durable.Conn   = (*Conn)(nil)
+	_ durable.Sharer = (*Conn)(nil)
+)
 
 type frame struct {
-	kind int
-	data []byte
+	kind   int
+	data   []byte
+	shared *durable.Shared // of a message that goes to several, which is deflated once: nil for any other
 }
 
 // Upgrade answers a request with 101 and takes its connection over. Origins are the program's business, as on Workers.
@@ -85,7 +89,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 func newConn(c *websocket.Conn) *Conn {
 	conn := &Conn{c: c, written: make(chan struct{})}
 	c.SetPingHandler(func(data string) error {
-		conn.push(frame{websocket.PongMessage, []byte(data)})
+		conn.push(frame{kind: websocket.PongMessage, data: []byte(data)})
 		return nil
 	})
 	c.SetCloseHandler(func(int, string) error { return nil }) // the object answers
@@ -174,7 +178,7 @@ func (c *Conn) answer(text string) bool {
 	}
 	c.pinged = c.now()
 	c.mu.Unlock()
-	c.push(frame{websocket.TextMessage, []byte(auto[1])})
+	c.push(frame{kind: websocket.TextMessage, data: []byte(auto[1])})
 	return true
 }
 
@@ -233,7 +237,7 @@ func (c *Conn) write() {
 		c.mu.Unlock()
 		for _, f := range batch {
 			_ = c.c.SetWriteDeadline(time.Now().Add(writeLimit))
-			if c.c.WriteMessage(f.kind, f.data) != nil {
+			if c.writeFrame(f) != nil {
 				c.stop()
 				break
 			}
@@ -241,6 +245,23 @@ func (c *Conn) write() {
 	}
 	c.shut()
 	close(c.written)
+}
+
+func (c *Conn) writeFrame(f frame) error {
+	if f.shared == nil {
+		return c.c.WriteMessage(f.kind, f.data)
+	}
+	m, ok := f.shared.Made(func() any {
+		m, err := websocket.NewPreparedMessage(f.kind, f.data)
+		if err != nil {
+			return err
+		}
+		return m
+	}).(*websocket.PreparedMessage)
+	if !ok { // it could not be framed
+		return c.c.WriteMessage(f.kind, f.data)
+	}
+	return c.c.WritePreparedMessage(m)
 }
 
 func (c *Conn) stop() {
@@ -254,11 +275,23 @@ func (c *Conn) Ended() <-chan struct{} { return c.written }
 
 // Send queues a message; data must not change any more.
 func (c *Conn) Send(text bool, data []byte) {
-	kind := websocket.BinaryMessage
-	if text {
-		kind = websocket.TextMessage
+	c.push(frame{kind: kindOf(text), data: data})
+}
+
+// SendShared queues a message that goes to several connections; data must not change any more. It is deflated once for all
+// that have agreed to it.
+func (c *Conn) SendShared(text bool, data []byte, s *durable.Shared) {
+	if !c.deflated {
+		s = nil
 	}
-	c.push(frame{kind, data})
+	c.push(frame{kindOf(text), data, s})
+}
+
+func kindOf(text bool) int {
+	if text {
+		return websocket.TextMessage
+	}
+	return websocket.BinaryMessage
 }
 
 // Close sends a close frame after what is queued; code 0 sends an empty one. The connection ends when the client
@@ -268,7 +301,7 @@ func (c *Conn) Close(code int, reason string) {
 	if code != 0 {
 		data = websocket.FormatCloseMessage(code, reason)
 	}
-	c.push(frame{websocket.CloseMessage, data})
+	c.push(frame{kind: websocket.CloseMessage, data: data})
 }
 
 // End ends the connection after what is queued.

@@ -64,7 +64,7 @@ func TestConn_deflate(t *testing.T) {
 }
 
 // offer opens a connection by hand, with an offer of extensions.
-func offer(t *testing.T, extensions string) (agreed string, raw *bufio.Reader, conn *ws.Conn) {
+func offer(t testing.TB, extensions string) (agreed string, raw *bufio.Reader, conn *ws.Conn) {
 	t.Helper()
 	conns := make(chan *ws.Conn, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

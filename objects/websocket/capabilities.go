@@ -10,9 +10,9 @@ import (
 // Capabilities are what a session may do in its room. A nil *Capabilities may do everything; what a value does not name,
 // it may not.
 //
-// An event is named in full, or by a prefix that ends with a colon, as "cursor:"; "*" names all. Neither list has to do
-// with presence, which Presence alone opens, nor with what a session says and is told of itself: ping, session:open,
-// session:ack, history:get, token:refresh, their answers, and errors.
+// An event is named in full, or by a prefix that ends with a colon, as "cursor:"; "*" names all, and binary frames, which have
+// no event. Neither list has to do with presence, which Presence alone opens, nor with what a session says and is told of
+// itself: ping, session:open, session:ack, history:get, token:refresh, their answers, and errors.
 type Capabilities struct {
 	// Publish are the events that the client may send. Others are answered with an Error frame with status 403.
 	Publish []string `json:"publish,omitempty"`

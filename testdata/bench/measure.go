@@ -67,7 +67,7 @@ func (o *options) selected() (rows []row) {
 
 // on tells whether a row is measured on a server.
 func (r *row) on(s *server) bool {
-	return (r.stores || !s.memory) && (r.only == "" || r.only == s.name)
+	return (r.stores || !s.memory) && (r.only == "" || r.only == s.name) && r.but != s.name
 }
 
 // title is the row's name in the table.

@@ -26,6 +26,7 @@ type bench struct {
 	bare    *server
 	results []cell
 	ceiling map[int]float64 // requests a second that the generator reaches, by connections
+	half    float64         // broadcasts a second to 1,000 members: see measureHalf
 }
 
 // prepare builds the host's command, the Go worker, and a directory to work in. close removes it.

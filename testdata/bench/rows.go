@@ -17,6 +17,7 @@ type row struct {
 	disk   bool // stores, and has no line with -tmpfs
 	conns  int  // whose ceiling may bind; 0 for other loads
 	only   string
+	but    string // the server that it is not measured on
 	run    func(ctx context.Context, b *bench, s *server, round int) (loadgen.Result, error)
 }
 
@@ -52,6 +53,7 @@ func (o *options) table() []row {
 	}
 	store(httpRow("insert, 1 object, c=1", "POST", "/insert/{k}", 1, 1))
 	rows = append(rows, broadcast(100), broadcast(1000))
+	rows = append(rows, o.chats()...)
 	store(creation(o.create))
 	return append(rows, coldStart("cold start to the first answer, code cached", "", false),
 		coldStart("cold start to the first answer, code compiled", onHost, true))

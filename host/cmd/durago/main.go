@@ -12,6 +12,7 @@
 //	durago alarm    show, set, clear or run the alarm of one object
 //	durago evict    take one idle object out of memory; hibernate does so only if it has sockets, abort resets it
 //	durago delete   remove all that one object has stored
+//	durago bench    put a load on rooms: ws has members send, and counts what comes and when
 //	durago init     write a new project
 //	durago version  print the versions of durago, its ABI and Go
 //
@@ -95,6 +96,7 @@ type cli struct {
 	Hibernate hibernateCommand `cmd:"" help:"Evict one object that has sockets."`
 	Abort     abortCommand     `cmd:"" help:"Reset one object: its events fail, its sockets are dropped."`
 	Delete    deleteCommand    `cmd:"" help:"Remove all that one object has stored, and its alarm."`
+	Bench     benchCommands    `cmd:"" help:"Put a load on what runs."`
 	Check     checkCommand     `cmd:"" help:"Say everything that is wrong with the configuration and the program; write nothing."`
 	Types     typesCommand     `cmd:"" help:"Print the TypeScript declarations of the classes, for workers in JavaScript that call them."`
 	Init      initCommand      `cmd:"" help:"Write a new project that builds, runs and passes its test."`

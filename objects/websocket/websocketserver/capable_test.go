@@ -134,3 +134,27 @@ func TestServer_capabilities(t *testing.T) {
 		require.Equal(t, 1011, a.code)
 	}))
 }
+
+// TestServer_capabilities_binary: frames that have no event are for those who may send, or are sent, everything.
+func TestServer_capabilities_binary(t *testing.T) {
+	c := chat(websocketserver.Recovery{})
+	c.OnBinary = func(ctx context.Context, room *websocketserver.Server, from *websocketserver.Session, data []byte) error {
+		return room.PublishBinary(ctx, data, nil)
+	}
+	bubble(c, func(t *testing.T, o *object) {
+		all := o.user("bob")
+		sends := o.limited("ann", `{"publish":["*"],"subscribe":["chat"]}`, "")
+		hears := o.limited("eve", `{"publish":["chat"],"subscribe":["*"]}`, "")
+		binary := func(from *socket) {
+			all.hear()
+			sends.hear()
+			hears.hear()
+			o.event(func() { require.NoError(t, o.instance.SocketMessage(t.Context(), from.handle, false, []byte("raw"))) })
+		}
+		binary(sends)
+		require.Equal(t, [3]int{1, 0, 1}, [3]int{len(all.hear()), len(sends.hear()), len(hears.hear())})
+		binary(hears)
+		require.Equal(t, []string{`{"event":"error","message":"You may not send binary frames here","status":403}`}, hears.hear())
+		require.Empty(t, all.hear())
+	})(t)
+}

@@ -20,6 +20,9 @@ type Config struct {
 	// A numbered message runs in a transaction: if OnMessage fails, all that it wrote and sent is undone, and the client may
 	// send the message again. It has 30 seconds, and must not call its own room through a binding, which waits for it.
 	OnMessage func(ctx context.Context, room *Server, from *Session, m websocket.Message) (reply any, err error)
+	// OnBinary, if set, has the room take binary frames, which are refused otherwise, and gets them. Nothing is passed on by
+	// itself: see PublishBinary. A frame counts as ephemeral; its errors are answered as those of OnMessage.
+	OnBinary func(ctx context.Context, room *Server, from *Session, data []byte) error
 	// OnDisconnect runs when a session has left and everybody has been told.
 	OnDisconnect func(ctx context.Context, room *Server, from *Session) error
 	// FilterEntityChange tells whether a session may know of a change, which it need not read in full: Data and Sparse are

@@ -54,7 +54,7 @@ func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n
 	})
 	if err != nil {
 		if failed != nil {
-			s.refuse(ctx, from, failed, n)
+			s.refuse(ctx, from, "OnMessage", failed, n)
 			return nil
 		}
 		return fmt.Errorf("websocketserver: message %s: %w", m.Key, err)

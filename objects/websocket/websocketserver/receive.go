@@ -22,6 +22,9 @@ func (s *Server) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in
 		s.expire(ctx, from)
 		return nil
 	}
+	if !in.Text && s.config.OnBinary != nil {
+		return s.receiveBinary(ctx, from, in.Data)
+	}
 	m, status, problem := s.read(in)
 	kind := &from.standard
 	limit := s.standard
@@ -99,7 +102,7 @@ func (s *Server) dispatch(ctx context.Context, from *Session, m websocket.Messag
 	}
 	reply, err := s.handle(ctx, from, m)
 	if err != nil {
-		s.refuse(ctx, from, err, 0)
+		s.refuse(ctx, from, "OnMessage", err, 0)
 		return nil
 	}
 	return s.reply(ctx, from, reply)
@@ -121,12 +124,12 @@ func (s *Server) reply(ctx context.Context, to *Session, reply any) error {
 }
 
 // refuse answers what a hook has refused, or failed at, which is not the client's to read.
-func (s *Server) refuse(ctx context.Context, from *Session, err error, n int64) {
+func (s *Server) refuse(ctx context.Context, from *Session, hook string, err error, n int64) {
 	var r *Refusal
 	if errors.As(err, &r) {
 		s.emit(ctx, []*Session{from}, errorFrame(r.Status, r.Message, n))
 		return
 	}
-	s.state.Logf(ctx, "websocketserver: OnMessage of session %s: %v", from.ID, err)
+	s.state.Logf(ctx, "websocketserver: %s of session %s: %v", hook, from.ID, err)
 	s.emit(ctx, []*Session{from}, errorFrame(http.StatusInternalServerError, "The message could not be handled", n))
 }

@@ -136,16 +136,19 @@ func (s *Server) visible(ctx context.Context, p post, m *Session, logged *bool) 
 
 // emit writes one frame to sockets. One that proves to be dead leaves; among many, the runtime tells of it later.
 func (s *Server) emit(ctx context.Context, to []*Session, text []byte) {
+	s.emitFrame(ctx, to, objects.Message{Data: text, Text: true})
+}
+
+func (s *Server) emitFrame(ctx context.Context, to []*Session, frame objects.Message) {
 	if len(to) == 0 {
 		return
 	}
 	if s.holding {
 		own := append([]*Session(nil), to...)
-		s.held = append(s.held, func(ctx context.Context) { s.emit(ctx, own, text) })
+		s.held = append(s.held, func(ctx context.Context) { s.emitFrame(ctx, own, frame) })
 		return
 	}
 	s.flush(ctx)
-	frame := objects.Message{Data: text, Text: true}
 	if len(to) == 1 {
 		if err := to[0].ws.Send(frame); err != nil {
 			s.suspend(ctx, to[0])

@@ -76,6 +76,11 @@ func Verify(ctx context.Context, t Target, prefix string) error {
 	if err := verifyRoom(ctx, t.URL, prefix); err != nil {
 		wrong = append(wrong, fmt.Errorf("loadgen: verify /ws/{k}: %w", err))
 	}
+	for _, route := range []string{"chat", "kept"} {
+		if err := verifyChat(ctx, t.URL, route, prefix); err != nil {
+			wrong = append(wrong, fmt.Errorf("loadgen: verify /%s/{k}: %w", route, err))
+		}
+	}
 	return errors.Join(wrong...)
 }
 

@@ -29,6 +29,7 @@ const evicting :Workerd.Worker = (
     (className = "Counter", uniqueKey = "bench-counter", enableSql = true),
     (className = "Room", uniqueKey = "bench-room", enableSql = true),
     (className = "Rate", uniqueKey = "bench-rate", enableSql = true),
+    (className = "Chat", uniqueKey = "bench-chat", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "do"),
   bindings = .bindings,
@@ -42,6 +43,7 @@ const keeping :Workerd.Worker = (
     (className = "Counter", uniqueKey = "bench-counter", enableSql = true, preventEviction = true),
     (className = "Room", uniqueKey = "bench-room", enableSql = true, preventEviction = true),
     (className = "Rate", uniqueKey = "bench-rate", enableSql = true, preventEviction = true),
+    (className = "Chat", uniqueKey = "bench-chat", enableSql = true, preventEviction = true),
   ],
   durableObjectStorage = (localDisk = "do"),
   bindings = .bindings,
@@ -52,4 +54,5 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "COUNTER", durableObjectNamespace = "Counter"),
   (name = "ROOM", durableObjectNamespace = "Room"),
   (name = "RATE", durableObjectNamespace = "Rate"),
+  (name = "CHAT", durableObjectNamespace = "Chat"),
 ];

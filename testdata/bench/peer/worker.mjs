@@ -406,6 +406,88 @@ export class Room extends DurableObject {
   webSocketError() { }
 }
 
+// The ready room as the original is: sessions in attachments with their token buckets, who is there, errors that leave the
+// socket open. It keeps no log: what a connection misses is lost.
+const CHAT = { max: 1_000_000_000, everyMs: 10_000, longest: 65_536 };
+
+export class Chat extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"event":"ping"}', '{"event":"pong"}'));
+    this.sessions = new Map();
+    for (const ws of ctx.getWebSockets()) {
+      const session = ws.deserializeAttachment();
+      if (session?.ws_session_id) this.sessions.set(ws, session);
+      else ws.close(1011, "Invalid session state");
+    }
+  }
+  fetch(req) {
+    if (req.headers.get("upgrade")?.toLowerCase() !== "websocket") return json({ status: 404, message: "Not found" }, 404);
+    let given;
+    try {
+      given = JSON.parse(req.headers.get("x-ws-meta") ?? "{}");
+    } catch {
+      return json({ status: 400, message: "Invalid session metadata" }, 400);
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    const session = { ws_session_id: crypto.randomUUID(), room: given.room, meta: given.meta, tokens: CHAT.max, at: Date.now() };
+    server.serializeAttachment(session);
+    this.sessions.set(server, session);
+    const { ws_session_id, meta } = session, num_connections = this.sessions.size;
+    const sessions = [...this.sessions.values()].map((s) => ({ ws_session_id: s.ws_session_id, meta: s.meta }));
+    server.send(JSON.stringify({ event: "session:list", sessions, num_connections }));
+    this.broadcast({ event: "session:connected", ws_session_id, meta, num_connections }, server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+  webSocketMessage(ws, text) {
+    const session = this.sessions.get(ws);
+    if (!session) return;
+    const refuse = (status, message) => ws.send(JSON.stringify({ event: "error", message, status }));
+    const allowed = this.take(session);
+    ws.serializeAttachment(session); // so that hibernation does not fill the bucket
+    if (!allowed) return refuse(429, "Too many messages. Please slow down.");
+    if (typeof text !== "string") return refuse(400, "Binary messages are not supported");
+    if (text.length > CHAT.longest) return refuse(413, `Message too large (max ${CHAT.longest} bytes)`);
+    let m;
+    try {
+      m = JSON.parse(text);
+    } catch {
+      return refuse(400, "Could not parse message");
+    }
+    if (typeof m?.event !== "string") return refuse(400, "Message missing event field");
+    if (m.event === "chat") this.broadcast(m); // the application's onMessage
+  }
+  take(session) {
+    const now = Date.now(), n = Math.floor((now - session.at) / CHAT.everyMs);
+    if (n > 0) {
+      session.tokens = Math.min(session.tokens + n, CHAT.max);
+      session.at += n * CHAT.everyMs;
+    }
+    if (session.tokens <= 0) return false;
+    session.tokens--;
+    return true;
+  }
+  broadcast(m, except) {
+    const text = JSON.stringify(m);
+    for (const ws of this.sessions.keys()) {
+      if (ws === except) continue;
+      try { ws.send(text); } catch { this.leave(ws); }
+    }
+  }
+  leave(ws) {
+    const session = this.sessions.get(ws);
+    if (!this.sessions.delete(ws)) return;
+    const { ws_session_id, meta } = session;
+    this.broadcast({ event: "session:disconnected", ws_session_id, meta, num_connections: this.sessions.size });
+  }
+  webSocketClose(ws, code) {
+    try { ws.close(code === 1005 ? 1000 : code); } catch { }
+    this.leave(ws);
+  }
+  webSocketError(ws) { this.leave(ws); }
+}
+
 export default {
   fetch(req, env) {
     const u = new URL(req.url);
@@ -422,6 +504,8 @@ export default {
         return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(req);
       case "ws": case "room":
         return env.ROOM.get(env.ROOM.idFromName(name)).fetch(req);
+      case "chat": case "kept":
+        return env.CHAT.get(env.CHAT.idFromName(kind + "/" + name)).fetch(req);
     }
     return new Response("not found\n", { status: 404 });
   },

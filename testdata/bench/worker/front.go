@@ -24,6 +24,8 @@ var routes = []objects.Route{
 	{Pattern: "/relay/{name}", Binding: "COUNTER"},
 	{Pattern: "/ws/{room}", Binding: "ROOM"},
 	{Pattern: "/room/{room}", Binding: "ROOM"},
+	{Pattern: "/chat/{room}", Binding: "CHAT"},
+	{Pattern: "/kept/{room}", Binding: "KEPT"},
 }
 
 // front answers what no route takes.

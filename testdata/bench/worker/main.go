@@ -12,7 +12,7 @@ import (
 
 func main() {
 	objects.Run(objects.Program{
-		Classes: []*objects.Class{limiterClass, counterClass, roomClass, rateClass},
+		Classes: []*objects.Class{limiterClass, counterClass, roomClass, rateClass, chatClass, keptClass},
 		Routes:  routes,
 		Fetch:   front(),
 	})

@@ -32,8 +32,8 @@ func Tokens() *websocket.JoinTokens {
 	return tokens
 }
 
-// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, and with
-// "ghost", where nobody is silent for more than three seconds.
+// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, with "ghost",
+// where nobody is silent for more than three seconds, and with "binary", which send binary frames on to all others.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
 	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
@@ -47,6 +47,14 @@ func config(s *objects.State) (websocketserver.Config, error) {
 	if strings.HasPrefix(name, "fast") {
 		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
 		c.Recovery.Messages = 20_000
+	}
+	if name, _ := s.ID().Name(); strings.HasPrefix(name, "binary") {
+		c.OnBinary = func(ctx context.Context, room *websocketserver.Server, from *websocketserver.Session, data []byte) error {
+			if len(data) == 0 {
+				return &websocketserver.Refusal{Status: 422, Message: "Nothing"}
+			}
+			return room.PublishBinary(ctx, data, from)
+		}
 	}
 	c.OnMessage = func(ctx context.Context, room *websocketserver.Server, from *websocketserver.Session, m websocket.Message) (any, error) {
 		text, _ := m.String("text")

@@ -33,11 +33,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var o options
-	flag.StringVar(&o.mode, "mode", "http", "http | create | ws | coldstart | verify | median")
+	flag.StringVar(&o.mode, "mode", "http", "http | create | ws | chat | coldstart | verify | median")
 	flag.StringVar(&o.URL, "url", "http://127.0.0.1:8787", "the server, on this machine")
 	flag.IntVar(&o.PID, "pid", 0, "its process id, for CPU time and memory")
 	flag.StringVar(&o.label, "label", "", "copied into the output")
-	flag.StringVar(&o.path, "path", "/counter/{k}", "route; {k} is replaced by a key (http, create, coldstart)")
+	flag.StringVar(&o.path, "path", "/counter/{k}", "route; {k} is replaced by a key (http, create, coldstart); chat or kept (chat)")
 	flag.StringVar(&o.method, "method", "POST", "HTTP method")
 	flag.StringVar(&o.body, "body", "", "request body")
 	flag.IntVar(&o.conns, "c", 16, "connections, one request in flight on each")
@@ -106,6 +106,9 @@ func (o *options) once(ctx context.Context, run int) (loadgen.Result, error) {
 			Prefix: fmt.Sprintf("%s-%d-%d-", o.prefix, o.seed, run)}.Run(ctx)
 	case "ws":
 		return loadgen.Room{Target: o.Target, Name: o.room, Members: o.members, Size: o.size, Window: o.window, Rate: o.rate,
+			Warm: o.warm, Duration: o.duration}.Run(ctx)
+	case "chat":
+		return loadgen.Chat{Target: o.Target, Route: o.path, Name: o.room, Members: o.members, Size: o.size, Window: o.window, Rate: o.rate,
 			Warm: o.warm, Duration: o.duration}.Run(ctx)
 	case "coldstart":
 		if o.exec == "" {
