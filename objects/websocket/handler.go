@@ -28,6 +28,8 @@ const MetaHeader = "X-Ws-Meta"
 //	503 it cannot be told who it is, or the room cannot be reached
 //	500 metadata that is too long
 //
+// Beside the upgrade it has doors for clients without a socket, if it is mounted at Path + "/" too: see the package.
+//
 // It panics if Authenticate is not set.
 func Handler(o Options) http.Handler {
 	if o.Authenticate == nil {
@@ -51,6 +53,10 @@ func Handler(o Options) http.Handler {
 type handler struct{ Options }
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d := h.doorOf(r.URL.Path); d != nil {
+		h.open(w, r, d)
+		return
+	}
 	switch {
 	case r.URL.Path != h.Path:
 		WriteError(w, http.StatusNotFound, "Not found")
@@ -68,6 +74,11 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, http.StatusForbidden, "Origin not allowed")
 		return
 	}
+	h.admit(w, r, h.forward)
+}
+
+// admit finds out who a request is from and which room it is for, and goes on if this one may be there.
+func (h handler) admit(w http.ResponseWriter, r *http.Request, then func(w http.ResponseWriter, r *http.Request, room string, who *Identity)) {
 	who, err := h.Authenticate(r)
 	switch {
 	case err != nil:
@@ -88,19 +99,29 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case room != who.Room && (h.Authorize == nil || !h.Authorize(r, who, room)):
 		WriteError(w, http.StatusForbidden, "Forbidden")
 	default:
-		h.forward(w, r, room, who)
+		then(w, r, room, who)
 	}
 }
 
-func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity) {
+// metadata is what a room is told of a client, or false: then the request is answered.
+func metadata(w http.ResponseWriter, room string, who *Identity, d *Door) (value string, ok bool) {
 	meta, err := json.Marshal(struct {
 		Room string `json:"room"`
 		Meta any    `json:"meta,omitempty"`
-	}{room, who.Meta})
-	value := ascii(meta)
+		Door *Door  `json:"door,omitempty"`
+	}{room, who.Meta, d})
+	value = ascii(meta)
 	if err != nil || len(value) > MaxMeta {
 		log.Printf("websocket: metadata of %d bytes for room %q: %v", len(value), room, err)
 		WriteError(w, http.StatusInternalServerError, "Metadata too large")
+		return "", false
+	}
+	return value, true
+}
+
+func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity) {
+	value, ok := metadata(w, room, who, nil)
+	if !ok {
 		return
 	}
 	q := r.Clone(r.Context())

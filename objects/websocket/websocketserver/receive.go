@@ -17,6 +17,9 @@ func (s *Server) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in
 	if from == nil {
 		return nil // of a socket that is being closed
 	}
+	if from.listening != nil {
+		return s.listenerSays(ctx, from, in)
+	}
 	m, status, problem := s.read(in)
 	kind := &from.standard
 	limit := s.standard

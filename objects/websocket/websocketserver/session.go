@@ -27,6 +27,7 @@ type Session struct {
 	heard       int64    // when it last sent a message, in milliseconds
 	presence    []string // the presence ids that are its own
 	window      recovery.Window
+	listening   *listening // of one that only hears
 }
 
 // DecodeMeta reads Meta into v, a pointer.
@@ -56,10 +57,12 @@ type attachment struct {
 	Heard       int64    `js:"heard"`
 	Presence    []string `js:"presence"`
 	Gone        bool     `js:"gone,omitempty"` // it has left, and its socket is still being closed
+
+	Listen *listenState `js:"listen,omitempty"`
 }
 
 func (m *Session) save() error {
-	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false})
+	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false, m.listening.state()})
 }
 
 // discard has the socket stand for nobody, should the object sleep before it is closed.
@@ -77,7 +80,7 @@ func restore(ws *objects.WebSocket) (m *Session, ok bool) {
 		return nil, true
 	}
 	m = &Session{ID: a.ID, Room: a.Room, conn: a.Conn, ws: ws, recoverable: a.Recoverable, open: a.Open, standard: a.Standard,
-		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence}
+		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, listening: a.Listen.listening()}
 	if a.Meta != "" {
 		m.Meta = json.RawMessage(a.Meta)
 	}
