@@ -31,7 +31,7 @@
 // A message over HTTP is a client's, as if a socket of its had sent it: OnMessage decides what becomes of it, presence is
 // not among it, and it takes a token, of a bucket for each user, or for each address of who is nobody. The answer is 200
 // with {"seq":…,"reply":…}: the number of the last message that OnMessage has published, if any, and what it has returned.
-// With an Idempotency-Key of up to MaxKey bytes a message is handled once for each user: the answer to the same one again
+// With an Idempotency-Key of up to MaxKey bytes a message is handled once for each user (those who are nobody share theirs): the answer to the same one again
 // has "again":true, and with another message there is 422. The room's other statuses: 400 for what is no message, 413 for
 // one that is too long, 429 with Retry-After, what a Refusal says, and 500. What another object publishes, with Publish, is
 // the application's own: no hook is asked, and no token taken.

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -124,13 +125,19 @@ func isJSON(r *http.Request) bool {
 	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
 }
 
-// peer is the client's address, as the runtime says it.
+// peer is the client's address, as the runtime says it, or the network of 64 bits of an IPv6 address, which is what one
+// subscriber has.
 func peer(r *http.Request) string {
-	if a := r.Header.Get("CF-Connecting-IP"); a != "" {
-		return a
+	host := r.Header.Get("CF-Connecting-IP")
+	if host == "" {
+		host, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	return host
+	a, err := netip.ParseAddr(host)
+	if a = a.Unmap(); err != nil || a.Is4() {
+		return a.String()
+	}
+	network, _ := a.WithZone("").Prefix(64)
+	return network.Addr().String()
 }
 
 // question reads the query of a request; problem says what is wrong with it.

@@ -76,7 +76,8 @@ func TestHandler_doors(t *testing.T) {
 		meta    string
 	}{
 		{"POST /messages", nil, 429, told + `{"name":"messages","peer":"192.0.2.1"}}`},
-		{"POST /messages", []string{"CF-Connecting-IP", "2001:db8::1"}, 429, told + `{"name":"messages","peer":"2001:db8::1"}}`},
+		{"POST /messages", []string{"CF-Connecting-IP", "2001:db8::1:2:3:4"}, 429, told + `{"name":"messages","peer":"2001:db8::"}}`},
+		{"POST /messages", []string{"CF-Connecting-IP", "::ffff:192.0.2.7"}, 429, told + `{"name":"messages","peer":"192.0.2.7"}}`},
 		{"POST /messages?room=open-1&after=3", nil, 429, strings.Replace(told, "acme", "open-1", 1) + `{"name":"messages","peer":"192.0.2.1"}}`},
 		{"GET /history?after=3&before=9&limit=2&events=a,b:&events=c", nil, 429, told + `{"name":"history","peer":"192.0.2.1","after":3,"before":9,"limit":2,"events":["a","b:","c"]}}`},
 		{"GET /events?after=3", nil, 429, told + `{"name":"listen","peer":"192.0.2.1","after":3}}`},

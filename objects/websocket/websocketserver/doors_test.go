@@ -5,6 +5,7 @@ package websocketserver_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,12 @@ type sseEvent struct {
 // eventStream opens a stream. It is read as it comes: a client that reads nothing is cut off.
 func eventStream(t testing.TB, h *hosttest.Host, query, last string) *sse {
 	t.Helper()
+	return openStream(t, h, query, last, false)
+}
+
+// openStream opens one that, if slow, nobody reads yet.
+func openStream(t testing.TB, h *hosttest.Host, query, last string, slow bool) *sse {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, err := http.NewRequestWithContext(ctx, "GET", h.URL+"/api/websocket/events"+query, nil)
 	require.NoError(t, err)
@@ -46,7 +53,9 @@ func eventStream(t testing.TB, h *hosttest.Host, query, last string) *sse {
 	resp, err := h.Client().Do(r)
 	require.NoError(t, err)
 	s := &sse{resp: resp, events: make(chan sseEvent, 10_000), cancel: cancel, id: last}
-	go s.read()
+	if !slow {
+		go s.read()
+	}
 	t.Cleanup(s.close)
 	return s
 }
@@ -261,4 +270,63 @@ func TestScenario_doors_gone(t *testing.T) {
 		require.Less(t, i, 1000)
 		h.Advance(15 * time.Second)
 	}
+}
+
+// TestScenario_doors_slow: a client that reads nothing for long misses what the log has lost by then, and is told; nothing
+// else. What it has is read by polls, too.
+func TestScenario_doors_slow(t *testing.T) {
+	t.Parallel()
+	h := hosttest.Start(t, hosttest.Options{Config: guest})
+	room := h.Object("WEBSOCKET", "fast-slow")
+	slow := openStream(t, h, "?user=bob&room=fast-slow", "", true)
+	const n = 1500
+	pad := strings.Repeat("x", 16<<10)
+	for range n {
+		_, err := websocket.Publish.Call(t.Context(), room, map[string]any{"event": "note", "text": pad}, nil)
+		require.NoError(t, err)
+	}
+	go slow.read()
+	last, got, missed := int64(0), 0, int64(0)
+	take := func(event string, seq, from, to int64) {
+		if event == websocket.SessionGap {
+			require.Equal(t, last+1, from)
+			missed += to - last
+			last = to
+			return
+		}
+		require.Equal(t, last+1, seq)
+		last = seq
+		got++
+	}
+	for last < n {
+		data, err := slow.next()
+		require.NoError(t, err)
+		f := frame(t, data)
+		number := func(field string) int64 { v, _ := f[field].(float64); return int64(v) }
+		take(f["event"].(string), number("seq"), number("from"), number("to"))
+	}
+	require.EqualValues(t, n, int64(got)+missed)
+	require.Positive(t, missed, "it was not slow enough for the log")
+	t.Logf("a stream: %d messages and a gap of %d", got, missed)
+
+	last, got, missed = 0, 0, 0
+	polls := 0
+	for ; last < n; polls++ {
+		_, body := ask(t, h, "GET", fmt.Sprintf("/poll?user=bob&room=fast-slow&after=%d", last), "")
+		var a struct {
+			Messages []struct{ Seq int64 }
+			Seq      int64
+			Gap      *websocket.Gap
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &a))
+		if a.Gap != nil {
+			take(websocket.SessionGap, 0, a.Gap.From, a.Gap.To)
+		}
+		for _, m := range a.Messages {
+			take("", m.Seq, 0, 0)
+		}
+		require.Equal(t, last, a.Seq)
+	}
+	require.EqualValues(t, n, int64(got)+missed)
+	t.Logf("%d polls: %d messages and a gap of %d", polls, got, missed)
 }

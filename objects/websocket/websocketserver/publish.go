@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"durago.example/objects"
 	"durago.example/objects/websocket"
@@ -130,7 +131,7 @@ type published struct {
 // handleOnce has OnMessage decide about a client's message, and remembers its key, if it has one.
 func (s *Server) handleOnce(ctx context.Context, from *Session, m websocket.Message, key string) (done published, err error) {
 	if key != "" {
-		key = "http " + from.user + " " + key
+		key = "http " + strconv.Quote(from.user) + " " + key
 		m.Key = key
 	}
 	err = s.hold(ctx, func(ctx context.Context) error {

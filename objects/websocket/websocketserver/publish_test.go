@@ -204,6 +204,8 @@ func TestServer_messages(t *testing.T) {
 		require.Empty(t, other)
 		w := o.knock("cleo", messages, say("hers"), "Idempotency-Key", "k")
 		require.Equal(t, `{"seq":4}`+"\n", w.Body.String(), "keys are a user's own")
+		require.Equal(t, 200, o.knock("dan d", messages, say("his"), "Idempotency-Key", "k").Code)
+		require.Equal(t, 200, o.knock("dan", messages, say("another's"), "Idempotency-Key", "d k").Code)
 		sessions, err := websocket.GetActiveSessions.Call(t.Context(), o)
 		require.NoError(t, err)
 		require.Len(t, sessions, 1, "who publishes is not there")
