@@ -309,6 +309,8 @@ func TestServer_listen(t *testing.T) {
 		a.hear()
 		r.close(1006)
 		require.Empty(t, a.hear())
+		a.say(say("after"))
+		require.Zero(t, o.missed, "nothing is sent to who has left")
 		for range 5 {
 			o.advance(time.Minute)
 			l.say(websocket.PingFrame)
