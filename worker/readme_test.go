@@ -3,6 +3,10 @@
 package main_test
 
 import (
+	"bufio"
+	"cmp"
+	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -39,7 +43,7 @@ func TestREADME_curl(t *testing.T) {
 }
 
 func curls(t *testing.T, h *hosttest.Host) (ran int) {
-	line := regexp.MustCompile(`^curl (?:-X (\w+) )?http://127\.0\.0\.1:8787(\S*)$`)
+	line := regexp.MustCompile(`^curl (?:-X (\w+) |(-N) |--json '([^']*)' )?'?http://127\.0\.0\.1:8787([^\s']*)'?$`)
 	for _, block := range blocks(t, "sh") {
 		lines := strings.Split(block, "\n")
 		for i, l := range lines {
@@ -48,16 +52,38 @@ func curls(t *testing.T, h *hosttest.Host) (ran int) {
 				require.NotContains(t, l, "curl ")
 				continue
 			}
-			method := m[1]
-			if method == "" {
-				method = "GET"
-			}
-			_, answer := h.Fetch(method, m[2], "")
-			require.Equal(t, lines[i+1], "# "+strings.TrimSpace(answer), l)
+			require.Equal(t, lines[i+1], "# "+curl(t, h, m[1], m[3], m[4], m[2] != ""), l)
 			ran++
 		}
 	}
 	return ran
+}
+
+// curl is what curl would print; of a stream, the first line of data.
+func curl(t *testing.T, h *hosttest.Host, method, json, path string, stream bool) string {
+	t.Helper()
+	if json != "" {
+		method = "POST"
+	}
+	r, err := http.NewRequestWithContext(t.Context(), cmp.Or(method, "GET"), h.URL+path, strings.NewReader(json))
+	require.NoError(t, err)
+	if json != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := h.Client().Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	if !stream {
+		b, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return strings.TrimSpace(string(b))
+	}
+	for s := bufio.NewScanner(resp.Body); s.Scan(); {
+		if strings.HasPrefix(s.Text(), "data: ") {
+			return s.Text()
+		}
+	}
+	return "no data"
 }
 
 // TestREADME_code holds that the README's object and configurations are the real ones, where they are not left out.

@@ -11,6 +11,10 @@ import (
 // Codes of errors of the methods.
 const (
 	InvalidMessage = "INVALID_MESSAGE" // no text in event, too long, or what JSON cannot hold
+	InvalidKey     = "INVALID_KEY"     // one that is too long
+	KeyReused      = "KEY_REUSED"      // another message was published with the key
+	InvalidQuery   = "INVALID_QUERY"   // options of history that no number or event can meet
+	NoLog          = "NO_LOG"          // the room keeps no log: it needs Config.Recovery
 	InvalidChange  = "INVALID_CHANGE"  // an action that is none, no entity type, or an id that is no string and no number
 )
 

@@ -13,8 +13,8 @@ import (
 	"durago.example/objects"
 )
 
-// MetaHeader is the request header in which a room finds {"room":…,"meta":…,"capabilities":…,"expires":…,"token_id":…}, the
-// third as Capabilities, the fourth in milliseconds since 1970. Only a binding reaches the object, so that
+// MetaHeader is the request header in which a room finds {"room":…,"meta":…,"capabilities":…,"expires":…,"token_id":…,
+// "door":…}, the third as Capabilities, the fourth in milliseconds since 1970, the last a Door. Only a binding reaches the object, so that
 // it can be trusted; never expose the object by a route of its own.
 const MetaHeader = "X-Ws-Meta"
 
@@ -32,6 +32,8 @@ const MetaHeader = "X-Ws-Meta"
 //	403 a room where this one may not be, or, by the room's answer, is banned from
 //	503 it cannot be told who it is, or the room cannot be reached
 //	500 metadata that is too long
+//
+// Beside the upgrade it has doors for clients without a socket, if it is mounted at Path + "/" too: see the package.
 //
 // It panics if neither Authenticate nor Tokens is set.
 func Handler(o Options) http.Handler {
@@ -59,6 +61,10 @@ func Handler(o Options) http.Handler {
 type handler struct{ Options }
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d := h.doorOf(r.URL.Path); d != nil {
+		h.open(w, r, d)
+		return
+	}
 	switch {
 	case r.URL.Path != h.Path:
 		WriteError(w, http.StatusNotFound, "Not found")
@@ -77,13 +83,26 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if token, offered := takeToken(&r); offered && h.Tokens != nil {
-		h.join(w, r, token)
+		h.join(w, r, token, h.forward)
 		return
 	}
+	h.admit(w, r, "", h.forward)
+}
+
+// entrance goes on with somebody who may be in a room; tokenID is that of the join token which said so, if one did.
+type entrance func(w http.ResponseWriter, r *http.Request, room string, who *Identity, tokenID string)
+
+// admit finds out who a request is from and which room it is for, and goes on if this one may be there. Who is nobody may have
+// a join token.
+func (h handler) admit(w http.ResponseWriter, r *http.Request, token string, then entrance) {
 	var who *Identity
 	var err error
 	if h.Authenticate != nil {
 		who, err = h.Authenticate(r)
+	}
+	if err == nil && who == nil && token != "" && h.Tokens != nil {
+		h.join(w, r, token, then)
+		return
 	}
 	switch {
 	case err != nil:
@@ -104,25 +123,35 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case room != who.Room && (h.Authorize == nil || !h.Authorize(r, who, room)):
 		WriteError(w, http.StatusForbidden, "Forbidden")
 	default:
-		h.forward(w, r, room, who, "")
+		then(w, r, room, who, "")
 	}
 }
 
-func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity, tokenID string) {
+// metadata is what a room is told of a client, or false: then the request is answered.
+func metadata(w http.ResponseWriter, room string, who *Identity, tokenID string, d *Door) (value string, ok bool) {
 	meta, err := json.Marshal(struct {
 		Room         string        `json:"room"`
 		Meta         any           `json:"meta,omitempty"`
 		Capabilities *Capabilities `json:"capabilities,omitempty"`
 		Expires      int64         `json:"expires,omitempty"`
 		TokenID      string        `json:"token_id,omitempty"`
-	}{room, who.Meta, who.Capabilities, who.ends(), tokenID})
+		Door         *Door         `json:"door,omitempty"`
+	}{room, who.Meta, who.Capabilities, who.ends(), tokenID, d})
 	if err == nil {
 		err = who.Capabilities.Check()
 	}
-	value := ascii(meta)
+	value = ascii(meta)
 	if err != nil || len(value) > MaxMeta {
 		log.Printf("websocket: metadata of %d bytes for room %q: %v", len(value), room, err)
 		WriteError(w, http.StatusInternalServerError, "Metadata too large")
+		return "", false
+	}
+	return value, true
+}
+
+func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, who *Identity, tokenID string) {
+	value, ok := metadata(w, room, who, tokenID, nil)
+	if !ok {
 		return
 	}
 	q := r.Clone(r.Context())

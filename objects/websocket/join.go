@@ -35,8 +35,17 @@ func takeToken(r **http.Request) (token string, offered bool) {
 	return token, true
 }
 
+// bearer is the join token of a request to a door, if it has one: there a page may set a header.
+func bearer(r *http.Request) string {
+	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(kind, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 // join lets somebody in who has a token. Nobody's log gets it.
-func (h handler) join(w http.ResponseWriter, r *http.Request, token string) {
+func (h handler) join(w http.ResponseWriter, r *http.Request, token string, then entrance) {
 	tokens, err := h.Tokens(r.Context())
 	if err != nil || tokens == nil {
 		log.Printf("websocket: the keys of join tokens: %v", err)
@@ -57,7 +66,7 @@ func (h handler) join(w http.ResponseWriter, r *http.Request, token string) {
 		WriteError(w, http.StatusForbidden, "The join token is for another room")
 		return
 	}
-	h.forward(w, r, j.Room, &j.Identity, j.ID)
+	then(w, r, j.Room, &j.Identity, j.ID)
 }
 
 // TokenStatus is how an error of JoinTokens.Check is answered.

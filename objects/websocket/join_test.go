@@ -16,13 +16,13 @@ import (
 	"durago.example/objects/websocket"
 )
 
-// door is a stub that remembers the subprotocols too.
-type door struct {
+// remembering is a stub that remembers the subprotocols too.
+type remembering struct {
 	stub
 	header http.Header
 }
 
-func (d *door) Forward(w http.ResponseWriter, r *http.Request) error {
+func (d *remembering) Forward(w http.ResponseWriter, r *http.Request) error {
 	d.header = r.Header
 	return d.stub.Forward(w, r)
 }
@@ -56,7 +56,7 @@ func TestHandler_join(t *testing.T) {
 			var logged bytes.Buffer
 			defer log.SetOutput(log.Writer())
 			log.SetOutput(&logged)
-			d := &door{}
+			d := &remembering{}
 			h := websocket.Handler(websocket.Options{Now: func() time.Time { return now },
 				Tokens: func(context.Context) (websocket.TokenChecker, error) { return tokens, nil },
 				Room:   func(_ context.Context, name string) websocket.Forwarder { d.room = name; return d }})
@@ -91,7 +91,7 @@ func TestHandler_join(t *testing.T) {
 		require.Equal(t, 503, w.Code)
 	})
 	t.Run("a handler without keys asks who it is", func(t *testing.T) {
-		d := &door{}
+		d := &remembering{}
 		h := newHandler(&d.stub, websocket.Options{})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, request(func(r *http.Request) { r.Header.Set("Sec-WebSocket-Protocol", offer(good)) }))

@@ -16,6 +16,10 @@ var (
 	EntityChanged = objects.DeclareProc1[Change]("entityChanged", "change")
 	// EntitiesChanged is EntityChanged for each change, in order: one call, a frame each.
 	EntitiesChanged = objects.DeclareProc1[[]Change]("entitiesChanged", "changes")
+	// Publish is Broadcast that returns the message's number, and with a key sends it once.
+	Publish = objects.Declare2[map[string]any, *PublishOptions, Published]("publish", "message", "options")
+	// ReadHistory is a page of the log, of the messages that are for everybody. A nil is the last 100.
+	ReadHistory = objects.Declare1[*HistoryOptions, HistoryPage]("history", "options")
 	// Kick closes a session's socket with CloseKicked and ends the session, so that it cannot be resumed. Done is false if
 	// there is none.
 	Kick = objects.Declare2[string, string, bool]("kick", "session", "reason")

@@ -8,7 +8,8 @@ import (
 
 // Options of a Handler. Authenticate or Tokens must be set; other zero fields are the defaults.
 type Options struct {
-	// Path is where rooms are, "/api/websocket". Requests elsewhere get 404.
+	// Path is where rooms are, "/api/websocket". The doors for clients without a socket are below it; requests elsewhere get
+	// 404.
 	Path string
 	// Binding is that of the room's class, "WEBSOCKET". The object of a room has its name.
 	Binding string
@@ -40,7 +41,7 @@ type TokenChecker interface {
 
 var _ TokenChecker = (*JoinTokens)(nil)
 
-// Forwarder hands a whole request on: an *objects.Stub.
+// Forwarder hands a whole request on: an *objects.Stub. The doors need its Fetch and its Dial besides.
 type Forwarder interface {
 	Forward(w http.ResponseWriter, r *http.Request) error
 }

@@ -96,7 +96,7 @@ func (s *Server) Ban(ctx context.Context, user string, d time.Duration, reason s
 		return 0, refused(websocket.TooManyBans, "a room has at most %d bans: lift one, or keep its users out where tokens are minted", websocket.MaxBans)
 	}
 	for _, m := range s.members.byConn {
-		if m.user == user {
+		if m.user == user && m.listening == nil {
 			n++
 		}
 	}

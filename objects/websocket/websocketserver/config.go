@@ -39,7 +39,7 @@ type Config struct {
 	// that was killed seems to be there. Any message counts, and pings do. An alarm wakes the object for it, once in about
 	// that time while anybody is there. Negative never.
 	SilentAfter time.Duration
-	// MaxSessions bounds the sockets of a room, 10,000: more are refused with 503.
+	// MaxSessions bounds the sockets of a room, 10,000, with those that streams and polls listen by: more are refused with 503.
 	MaxSessions int
 	// User is whom a session is counted under; empty is nobody. Default: user_id of the metadata.
 	User func(s *Session) string
@@ -48,6 +48,8 @@ type Config struct {
 	// Tokens, if set, has clients refresh their sessions with join tokens, see websocket.TokenRefresh: the same keys as the
 	// handler's. The environment of the state has them.
 	Tokens websocket.TokenChecker
+	// Keys is how many idempotency keys the room remembers, 10,000: those of the last messages that had one.
+	Keys int64
 	// Now is the clock, time.Now.
 	Now func() time.Time
 }
@@ -71,6 +73,7 @@ type Recovery struct {
 	MaxLife   time.Duration // a session that began longer ago is not resumed, 24 hours
 	// Window is how many messages a client may leave unacknowledged, 1,000. One that has more is too slow: its socket is
 	// closed with websocket.CloseSlow, and it is sent the rest when it resumes. The count begins anew when the object wakes.
+	// A stream of events that has more under way, or 256 KiB, is sent the rest out of the log when it has taken that.
 	Window int64
 }
 
@@ -82,6 +85,7 @@ func (c *Config) defaults() error {
 	set(&c.MaxMessage, 65_536)
 	set(&c.SilentAfter, 75*time.Second)
 	set(&c.MaxSessions, 10_000)
+	set(&c.Keys, 10_000)
 	if c.Presence {
 		c.RateLimit.Ephemeral = append([]string{websocket.PresencePrefix}, c.RateLimit.Ephemeral...)
 	}
@@ -108,9 +112,9 @@ func (c *Config) defaults() error {
 			return fmt.Errorf("websocketserver: a token must take a millisecond or more, got %v", d)
 		}
 	}
-	if c.RateLimit.MaxTokens < 1 || c.RateLimit.EphemeralMaxTokens < 1 || c.MaxMessage < 1 || c.MaxSessions < 1 {
-		return fmt.Errorf("websocketserver: MaxTokens %d and %d, MaxMessage %d and MaxSessions %d must be positive",
-			c.RateLimit.MaxTokens, c.RateLimit.EphemeralMaxTokens, c.MaxMessage, c.MaxSessions)
+	if c.RateLimit.MaxTokens < 1 || c.RateLimit.EphemeralMaxTokens < 1 || c.MaxMessage < 1 || c.MaxSessions < 1 || c.Keys < 1 {
+		return fmt.Errorf("websocketserver: MaxTokens %d and %d, MaxMessage %d, MaxSessions %d and Keys %d must be positive",
+			c.RateLimit.MaxTokens, c.RateLimit.EphemeralMaxTokens, c.MaxMessage, c.MaxSessions, c.Keys)
 	}
 	return nil
 }

@@ -15,6 +15,11 @@ import (
 // ServeHTTP lets a client in whom websocket.Handler has let through: 101, or 404 if it asks for no WebSocket, 400 if its
 // metadata is malformed, 403 if its user is banned, 503 if the room is full.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d := doorOf(r)
+	if d != nil && d.Name != websocket.DoorListen {
+		s.serveDoor(w, r, d)
+		return
+	}
 	if !websocket.IsUpgrade(r) {
 		websocket.WriteError(w, http.StatusNotFound, "Not found")
 		return
@@ -31,6 +36,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "10")
 		websocket.WriteError(w, http.StatusServiceUnavailable, "Room is full")
 		return
+	}
+	if d != nil {
+		if s.log == nil {
+			noLog(w)
+			return
+		}
+		m.listening, m.recoverable = &listening{events: d.Events}, false
 	}
 	o := &objects.AcceptOptions{Tags: []string{m.conn}}
 	if m.recoverable {
@@ -50,7 +62,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.members.byConn[m.conn] = m
-	if !m.recoverable {
+	switch {
+	case m.listening != nil:
+		if err := s.listen(r.Context(), m, d); err != nil {
+			s.state.Logf(r.Context(), "websocketserver: listen: %v", err)
+			s.shut(r.Context(), m, 1011, "cannot read the log", false)
+		}
+	case !m.recoverable:
 		s.enter(r.Context(), m, nil)
 	}
 	s.arm(r.Context())
@@ -113,6 +131,7 @@ func (s *Server) enter(ctx context.Context, m *Session, then func()) {
 // leave has a connection go. The others are told if it was in the room.
 func (s *Server) leave(ctx context.Context, m *Session) {
 	m.discard()
+	s.unlisten(m)
 	was, last := s.members.remove(m)
 	if !was {
 		return

@@ -31,6 +31,7 @@ type object struct {
 	sockets  []*socket // the oldest first
 	handles  uint32
 	auto     [2]string
+	missed   int      // frames for sockets that are not there
 	waiting  []func() // what leaves when the event's writes are on disk
 
 	inside      bool   // an asynchronous transaction runs: what is sent leaves at once
@@ -268,7 +269,10 @@ func (k fakeSockets) Send(to []uint32, text bool, data []byte) error {
 		s := k.o.socket(h)
 		if s != nil && !s.dead && !s.closing {
 			list = append(list, s)
-		} else if len(to) == 1 {
+			continue
+		}
+		k.o.missed++
+		if len(to) == 1 {
 			return errors.New("this WebSocket is closed")
 		}
 	}

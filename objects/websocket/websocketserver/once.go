@@ -12,17 +12,13 @@ import (
 )
 
 // once has a numbered message handled, if it has not been. Its number, what the handler writes and what goes into the log
-// commit together; what is sent is held until then, as nothing sent within a transaction would wait for it.
-//
-// An isolate may end between the commit and the sending. On hosts that keep sockets then, their clients would miss
-// something without noticing: setUnsent has the next instance close them, see dropUnsent.
+// commit together.
 func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n int64) error {
 	var verdict recovery.Verdict
 	var handled int64
 	var failed error
-	var done, unsent bool
 	m.Key = from.ID + "/" + strconv.FormatInt(n, 10)
-	err := s.state.Storage().Transaction(ctx, func(ctx context.Context, _ *objects.Tx) error {
+	err := s.hold(ctx, func(ctx context.Context) error {
 		row, ok, err := s.dormant.find(from.ID)
 		if err != nil || !ok || s.members.byID[from.ID] != from { // it has left while this message waited
 			verdict = recovery.Ahead
@@ -32,12 +28,6 @@ func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n
 		if verdict = recovery.Judge(handled, n); verdict != recovery.New {
 			return nil
 		}
-		s.holding, done = true, false
-		defer func() {
-			if s.holding = false; !done { // it is undone
-				s.held, s.log.known = nil, false
-			}
-		}()
 		if err := s.dormant.handled(from.ID, n); err != nil {
 			return err
 		}
@@ -45,11 +35,7 @@ func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n
 		if err == nil {
 			err = s.reply(ctx, from, reply)
 		}
-		if failed = err; err == nil && len(s.held) > 0 {
-			unsent = true
-			err = s.dormant.setUnsent(true)
-		}
-		done = err == nil
+		failed = err
 		return err
 	})
 	if err != nil {
@@ -59,12 +45,6 @@ func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n
 		}
 		return fmt.Errorf("websocketserver: message %s: %w", m.Key, err)
 	}
-	s.flush(ctx)
-	if unsent {
-		if err := s.dormant.setUnsent(false); err != nil {
-			return fmt.Errorf("websocketserver: message %s: %w", m.Key, err)
-		}
-	}
 	if s.members.byID[from.ID] != from {
 		return nil
 	}
@@ -73,6 +53,42 @@ func (s *Server) once(ctx context.Context, from *Session, m websocket.Message, n
 		return nil
 	}
 	s.emit(ctx, []*Session{from}, ackFrame(n, verdict == recovery.Again))
+	return nil
+}
+
+// hold runs f in a transaction, and holds what is sent meanwhile until it has committed, as nothing sent within a
+// transaction would wait for it. What f sent is dropped if it fails.
+//
+// An isolate may end between the commit and the sending. On hosts that keep sockets then, their clients would miss
+// something without noticing: setUnsent has the next instance close them, see dropUnsent.
+func (s *Server) hold(ctx context.Context, f func(ctx context.Context) error) error {
+	var done, unsent bool
+	err := s.state.Storage().Transaction(ctx, func(ctx context.Context, _ *objects.Tx) error {
+		s.flush(ctx) // what committed before, and whose goroutine has not gone on yet
+		s.holding, done, unsent = true, false, false
+		defer func() {
+			if s.holding = false; !done { // it is undone
+				s.held = nil
+				if s.log != nil {
+					s.log.known = false
+				}
+			}
+		}()
+		err := f(ctx)
+		if err == nil && len(s.held) > 0 && s.dormant != nil {
+			unsent = true
+			err = s.dormant.setUnsent(true)
+		}
+		done = err == nil
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.flush(ctx)
+	if unsent {
+		return s.dormant.setUnsent(false)
+	}
 	return nil
 }
 

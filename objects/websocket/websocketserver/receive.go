@@ -22,6 +22,9 @@ func (s *Server) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in
 		s.expire(ctx, from)
 		return nil
 	}
+	if from.listening != nil {
+		return s.listenerSays(ctx, from, in)
+	}
 	if !in.Text && s.config.OnBinary != nil {
 		return s.receiveBinary(ctx, from, in.Data)
 	}

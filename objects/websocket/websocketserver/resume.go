@@ -14,6 +14,7 @@ import (
 func (s *Server) startRecovery() error {
 	r := s.config.Recovery
 	if r == nil {
+		s.dropListeners() // the configuration has changed
 		return nil
 	}
 	sql := s.state.Storage().SQL()
@@ -50,6 +51,7 @@ func (s *Server) dropUnsent() error {
 	for _, m := range recoverables(s.members.list) {
 		s.shut(s.state.Context(), m, 1012, "restarted: resume", false)
 	}
+	s.dropListeners()
 	return s.dormant.setUnsent(false)
 }
 

@@ -18,6 +18,9 @@ import (
 // step does one thing that can happen, and returns a promise that it broke.
 func (w *world) step() (err error) {
 	w.links = slices.DeleteFunc(w.links, func(l *link) bool { return l.gone && l.cut })
+	if w.r.IntN(4) == 0 {
+		return w.readers[w.r.IntN(len(w.readers))].step()
+	}
 	c := w.clients[w.r.IntN(len(w.clients))]
 	var l *link
 	if len(w.links) > 0 {

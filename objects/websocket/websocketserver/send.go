@@ -66,6 +66,7 @@ func (s *Server) publish(ctx context.Context, p post) (seq int64, err error) {
 		if seq, err = s.log.append(p); err != nil {
 			return 0, fmt.Errorf("websocketserver: log: %w", err)
 		}
+		s.published = seq
 	}
 	s.later(ctx, func(ctx context.Context) { s.deliver(ctx, p, seq) })
 	return seq, nil
@@ -110,6 +111,7 @@ func (s *Server) deliver(ctx context.Context, p post, seq int64) {
 	if len(with) > 0 {
 		s.emit(ctx, with, numbered(p.text, seq))
 	}
+	s.overhear(ctx, p, seq)
 	for _, m := range slow {
 		s.shut(ctx, m, websocket.CloseSlow, "too much is unacknowledged: resume", false)
 	}

@@ -19,6 +19,10 @@
 //
 // Sessions, presence and what is ephemeral are not in the log: they are what is, not what was. Who resumes gets a new list.
 //
+// To a stream of events or polls: the same of what is in the log, by the number that they come back with. A message
+// that is published with a key, by a client over HTTP or by another object, is handled once, while the room remembers the key:
+// as many as Config.Keys, over eviction and restarts. A key and all that came of it commit together.
+//
 // # Who may do what
 //
 // What a client may send and is sent is with its session, see websocket.Capabilities: it is asked for each frame, each
@@ -64,12 +68,15 @@ type Server struct {
 	mux       *alarms.Mux
 	armed     bool // the alarm is known to be set
 	members   members
+	listeners []*Session // those of members that only hear, the oldest first
 	presence  presence
 	log       *log      // nil without Config.Recovery
 	dormant   *sessions // nil without Config.Recovery
 	bans      bans
 	holding   bool // within a numbered message: see once
 	held      []func(ctx context.Context)
+	published int64 // the number of the last message
+	tables    bool  // those of doors are there
 }
 
 var (
@@ -102,6 +109,8 @@ func Methods() []objects.Method[Server] {
 		objects.Impl0(websocket.GetUsers, (*Server).getUsers),
 		objects.ImplProc1(websocket.EntityChanged, (*Server).entityChanged),
 		objects.ImplProc1(websocket.EntitiesChanged, (*Server).entitiesChanged),
+		objects.Impl2(websocket.Publish, (*Server).publishKeyed),
+		objects.Impl1(websocket.ReadHistory, (*Server).readHistory),
 		objects.Impl2(websocket.Kick, (*Server).kick),
 		objects.Impl3(websocket.Ban, (*Server).ban),
 		objects.Impl1(websocket.Unban, (*Server).unban),
@@ -143,6 +152,11 @@ func (s *Server) wake() error {
 			continue
 		}
 		m.user = s.config.User(m)
+		if m.listening != nil {
+			s.members.byConn[m.conn] = m
+			s.listeners = append(s.listeners, m)
+			continue
+		}
 		if m.recoverable && !m.open {
 			s.members.byConn[m.conn] = m
 			continue

@@ -30,6 +30,7 @@ type Session struct {
 	can         *websocket.Capabilities // nil is everything
 	expires     int64                   // in milliseconds, 0 is never
 	tokenID     string
+	listening   *listening // of one that only hears
 }
 
 // DecodeMeta reads Meta into v, a pointer.
@@ -63,11 +64,13 @@ type attachment struct {
 	Can         string   `js:"can,omitempty"`  // as JSON
 	Expires     int64    `js:"expires,omitempty"`
 	TokenID     string   `js:"token_id,omitempty"`
+
+	Listen *listenState `js:"listen,omitempty"`
 }
 
 func (m *Session) save() error {
 	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false,
-		m.capabilities(), m.expires, m.tokenID})
+		m.capabilities(), m.expires, m.tokenID, m.listening.state()})
 }
 
 // discard has the socket stand for nobody, should the object sleep before it is closed.
@@ -85,7 +88,7 @@ func restore(ws *objects.WebSocket) (m *Session, ok bool) {
 		return nil, true
 	}
 	m = &Session{ID: a.ID, Room: a.Room, conn: a.Conn, ws: ws, recoverable: a.Recoverable, open: a.Open, standard: a.Standard,
-		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, expires: a.Expires, tokenID: a.TokenID}
+		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, expires: a.Expires, tokenID: a.TokenID, listening: a.Listen.listening()}
 	var err error
 	if m.can, err = websocket.ReadCapabilities([]byte(a.Can)); err != nil {
 		return nil, false

@@ -31,6 +31,7 @@ type world struct {
 	o       *object
 	clients []*client
 	links   []*link
+	readers []*reader
 	defect  defect
 	applied int // how often the defect was
 	posted  int // messages of other objects
@@ -61,6 +62,7 @@ func newWorld(t testing.TB, o *object, seed uint64) *world {
 	for i := range 2 + w.r.IntN(2) {
 		w.clients = append(w.clients, &client{first: w.first, name: fmt.Sprint("c", i), acked: map[string]bool{}, doubt: map[string]bool{}})
 	}
+	w.readers = []*reader{{w: w}}
 	return w
 }
 
@@ -100,6 +102,9 @@ func (w *world) hangUp() {
 		l.gone = true
 		l.socket.gone()
 		w.cut(l)
+	}
+	for _, r := range w.readers {
+		r.hangUp()
 	}
 }
 
@@ -221,6 +226,13 @@ func (w *world) heal() error {
 				w.arrive(l)
 			}
 		}
+		for _, r := range w.readers {
+			rests, err := r.heal()
+			if err != nil {
+				return err
+			}
+			quiet = quiet && rests
+		}
 		for _, c := range w.clients {
 			quiet = quiet && len(c.pending) == 0 && c.open
 		}
@@ -273,6 +285,11 @@ func (w *world) verdict() error {
 		}
 		if !slices.Equal(want, c.got) {
 			return fmt.Errorf("%s saw %v, want %v (gaps %v)", c.name, c.got, want, c.gaps)
+		}
+	}
+	for _, r := range w.readers {
+		if err := r.verdict(rows); err != nil {
+			return err
 		}
 	}
 	return nil

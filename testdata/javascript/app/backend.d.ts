@@ -33,6 +33,8 @@ export declare class AppWebsocketServer extends DurableObject<Env> {
   getUsers(): Promise<({ user_id: string; num_connections: number; meta?: any; })[]>;
   entityChanged(change: { action: string; entity_type: string; id: any; data?: Record<string, any>; sparse?: Record<string, any>; }): Promise<void>;
   entitiesChanged(changes: ({ action: string; entity_type: string; id: any; data?: Record<string, any>; sparse?: Record<string, any>; })[]): Promise<void>;
+  publish(message: Record<string, any>, options: { key?: string; exclude?: string; } | null): Promise<{ seq: number; again?: boolean; }>;
+  history(options: { after?: number; before?: number; limit?: number; events?: string[]; } | null): Promise<{ messages: (Record<string, any>)[]; seq: number; more: boolean; next: number; gap?: { from: number; to: number; }; }>;
   kick(session: string, reason: string): Promise<boolean>;
   ban(user: string, ms: number, reason: string): Promise<number>;
   unban(user: string): Promise<boolean>;

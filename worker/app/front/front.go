@@ -25,11 +25,13 @@ func Handler() http.Handler {
 	mux.Handle("GET /greeting/{name}", limited(http.HandlerFunc(greet)))
 	mux.Handle("PUT /greeting/{name}", limited(http.HandlerFunc(setGreeting)))
 	mux.HandleFunc("GET /room/{name}", showRoom)
-	mux.Handle("/api/websocket", websocket.Handler(websocket.Options{
+	rooms := websocket.Handler(websocket.Options{
 		Binding:      "WS",
 		Authenticate: guest,
 		Authorize:    func(*http.Request, *websocket.Identity, string) bool { return true },
-	}))
+	})
+	mux.Handle("/api/websocket", rooms)
+	mux.Handle("/api/websocket/", rooms) // for clients without a socket
 	return mux
 }
 
@@ -43,6 +45,8 @@ func index(w http.ResponseWriter, _ *http.Request) {
   POST /limit/{key}         take one of 10 tokens; one comes back every 10 seconds
   GET  /room/{name}         a page: who is in the room, their cursors, what they say
   GET  /api/websocket       with an upgrade to WebSocket: a room, by ?room= and ?name=
+  POST /api/websocket/messages   a message to the room, as JSON
+  GET  /api/websocket/events     its messages as server-sent events; /poll, /history
 `)
 }
 

@@ -94,3 +94,39 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// TestFlow: whatever is sent and answered, what is under way is bounded, and one that is not open has a question to answer.
+func TestFlow(t *testing.T) {
+	for size := int64(1); size < 6; size++ {
+		for bits := range 1 << 12 {
+			var f recovery.Flow
+			var under, older int64 // messages under way, and those of them before the question
+			asked := false
+			for i := range 12 {
+				if bits>>i&1 == 1 {
+					if !asked {
+						continue
+					}
+					under, older, asked = under-older, 0, false
+					if f.Answer(size) {
+						asked, older = true, under
+					}
+				} else if f.Open(size) {
+					under++
+					if f.Send(100, size) {
+						require.False(t, asked)
+						asked, older = true, under
+					}
+				}
+				require.LessOrEqual(t, under, size)
+				require.Equal(t, under < size, f.Open(size))
+				require.True(t, f.Open(size) || asked)
+			}
+		}
+	}
+	var f recovery.Flow
+	require.True(t, f.Send(recovery.FlowBytes, 1000))
+	require.False(t, f.Open(1000), "bytes count too")
+	require.False(t, f.Answer(1000))
+	require.True(t, f.Open(1000))
+}

@@ -87,7 +87,7 @@ func config(s *objects.State) (websocketserver.Config, error) {
 
 func front() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/api/websocket", websocket.Handler(websocket.Options{
+	rooms := websocket.Handler(websocket.Options{
 		Origins: []string{"https://app.example.com"},
 		Authenticate: func(r *http.Request) (*websocket.Identity, error) {
 			user := r.URL.Query().Get("user")
@@ -98,6 +98,8 @@ func front() http.Handler {
 		},
 		Tokens:    func(context.Context) (websocket.TokenChecker, error) { return Tokens(), nil },
 		Authorize: func(_ *http.Request, _ *websocket.Identity, room string) bool { return room != "closed" },
-	}))
+	})
+	mux.Handle("/api/websocket", rooms)
+	mux.Handle("/api/websocket/", rooms)
 	return mux
 }
