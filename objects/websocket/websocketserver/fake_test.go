@@ -366,6 +366,22 @@ func (s storage) Transaction(ctx context.Context, f func(context.Context, func()
 	return err
 }
 
+// TransactionSync is a part of the event: an isolate that ends within it, or after it, ends with the event undone.
+func (s storage) TransactionSync(f func() error) error {
+	o := s.o
+	o.exec(`SAVEPOINT synchronous`)
+	err := f()
+	if err != nil {
+		o.exec(`ROLLBACK TO synchronous`)
+	}
+	o.exec(`RELEASE synchronous`)
+	if o.dies != never {
+		o.dies = beforeCommit
+	}
+	o.afterCommit = nil // nothing can come between
+	return err
+}
+
 // bubble runs a test of a new room where time is virtual.
 func bubble(c websocketserver.Config, f func(t *testing.T, o *object)) func(*testing.T) {
 	return func(t *testing.T) {

@@ -102,7 +102,7 @@ func (s *Server) publishKeyed(ctx context.Context, v map[string]any, o *websocke
 	if len(o.Key) > websocket.MaxKey {
 		return done, refused(websocket.InvalidKey, "a key has at most %d bytes, this one has %d", websocket.MaxKey, len(o.Key))
 	}
-	err = s.hold(ctx, func(ctx context.Context) error {
+	err = s.hold(ctx, false, func(ctx context.Context) error {
 		k, again, err := s.findKey("rpc "+o.Key, m.Text)
 		if err != nil || again {
 			done = websocket.Published{Seq: k.Seq, Again: again}
@@ -134,7 +134,7 @@ func (s *Server) handleOnce(ctx context.Context, from *Session, m websocket.Mess
 		key = "http " + strconv.Quote(from.user) + " " + key
 		m.Key = key
 	}
-	err = s.hold(ctx, func(ctx context.Context) error {
+	err = s.hold(ctx, s.config.Recovery == nil || !s.config.Recovery.InTurn, func(ctx context.Context) error {
 		done = published{}
 		if key != "" {
 			k, again, err := s.findKey(key, m.Text)

@@ -279,3 +279,31 @@ func TestScenario_silence(t *testing.T) {
 	require.ErrorAs(t, err, &closed)
 	require.Equal(t, websocket.CloseSilent, closed.Code)
 }
+
+// TestScenario_inTurn: where messages are handled in a turn, one whose handler waits fails, and is undone.
+func TestScenario_inTurn(t *testing.T) {
+	both(t, func(t *testing.T, h *hosttest.Host) {
+		for _, room := range []string{"fast", "fast-turn"} {
+			a := visit(t, h, "ann", room, websocket.Recoverable)
+			a.say(`{"event":"session:open"}`)
+			a.hears("session:open", "session:list")
+			a.say(`{"event":"chat","text":"one","n":1}`)
+			a.hears("chat", "message:ack")
+			a.say(`{"event":"wait","n":2}`)
+			if room == "fast" {
+				a.hears("message:ack")
+			} else {
+				require.EqualValues(t, 500, frame(t, a.hears("error"))["status"])
+			}
+			a.say(`{"event":"chat","text":"two","n":2}`)
+			if room == "fast" {
+				a.hears("message:ack")
+			} else {
+				a.hears("chat", "message:ack")
+			}
+			require.NoError(t, h.Object("WEBSOCKET", room).Hibernate())
+			a.say(`{"event":"count","n":3}`)
+			a.hears("count", "message:ack")
+		}
+	})
+}

@@ -130,11 +130,11 @@ func TestSchedules(t *testing.T) {
 		require.NoError(t, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		o := newObject(t, chat(websocketserver.Recovery{}))
+		rooms := []*object{newObject(t, chat(websocketserver.Recovery{})), newObject(t, chat(websocketserver.Recovery{InTurn: true}))}
 		total := map[string]int{}
 		seen, gaps, doubt, slow := 0, 0, 0, 0
 		for seed := range n {
-			w, err := play(t, o, uint64(seed), sound)
+			w, err := play(t, rooms[seed%2], uint64(seed), sound)
 			require.NoError(t, err, "seed %d", seed)
 			for k, v := range w.steps {
 				total[k] += v
@@ -151,25 +151,27 @@ func TestSchedules(t *testing.T) {
 // TestSchedules_defects: each defect is caught.
 func TestSchedules_defects(t *testing.T) {
 	for d, name := range map[defect]string{losing: "losing", doubling: "doubling", swapping: "swapping"} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				o := newObject(t, chat(websocketserver.Recovery{}))
-				applied, caught := 0, 0
-				for seed := range 300 {
-					w, err := play(t, o, uint64(seed), d)
-					if w.applied == 0 {
-						require.NoError(t, err, "seed %d", seed)
-						continue
+		for _, inTurn := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " in a turn ", inTurn), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o := newObject(t, chat(websocketserver.Recovery{InTurn: inTurn}))
+					applied, caught := 0, 0
+					for seed := range 300 {
+						w, err := play(t, o, uint64(seed), d)
+						if w.applied == 0 {
+							require.NoError(t, err, "seed %d", seed)
+							continue
+						}
+						applied++
+						if err != nil {
+							caught++
+						}
 					}
-					applied++
-					if err != nil {
-						caught++
-					}
-				}
-				t.Logf("%d schedules with the defect, %d caught", applied, caught)
-				require.Greater(t, applied, 20)
-				require.Greater(t, caught, applied/2, "a connection that drops right after can undo it")
+					t.Logf("%d schedules with the defect, %d caught", applied, caught)
+					require.Greater(t, applied, 20)
+					require.Greater(t, caught, applied/2, "a connection that drops right after can undo it")
+				})
 			})
-		})
+		}
 	}
 }

@@ -266,7 +266,7 @@ func (w *real) verdict(rows []string) error {
 
 // playReal plays the schedule of a seed.
 func playReal(t *testing.T, h *hosttest.Host, seed uint64, d defect) (w *real, again *hosttest.Host, err error) {
-	w = &real{t: t, h: h, r: rand.New(rand.NewPCG(seed, 9)), room: fmt.Sprint("fast-", d, "-", seed), cables: map[*client]*cable{}}
+	w = &real{t: t, h: h, r: rand.New(rand.NewPCG(seed, 9)), room: fmt.Sprint([]string{"fast-", "fast-turn-"}[seed%2], d, "-", seed), cables: map[*client]*cable{}}
 	for i := range 2 {
 		w.clients = append(w.clients, &client{first: func() int64 { return 1 }, name: fmt.Sprint("c", i), acked: map[string]bool{}, doubt: map[string]bool{}})
 	}

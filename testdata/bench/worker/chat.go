@@ -12,7 +12,7 @@ import (
 // sessions that outlive connections: a log of what was sent, and numbered messages that are handled once.
 var (
 	chatClass = websocketserver.Class("Chat", chat(nil))
-	keptClass = websocketserver.Class("Kept", chat(&websocketserver.Recovery{}))
+	keptClass = websocketserver.Class("Kept", chat(&websocketserver.Recovery{InTurn: true}))
 )
 
 func chat(r *websocketserver.Recovery) func(*objects.State) (websocketserver.Config, error) {

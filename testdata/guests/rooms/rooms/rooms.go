@@ -32,8 +32,8 @@ func Tokens() *websocket.JoinTokens {
 	return tokens
 }
 
-// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, with "ghost",
-// where nobody is silent for more than three seconds, and with "binary", which send binary frames on to all others.
+// config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, with "fast-turn",
+// which handle messages in a turn besides, with "ghost", where nobody is silent for more than three seconds, and with "binary", which send binary frames on to all others.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
 	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
@@ -48,7 +48,8 @@ func config(s *objects.State) (websocketserver.Config, error) {
 		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
 		c.Recovery.Messages = 20_000
 	}
-	if name, _ := s.ID().Name(); strings.HasPrefix(name, "binary") {
+	c.Recovery.InTurn = strings.HasPrefix(name, "fast-turn")
+	if strings.HasPrefix(name, "binary") {
 		c.OnBinary = func(ctx context.Context, room *websocketserver.Server, from *websocketserver.Session, data []byte) error {
 			if len(data) == 0 {
 				return &websocketserver.Refusal{Status: 422, Message: "Nothing"}
@@ -68,6 +69,8 @@ func config(s *objects.State) (websocketserver.Config, error) {
 		case "slow": // waits in its transaction, and fails
 			_, err := room.Publish(ctx, m, nil)
 			return nil, errors.Join(err, s.Storage().Sync(ctx), &websocketserver.Refusal{Status: 422, Message: "No"})
+		case "wait":
+			return nil, s.Storage().Sync(ctx)
 		case "exit": // ends the isolate
 			os.Exit(3)
 		case "count":
