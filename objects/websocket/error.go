@@ -11,6 +11,7 @@ import (
 // Codes of errors of the methods.
 const (
 	InvalidMessage = "INVALID_MESSAGE" // no text in event, too long, or what JSON cannot hold
+	InvalidPlace   = "INVALID_PLACE"   // leaves that are not bound where the room is, or not one for each socket
 	InvalidChange  = "INVALID_CHANGE"  // an action that is none, no entity type, or an id that is no string and no number
 )
 

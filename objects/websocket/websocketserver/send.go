@@ -107,6 +107,7 @@ func (s *Server) deliver(ctx context.Context, p post, seq int64) {
 	}
 	s.emit(ctx, as, p.text)
 	if len(with) > 0 {
+		s.promised(with)
 		s.emit(ctx, with, numbered(p.text, seq))
 	}
 	for _, m := range slow {
@@ -149,9 +150,9 @@ func (s *Server) emit(ctx context.Context, to []*Session, text []byte) {
 		}
 		return
 	}
-	list := make([]*objects.WebSocket, len(to))
-	for i, m := range to {
-		list[i] = m.ws
+	list := s.fan(to, text)
+	if len(list) == 0 {
+		return
 	}
 	if err := s.state.Broadcast(list, frame); err != nil {
 		s.state.Logf(ctx, "websocketserver: send: %v", err)

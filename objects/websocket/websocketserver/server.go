@@ -60,6 +60,7 @@ type Server struct {
 	dormant   *sessions // nil without Config.Recovery
 	holding   bool      // within a numbered message: see once
 	held      []func(ctx context.Context)
+	tree      tree
 }
 
 var (
@@ -93,6 +94,11 @@ func Methods() []objects.Method[Server] {
 		objects.ImplProc1(websocket.EntityChanged, (*Server).entityChanged),
 		objects.ImplProc1(websocket.EntitiesChanged, (*Server).entitiesChanged),
 		objects.Impl2(websocket.Kick, (*Server).kick),
+		objects.Impl3(websocket.Place, (*Server).place),
+		objects.Impl1(leafJoin, (*Server).leafJoin),
+		objects.Impl4(leafMessage, (*Server).leafMessage),
+		objects.ImplProc3(leafClose, (*Server).leafClose),
+		objects.Impl2(leafCheck, (*Server).leafCheck),
 	}
 }
 
@@ -101,7 +107,7 @@ func New(state *objects.State, c Config) (*Server, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{state: state, config: c, members: newMembers(), presence: newPresence()}
+	s := &Server{state: state, config: c, members: newMembers(), presence: newPresence(), tree: newTree()}
 	s.standard, s.ephemeral = c.rates()
 	s.mux = alarms.New(state, alarms.Handlers{sweepAlarm: s.sweep})
 	if err := state.SetAutoResponse(websocket.PingFrame, websocket.PongFrame); err != nil {
@@ -110,7 +116,13 @@ func New(state *objects.State, c Config) (*Server, error) {
 	if err := s.wake(); err != nil {
 		return nil, err
 	}
-	return s, s.startRecovery()
+	if err := s.regain(); err != nil {
+		return nil, err
+	}
+	if err := s.startRecovery(); err != nil {
+		return nil, err
+	}
+	return s, s.dropQueued()
 }
 
 // wake finds the sessions of the sockets that are there.

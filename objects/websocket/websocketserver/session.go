@@ -18,7 +18,7 @@ type Session struct {
 	Resumed bool            // it has had a connection before
 
 	conn        string // names the connection, and is its socket's tag: two may be of one session while one replaces the other
-	ws          *objects.WebSocket
+	ws          wire
 	recoverable bool
 	open        bool // a recoverable one has sent its first frame
 	user        string
@@ -26,6 +26,7 @@ type Session struct {
 	ephemeral   bucket
 	heard       int64    // when it last sent a message, in milliseconds
 	presence    []string // the presence ids that are its own
+	since       int64    // when it connected, in milliseconds
 	window      recovery.Window
 }
 
@@ -56,10 +57,11 @@ type attachment struct {
 	Heard       int64    `js:"heard"`
 	Presence    []string `js:"presence"`
 	Gone        bool     `js:"gone,omitempty"` // it has left, and its socket is still being closed
+	Since       int64    `js:"since,omitempty"`
 }
 
 func (m *Session) save() error {
-	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false})
+	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false, m.since})
 }
 
 // discard has the socket stand for nobody, should the object sleep before it is closed.
@@ -70,14 +72,22 @@ func (m *Session) discard() {
 // restore is the session of a socket, nil if it has left; ok is false if it cannot be read.
 func restore(ws *objects.WebSocket) (m *Session, ok bool) {
 	var a attachment
-	if there, err := ws.Attachment(&a); err != nil || !there || a.ID == "" || a.Conn == "" {
+	if there, err := ws.Attachment(&a); err != nil || !there {
+		return nil, false
+	}
+	return a.session(ws)
+}
+
+// session is restore's, of what was kept.
+func (a *attachment) session(ws wire) (m *Session, ok bool) {
+	if a.ID == "" || a.Conn == "" {
 		return nil, false
 	}
 	if a.Gone {
 		return nil, true
 	}
 	m = &Session{ID: a.ID, Room: a.Room, conn: a.Conn, ws: ws, recoverable: a.Recoverable, open: a.Open, standard: a.Standard,
-		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence}
+		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, since: a.Since}
 	if a.Meta != "" {
 		m.Meta = json.RawMessage(a.Meta)
 	}
@@ -118,6 +128,9 @@ func (k *members) add(m *Session) (first bool) {
 func (k *members) remove(m *Session) (was, last bool) {
 	if k.byConn[m.conn] == m {
 		delete(k.byConn, m.conn)
+		if r, ok := m.ws.(*remote); ok {
+			r.branch.count--
+		}
 	}
 	i := slices.Index(k.list, m)
 	if i < 0 {

@@ -1,0 +1,95 @@
+package websocketserver
+
+import "durago.example/objects"
+
+// What a room and its leaves say to each other.
+var (
+	leafJoin    = objects.Declare1[joining, joined]("leafJoin", "client")
+	leafMessage = objects.Declare4[leafRef, string, bool, []byte, heard]("leafMessage", "leaf", "conn", "text", "data")
+	leafClose   = objects.DeclareProc3[leafRef, string, int64]("leafClose", "leaf", "conn", "code")
+	leafCheck   = objects.Declare2[leafRef, []string, []string]("leafCheck", "leaf", "conns")
+
+	leafDo   = objects.Declare1[batch, done]("leafDo", "batch")
+	leafList = objects.Declare1[string, listed]("leafList", "room")
+)
+
+// leafRef says which leaf speaks. Instance is another each time that the leaf comes into memory.
+type leafRef struct {
+	Leaf     int64  `js:"leaf"`
+	Instance string `js:"instance"`
+}
+
+// joining is an upgrade that a leaf has got: its URL and what the front and the handshake say of the client.
+type joining struct {
+	Leaf   leafRef             `js:"leaf"`
+	Conn   string              `js:"conn"` // what the leaf calls the connection
+	URL    string              `js:"url"`
+	Header map[string][]string `js:"header"`
+}
+
+// joined is the room's answer: 101 and what to keep with the socket, or what the client is told instead.
+type joined struct {
+	Room     string              `js:"room"` // the room's instance
+	Status   int64               `js:"status"`
+	Header   map[string][]string `js:"header,omitempty"`
+	Body     []byte              `js:"body,omitempty"`
+	Protocol string              `js:"protocol,omitempty"`
+	Kept     []byte              `js:"kept,omitempty"`
+	Version  int64               `js:"version,omitempty"`
+}
+
+// heard answers a client's frame. Known is false if the room knows no such connection. Kept is set if there is something
+// else to keep than before.
+type heard struct {
+	Room    string `js:"room"`
+	Known   bool   `js:"known"`
+	Kept    []byte `js:"kept,omitempty"`
+	Version int64  `js:"version,omitempty"`
+}
+
+// batch is what a leaf is to do, in order. If Instance is not its own it does nothing and says Again: the groups that the
+// orders name are not known to it. Close, if set, is a code with which it closes all its sockets first.
+type batch struct {
+	Room     string  `js:"room"`
+	Instance string  `js:"instance"`
+	Close    int64   `js:"close,omitempty"`
+	Reason   string  `js:"reason,omitempty"`
+	Orders   []order `js:"orders,omitempty"`
+}
+
+// order is a frame to send, a code to close with, or an attachment to keep. It is for the connections in To; with a
+// Group, To says anew who is in the group of that number, or is empty if that is known.
+type order struct {
+	To      []string `js:"to,omitempty"`
+	Group   int64    `js:"group,omitempty"`
+	Frame   []byte   `js:"frame,omitempty"`
+	Close   int64    `js:"close,omitempty"`
+	Reason  string   `js:"reason,omitempty"`
+	Kept    []byte   `js:"kept,omitempty"`
+	Version int64    `js:"version,omitempty"`
+}
+
+// done answers a batch. Gone are connections that the leaf has not, or whose sockets are dead.
+type done struct {
+	Instance string   `js:"instance"`
+	Again    bool     `js:"again"`
+	Gone     []string `js:"gone,omitempty"`
+}
+
+// listed is what a leaf has: its sockets, the oldest first, and upgrades that are not finished.
+type listed struct {
+	Instance string       `js:"instance"`
+	Conns    []connection `js:"conns"`
+	Joining  []string     `js:"joining"`
+}
+
+// connection is a leaf's socket, and what the room has kept with it.
+type connection struct {
+	Conn    string `js:"conn"`
+	Kept    []byte `js:"kept"`
+	Version int64  `js:"version"`
+	Pinged  int64  `js:"pinged"` // ms since 1970 when the runtime last answered a ping, or 0
+}
+
+// groups is how many lists of recipients a leaf remembers.
+const groups = 4
