@@ -37,9 +37,10 @@ type object struct {
 	peers      func(binding, name string) *object // whom it can call; nil is nobody
 	background []func()                           // what WaitUntil was given and has not begun
 	later      bool                               // it begins when the test says so, not when an event ends
+	alarming   bool                               // its alarm runs
 	depth      int                                // events under way
 	open       bool                               // a transaction of an event is open
-	faults     func(from, to *object, method string, call func() ([]byte, error)) ([]byte, error)
+	faults     func(k call) ([]byte, error)       // if set, what its calls come to
 
 	inside      bool   // an asynchronous transaction runs: what is sent leaves at once
 	afterCommit func() // runs before the goroutine that has committed one goes on
@@ -54,10 +55,14 @@ const (
 	beforeCommit       // of the event
 	insideTx           // of a transaction
 	afterTx            // when a transaction has committed, and before anything else
+	atCall             // of another object, before or after it
 )
 
 // died is what a fake panics with where the isolate ends.
-type died struct{ at death }
+type died struct {
+	at death
+	o  *object
+}
 
 func newObject(t testing.TB, c websocketserver.Config) *object {
 	t.Helper()
@@ -130,7 +135,7 @@ func (o *object) die() {
 	}
 	o.depth, o.background = 0, nil
 	o.dies, o.waiting, o.inside, o.afterCommit = never, nil, false, nil
-	panic(died{at})
+	panic(died{at, o})
 }
 
 // leave lets out what waits.
@@ -159,6 +164,8 @@ func (o *object) CallRPC(_ context.Context, method string, args []byte) (b []byt
 func (o *object) advance(d time.Duration) {
 	o.t.Helper()
 	o.Alarm.Advance(d, func() error {
+		o.alarming = true
+		defer func() { o.alarming = false }()
 		o.event(func() { require.NoError(o.t, o.instance.Alarm(o.Context(), time.Now(), 0)) })
 		return nil
 	})

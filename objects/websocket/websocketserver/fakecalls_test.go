@@ -43,6 +43,15 @@ func (p platform) Stub(n driver.Namespace, id driver.ID, _ string) (driver.Stub,
 	return channel{from: p.o, to: p.o.peers(n.Binding, id.Name)}, nil
 }
 
+// call is a call between objects.
+type call struct {
+	from, to *object
+	method   string
+	args     []byte
+}
+
+func (k call) do() ([]byte, error) { return k.to.CallRPC(k.from.Context(), k.method, k.args) }
+
 // channel is a stub. A call ends the event's transaction, as waiting does.
 type channel struct {
 	driver.Stub
@@ -51,11 +60,11 @@ type channel struct {
 
 func (c channel) Call(ctx context.Context, method string, args []byte) (b []byte, err error) {
 	c.from.wait(func() {
-		call := func() ([]byte, error) { return c.to.CallRPC(ctx, method, args) }
+		k := call{c.from, c.to, method, args}
 		if c.from.faults != nil {
-			b, err = c.from.faults(c.from, c.to, method, call)
+			b, err = c.from.faults(k)
 		} else {
-			b, err = call()
+			b, err = k.do()
 		}
 	})
 	return b, err

@@ -34,6 +34,7 @@ type tree struct {
 	here       []int64           // when places with the room itself expire that were given and not taken
 	generation int64             // see mark
 	marked     bool              //
+	dropped    bool              // the last instance has left a mark
 }
 
 // branch is a leaf as the room knows it.
@@ -332,21 +333,16 @@ func (s *Server) settle(ctx context.Context) {
 }
 
 // dropQueued closes the sockets of the leaves if the isolate ended with frames queued for them: what is missing they get
-// when they resume.
+// when they resume. The mark stays until they are closed.
 func (s *Server) dropQueued() error {
-	if len(s.tree.branches) == 0 {
+	if !s.tree.dropped {
 		return nil
-	}
-	sql := s.state.Storage().SQL()
-	n, err := objects.One[int64](sql, `SELECT count(*) FROM websocket_queued`)
-	if err != nil || n == 0 {
-		return err
 	}
 	for _, b := range s.tree.branches {
 		for _, m := range s.on(b) {
 			s.shut(s.state.Context(), m, closeRestarted, reasonRestarted, false)
 		}
 	}
-	_, err = sql.Exec(`DELETE FROM websocket_queued`)
-	return err
+	s.settle(s.state.Context())
+	return nil
 }

@@ -35,7 +35,8 @@ type held struct {
 	ws      *objects.WebSocket // nil while the room is asked about its upgrade
 	orders  []order            // which wait for that
 	is      leafAttachment
-	waiting int // calls under way
+	saved   leafAttachment // what the socket has
+	waiting int            // calls under way
 }
 
 // leafAttachment is what a leaf keeps with a socket.
@@ -45,7 +46,8 @@ type leafAttachment struct {
 	Leaf    int64  `js:"leaf"`
 	Kept    []byte `js:"kept"` // the room's attachment
 	Version int64  `js:"version"`
-	Gone    bool   `js:"gone,omitempty"` // it is being closed
+	Waiting bool   `js:"waiting,omitempty"` // the room has not answered its last frame
+	Gone    bool   `js:"gone,omitempty"`    // it is being closed
 }
 
 var (
@@ -70,15 +72,32 @@ func newLeaf(state *objects.State, binding string) (*leaf, error) {
 	}
 	sockets, err := state.WebSockets()
 	for _, ws := range sockets {
-		c := &held{ws: ws}
-		if there, err := ws.Attachment(&c.is); err != nil || !there || c.is.Conn == "" {
-			_ = ws.Close(1011, "Invalid session state") // it may be closed already
-		} else if !c.is.Gone {
-			l.conns[c.is.Conn] = c
-			l.room, l.number = c.is.Room, c.is.Leaf
-		}
+		l.wake(ws)
 	}
 	return l, err
+}
+
+// wake takes a socket over that is there. If the isolate ended while the room had a frame of its client, whether it was
+// handled is not known.
+func (l *leaf) wake(ws *objects.WebSocket) {
+	c := &held{ws: ws}
+	if there, err := ws.Attachment(&c.is); err != nil || !there || c.is.Conn == "" {
+		_ = ws.Close(1011, "Invalid session state") // it may be closed already
+		return
+	}
+	l.room, l.number = c.is.Room, c.is.Leaf
+	switch {
+	case c.is.Gone:
+	case c.is.Waiting:
+		l.end(c, closeRestarted, reasonRestarted)
+		l.state.WaitUntil(func(ctx context.Context) error {
+			l.tellClosed(ctx, c, closeRestarted)
+			return nil
+		})
+	default:
+		c.saved = c.is
+		l.conns[c.is.Conn] = c
+	}
 }
 
 func (l *leaf) ref() leafRef { return leafRef{l.number, l.instance} }
@@ -181,6 +200,7 @@ func (l *leaf) accept(w http.ResponseWriter, r *http.Request, c *held, protocol 
 		_ = ws.Close(1011, "Invalid session state")
 		return false
 	}
+	c.saved = c.is
 	for len(c.orders) > 0 { // more may come
 		o := c.orders[0]
 		c.orders = c.orders[1:]

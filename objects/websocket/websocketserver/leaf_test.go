@@ -22,6 +22,8 @@ type wood struct {
 	*object
 	perLeaf int64
 	leaves  map[string]*object
+	fault   fault
+	made    func(leaf *object)
 }
 
 func newWood(t testing.TB, c websocketserver.Config, perLeaf int64) *wood {
@@ -51,6 +53,9 @@ func (w *wood) leaf(name string) *object {
 		return w.object
 	}
 	w.leaves[name] = l
+	if w.made != nil {
+		w.made(l)
+	}
 	require.NoError(w.t, l.start())
 	return l
 }
@@ -134,9 +139,9 @@ func TestLeaves(t *testing.T) {
 			all = append(all, w.user(fmt.Sprint("u", i)))
 		}
 		calls := map[string]int{}
-		w.faults = func(_, _ *object, method string, call func() ([]byte, error)) ([]byte, error) {
-			calls[method]++
-			return call()
+		w.faults = func(k call) ([]byte, error) {
+			calls[k.method]++
+			return k.do()
 		}
 		all[0].say(say("one"))
 		require.Equal(t, map[string]int{"leafDo": 2}, calls)
@@ -299,13 +304,13 @@ func TestLeaves_failures(t *testing.T) {
 			b, a, c := w.user("bob"), w.recoverable("ann", ""), w.user("cleo")
 			token := opened(t, a.got).Token
 			b.hear()
-			w.faults = func(_, to *object, method string, call func() ([]byte, error)) ([]byte, error) {
-				if to != w.number(1) {
-					return call()
+			w.faults = func(k call) ([]byte, error) {
+				if k.to != w.number(1) {
+					return k.do()
 				}
 				if !before {
 					w.faults = nil
-					_, _ = call()
+					_, _ = k.do()
 				}
 				return nil, down
 			}
@@ -333,12 +338,12 @@ func TestLeaves_failures(t *testing.T) {
 		_, a := w.user("bob"), w.recoverable("ann", "")
 		token := opened(t, a.got).Token
 		l := w.number(1)
-		l.faults = func(_, _ *object, method string, call func() ([]byte, error)) ([]byte, error) {
-			if method == "leafMessage" {
-				_, _ = call()
+		l.faults = func(k call) ([]byte, error) {
+			if k.method == "leafMessage" {
+				_, _ = k.do()
 				return nil, down
 			}
-			return call()
+			return k.do()
 		}
 		a.say(`{"event":"chat","text":"x","n":1}`)
 		require.Equal(t, 1012, a.code, "handled or not, it cannot tell")
@@ -404,11 +409,11 @@ func TestLeaves_failures(t *testing.T) {
 	t.Run("a client that floods a room that is slow", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
 		_, a := w.user("bob"), w.user("ann")
 		deep := 0
-		a.o.faults = func(_, _ *object, method string, call func() ([]byte, error)) ([]byte, error) {
-			if deep++; method == "leafMessage" && !a.closing && deep < 1000 { // the next comes before this one is handled
+		a.o.faults = func(k call) ([]byte, error) {
+			if deep++; k.method == "leafMessage" && !a.closing && deep < 1000 { // the next comes before this one is handled
 				_ = a.o.instance.SocketMessage(a.o.Context(), a.handle, true, []byte(`{"event":"x"}`))
 			}
-			return call()
+			return k.do()
 		}
 		a.say(`{"event":"x"}`)
 		require.Equal(t, websocket.CloseSlow, a.code)
@@ -419,9 +424,9 @@ func TestLeaves_failures(t *testing.T) {
 		b := w.user("bob")
 		w.user("ann").close(1006)
 		l := w.number(1)
-		l.faults = func(_, _ *object, method string, call func() ([]byte, error)) ([]byte, error) {
-			out, err := call()
-			if method == "leafJoin" {
+		l.faults = func(k call) ([]byte, error) {
+			out, err := k.do()
+			if k.method == "leafJoin" {
 				l.faults = nil
 				require.NoError(t, w.start()) // it does not know the client
 			}

@@ -30,7 +30,8 @@ func (l *leaf) do(ctx context.Context, b batch) (done, error) {
 		switch {
 		case o.Kept != nil:
 			for _, c := range list {
-				l.keep(ctx, c, o.Kept, o.Version)
+				c.keep(o.Kept, o.Version)
+				l.save(ctx, c)
 			}
 		case o.Close != 0:
 			for _, c := range list {

@@ -32,6 +32,7 @@ func (l *leaf) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in o
 		return nil
 	}
 	c.waiting++
+	l.save(ctx, c)
 	speaker := l.speaker
 	h, err := leafMessage.Call(ctx, l.caller(ctx), l.ref(), c.is.Conn, in.Text, in.Data)
 	c.waiting--
@@ -45,22 +46,28 @@ func (l *leaf) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in o
 		l.tellClosed(ctx, c, closeRestarted)
 	case !h.Known:
 		l.end(c, closeRestarted, reasonRestarted)
-	case h.Version > 0:
-		l.keep(ctx, c, h.Kept, h.Version)
+	default:
+		c.keep(h.Kept, h.Version)
+		l.save(ctx, c)
 	}
 	return nil
 }
 
-// keep keeps a later attachment with a socket.
-func (l *leaf) keep(ctx context.Context, c *held, kept []byte, version int64) {
-	if version <= c.is.Version {
+// keep takes a later attachment of the room.
+func (c *held) keep(kept []byte, version int64) {
+	if version > c.is.Version {
+		c.is.Kept, c.is.Version = kept, version
+	}
+}
+
+// save keeps with a socket what has changed.
+func (l *leaf) save(ctx context.Context, c *held) {
+	now := c.is
+	if now.Waiting = c.waiting > 0; c.ws == nil || now.Version == c.saved.Version && now.Waiting == c.saved.Waiting {
 		return
 	}
-	c.is.Kept, c.is.Version = kept, version
-	if c.ws == nil {
-		return
-	}
-	if err := c.ws.SetAttachment(c.is); err != nil {
+	c.saved = now
+	if err := c.ws.SetAttachment(now); err != nil {
 		l.state.Logf(ctx, "websocketserver: keep session: %v", err)
 	}
 }

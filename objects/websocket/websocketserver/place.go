@@ -107,7 +107,7 @@ func (s *Server) prune(ctx context.Context) {
 	}
 }
 
-// branches reads which leaves there were.
+// branches reads which leaves there were, and whether something was queued for them.
 func (s *Server) branches() error {
 	for cells, err := range objects.Query[[]any](s.state.Storage().SQL(), `SELECT leaf, binding, object, lost FROM websocket_leaves ORDER BY leaf`) {
 		var e *objects.Error
@@ -122,5 +122,12 @@ func (s *Server) branches() error {
 		b.object, _ = cells[2].(string)
 		s.tree.add(b)
 	}
-	return nil
+	if len(s.tree.branches) == 0 {
+		return nil
+	}
+	last, err := objects.One[int64](s.state.Storage().SQL(), `SELECT coalesce(max(generation), -1) FROM websocket_queued`)
+	if last >= 0 {
+		s.tree.generation, s.tree.marked, s.tree.dropped = last, true, true
+	}
+	return err
 }

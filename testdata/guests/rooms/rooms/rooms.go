@@ -1,5 +1,6 @@
 // Package rooms is the guest of the tests of rooms: one that sends each chat to all and writes down what it has handled,
-// behind the handler of the app worker. Who a client is, the query says.
+// behind the handler of the app worker. Who a client is, the query says. Below /leaves/{n} the same rooms have leaves, with n
+// sockets for each object.
 package rooms
 
 import (
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"durago.example/objects"
@@ -17,7 +19,7 @@ import (
 // Program is what the guest exports.
 func Program() objects.Program {
 	return objects.Program{
-		Classes: []*objects.Class{websocketserver.Class("Room", config)},
+		Classes: []*objects.Class{websocketserver.Class("Room", config), websocketserver.LeafClass("Leaf", "WEBSOCKET")},
 		Fetch:   front(),
 	}
 }
@@ -64,7 +66,21 @@ func config(s *objects.State) (websocketserver.Config, error) {
 
 func front() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/api/websocket", websocket.Handler(websocket.Options{
+	mux.Handle("/api/websocket", websocket.Handler(options()))
+	mux.HandleFunc("/leaves/{n}/api/websocket", func(w http.ResponseWriter, r *http.Request) {
+		o := options()
+		o.Path, o.Leaves = r.URL.Path, "WEBSOCKET_LEAF"
+		o.PerLeaf, _ = strconv.ParseInt(r.PathValue("n"), 10, 32)
+		if strings.HasPrefix(r.URL.Query().Get("room"), "unbound") {
+			o.Leaves = "NOWHERE"
+		}
+		websocket.Handler(o).ServeHTTP(w, r)
+	})
+	return mux
+}
+
+func options() websocket.Options {
+	return websocket.Options{
 		Origins: []string{"https://app.example.com"},
 		Authenticate: func(r *http.Request) (*websocket.Identity, error) {
 			user := r.URL.Query().Get("user")
@@ -74,6 +90,5 @@ func front() http.Handler {
 			return &websocket.Identity{Room: "acme", Meta: websocket.UserMeta{UserID: user, UserName: "É " + user}}, nil
 		},
 		Authorize: func(_ *http.Request, _ *websocket.Identity, room string) bool { return room != "closed" },
-	}))
-	return mux
+	}
 }
