@@ -80,7 +80,7 @@ func (o *object) start() (err error) {
 	if o.class != nil {
 		c = o.class
 	}
-	o.background = nil
+	o.background, o.instance = nil, nil
 	o.event(func() {
 		o.instance, err = fakeobject.Start(o, c)
 	})

@@ -60,12 +60,10 @@ type branch struct {
 
 // command is an order whose recipients have no names yet.
 type command struct {
-	to      []*remote
-	frame   []byte
-	code    int // to close with
-	reason  string
-	kept    []byte
-	version int64
+	to     []*remote
+	frame  []byte
+	code   int // to close with
+	reason string
 }
 
 // push queues a command.
@@ -165,7 +163,7 @@ func (s *Server) call(ctx context.Context, b *branch, t batch) (done, error) {
 		b.stub = nil
 		return r, err
 	}
-	s.speaks(b, r.Instance)
+	b.speaks(r.Instance)
 	return r, nil
 }
 
@@ -182,7 +180,7 @@ func (b *branch) caller(ctx context.Context) *objects.Stub {
 func (b *branch) orders(list []command) []order {
 	out := make([]order, len(list))
 	for i, c := range list {
-		o := order{Frame: c.frame, Close: int64(c.code), Reason: c.reason, Kept: c.kept, Version: c.version}
+		o := order{Frame: c.frame, Close: int64(c.code), Reason: c.reason}
 		group := -1
 		if len(c.to) > 1 {
 			group = slices.IndexFunc(b.groups[:], func(g []*remote) bool { return slices.Equal(g, c.to) })
@@ -204,21 +202,10 @@ func (b *branch) orders(list []command) []order {
 	return out
 }
 
-// speaks learns which instance of the leaf there is. A new one knows no groups. What its predecessor was to keep with the
-// sockets may be lost: it is told again.
-func (s *Server) speaks(b *branch, instance string) {
-	if b.instance == instance {
-		return
-	}
-	first := b.instance == ""
-	b.instance, b.groups = instance, [groups][]*remote{}
-	if first {
-		return
-	}
-	for _, m := range s.on(b) {
-		r := m.ws.(*remote)
-		s.push(b, command{to: []*remote{r}, kept: r.kept, version: r.version})
-		r.told = r.version
+// speaks learns which instance of the leaf there is. A new one knows no groups.
+func (b *branch) speaks(instance string) {
+	if b.instance != instance {
+		b.instance, b.groups = instance, [groups][]*remote{}
 	}
 }
 

@@ -204,14 +204,12 @@ func (l *leaf) accept(w http.ResponseWriter, r *http.Request, c *held, protocol 
 	for len(c.orders) > 0 { // more may come
 		o := c.orders[0]
 		c.orders = c.orders[1:]
-		switch {
-		case o.Close != 0:
+		if o.Close != 0 {
 			c.ws, c.orders = ws, nil
 			l.end(c, int(o.Close), o.Reason)
 			return true
-		case o.Frame != nil:
-			_ = ws.Send(objects.Message{Data: o.Frame, Text: true}) // if it is dead, the runtime says so
 		}
+		_ = ws.Send(objects.Message{Data: o.Frame, Text: true}) // if it is dead, the runtime says so
 	}
 	c.ws = ws
 	return true

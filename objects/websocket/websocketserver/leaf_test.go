@@ -154,6 +154,19 @@ func TestLeaves(t *testing.T) {
 		require.Equal(t, map[string]int{"leafDo": 4}, calls)
 		require.Len(t, all[8].hear()[2:], 10)
 	}))
+	t.Run("a leaf that slept knows no groups", tree(chat(websocketserver.Recovery{}), 2, func(t *testing.T, w *wood) {
+		a, b, c, d := w.user("ann"), w.user("bob"), w.user("cleo"), w.user("dan")
+		for i := range 4 {
+			if i == 2 {
+				require.NoError(t, c.o.start())
+			}
+			a.say(say(fmt.Sprint(i)))
+		}
+		for _, s := range []*socket{a, b, c, d} {
+			list, _ := texts(t, s.got)
+			require.Equal(t, "0:<nil> 1:<nil> 2:<nil> 3:<nil>", strings.Join(list, " "))
+		}
+	}))
 	t.Run("recoverable, over the room's sleep", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
 		b, a := w.user("bob"), w.recoverable("ann", "")
 		require.Same(t, w.number(1), a.o)

@@ -13,7 +13,7 @@ import (
 const checkEvery = 5 * time.Minute
 
 // do does what the room orders, in order.
-func (l *leaf) do(ctx context.Context, b batch) (done, error) {
+func (l *leaf) do(_ context.Context, b batch) (done, error) {
 	out := done{Instance: l.instance}
 	if b.Instance != "" && b.Instance != l.instance {
 		out.Again = true
@@ -28,11 +28,6 @@ func (l *leaf) do(ctx context.Context, b batch) (done, error) {
 	for _, o := range b.Orders {
 		list := l.recipients(o, &out)
 		switch {
-		case o.Kept != nil:
-			for _, c := range list {
-				c.keep(o.Kept, o.Version)
-				l.save(ctx, c)
-			}
 		case o.Close != 0:
 			for _, c := range list {
 				l.close(c, o)

@@ -15,7 +15,7 @@ func (s *Server) speaker(from leafRef) *branch {
 	if b == nil || b.lost != 0 {
 		return nil
 	}
-	s.speaks(b, from.Instance)
+	b.speaks(from.Instance)
 	return b
 }
 

@@ -92,7 +92,7 @@ func (w *world) between(k call) (b []byte, err error) {
 			w.must(func() { _ = k.to.start() })
 		}
 	case overtaken:
-		if k.from == w.o && w.o.depth == 1 {
+		if k.from == w.o && w.o.depth == 1 && w.o.instance != nil {
 			w.must(w.post)
 		}
 	}

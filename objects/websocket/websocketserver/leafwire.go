@@ -57,16 +57,14 @@ type batch struct {
 	Orders   []order `js:"orders,omitempty"`
 }
 
-// order is a frame to send, a code to close with, or an attachment to keep. It is for the connections in To; with a
-// Group, To says anew who is in the group of that number, or is empty if that is known.
+// order is a frame to send, or a code to close with. It is for the connections in To; with a Group, To says anew who is in
+// the group of that number, or is empty if that is known.
 type order struct {
-	To      []string `js:"to,omitempty"`
-	Group   int64    `js:"group,omitempty"`
-	Frame   []byte   `js:"frame,omitempty"`
-	Close   int64    `js:"close,omitempty"`
-	Reason  string   `js:"reason,omitempty"`
-	Kept    []byte   `js:"kept,omitempty"`
-	Version int64    `js:"version,omitempty"`
+	To     []string `js:"to,omitempty"`
+	Group  int64    `js:"group,omitempty"`
+	Frame  []byte   `js:"frame,omitempty"`
+	Close  int64    `js:"close,omitempty"`
+	Reason string   `js:"reason,omitempty"`
 }
 
 // done answers a batch. Gone are connections that the leaf has not, or whose sockets are dead.

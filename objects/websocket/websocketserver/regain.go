@@ -122,7 +122,7 @@ func (s *Server) compare(ctx context.Context) {
 			b.lose(closeRestarted, reasonRestarted)
 			s.start(b)
 		default:
-			s.speaks(b, a.Instance)
+			b.speaks(a.Instance)
 			s.match(ctx, b, a.listed, before)
 		}
 	}
