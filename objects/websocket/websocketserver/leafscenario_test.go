@@ -22,3 +22,9 @@ func TestScenario_leaves(t *testing.T) {
 	t.Run("wire", func(t *testing.T) { forked(t, "TestScenario_wire", wired("/leaves/1/")) })
 	t.Run("recovery", func(t *testing.T) { forked(t, "TestScenario_recovery", recovered("/leaves/1/")) })
 }
+
+// TestScenario_leafSchedules plays them where each object has one socket.
+func TestScenario_leafSchedules(t *testing.T) { playAll(t, "/leaves/1/") }
+
+// TestScenario_leafSchedules_defects: each defect is caught there too.
+func TestScenario_leafSchedules_defects(t *testing.T) { playDefects(t, "/leaves/1/") }
