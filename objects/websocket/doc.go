@@ -13,6 +13,9 @@
 //		},
 //	}))
 //
+// A room of thousands is one object that sends each frame to all. Options.Leaves spreads its sockets over others, and
+// nothing else changes: see package websocketserver.
+//
 // # From other objects
 //
 // The methods of a room are called over RPC. A database tells its room what has changed:

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"net/http"
 	"strconv"
@@ -31,6 +32,10 @@ func (h handler) place(r *http.Request, room string) (to Forwarder, leaf int64, 
 	to = h.Room(r.Context(), room)
 	if h.Leaves == "" {
 		return to, 0, nil
+	}
+	if _, err := objects.NamespaceOf(r.Context(), h.Leaves).IDFromName(room); err != nil { // also while the room is small
+		return nil, 0, fmt.Errorf("websocket: Options.Leaves is %q, but this worker has no such binding: add a durable_objects binding of that name, "+
+			"of the class that websocketserver.LeafClass makes: %w", h.Leaves, err)
 	}
 	stub, ok := to.(roomStub)
 	if !ok {

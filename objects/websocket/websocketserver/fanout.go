@@ -31,6 +31,7 @@ type tree struct {
 	instance   string            // of the room, since it is in memory
 	branches   []*branch         // by number, rising
 	byLeaf     map[int64]*branch //
+	binding    string            // of the leaves; it is known to be there
 	here       []int64           // when places with the room itself expire that were given and not taken
 	generation int64             // see mark
 	marked     bool              //

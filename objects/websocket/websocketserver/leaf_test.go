@@ -15,6 +15,7 @@ import (
 	"durago.example/objects/internal/fakeobject"
 	"durago.example/objects/websocket"
 	"durago.example/objects/websocket/websocketserver"
+	"durago.example/wasm/value"
 )
 
 // wood is a room and its leaves. perLeaf is how many sockets each has.
@@ -145,14 +146,60 @@ func TestLeaves(t *testing.T) {
 		}
 		all[0].say(say("one"))
 		require.Equal(t, map[string]int{"leafDo": 2}, calls)
+		size := map[bool]int{}
+		count := w.faults
+		w.faults = func(k call) ([]byte, error) {
+			size[len(k.args) > 160] = len(k.args)
+			return count(k)
+		}
+		all[0].say(say("two"))
+		require.NotContains(t, size, true, "the recipients are known")
 		w.later = true // what waits goes together
 		for i := range 10 {
 			all[0].say(say(fmt.Sprint(i)))
 		}
 		w.later = false
 		w.work()
-		require.Equal(t, map[string]int{"leafDo": 4}, calls)
-		require.Len(t, all[8].hear()[2:], 10)
+		require.Equal(t, map[string]int{"leafDo": 6}, calls)
+		require.Len(t, all[8].hear()[3:], 10)
+	}))
+	t.Run("places", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
+		place := func() int64 {
+			n, err := websocket.Place.Call(t.Context(), w.object, "LEAF", 1, "r")
+			require.NoError(t, err)
+			return n
+		}
+		require.Equal(t, []int64{0, 1, 2}, []int64{place(), place(), place()}, "those who are on their way count")
+		a := w.user("ann")
+		require.Same(t, w.number(3), a.o)
+		time.Sleep(11 * time.Second)
+		require.Equal(t, []int64{0, 1, 2, 4}, []int64{place(), place(), place(), place()}, "they have not come")
+		a.close(1001)
+		time.Sleep(11 * time.Second)
+		w.advance(80 * time.Second)
+		require.Empty(t, w.texts(`SELECT leaf FROM websocket_leaves`))
+		w.user("bob")
+		require.Same(t, w.number(1), w.user("cleo").o)
+	}))
+	t.Run("a queue that is never empty", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
+		_, b := w.user("ann"), w.user("bob")
+		b.hear()
+		calls, began := 0, 0
+		w.faults = func(k call) ([]byte, error) {
+			if calls++; calls < 250 {
+				require.NoError(t, websocket.Broadcast.Call(t.Context(), w.object, map[string]any{"event": "chat", "text": fmt.Sprint(calls)}, nil))
+				began += len(w.background)
+			}
+			return k.do()
+		}
+		require.NoError(t, websocket.Broadcast.Call(t.Context(), w.object, map[string]any{"event": "chat", "text": "0"}, nil))
+		require.Equal(t, 250, calls)
+		require.Equal(t, 2, began, "other events go on with it")
+		list, _ := texts(t, b.hear())
+		require.Len(t, list, 250)
+		for i, text := range list {
+			require.Equal(t, fmt.Sprintf("%d:<nil>", i), text)
+		}
 	}))
 	t.Run("a leaf that slept knows no groups", tree(chat(websocketserver.Recovery{}), 2, func(t *testing.T, w *wood) {
 		a, b, c, d := w.user("ann"), w.user("bob"), w.user("cleo"), w.user("dan")
@@ -271,11 +318,12 @@ func TestLeaves(t *testing.T) {
 			{"OTHER", 1, "r", `Options.Leaves is "OTHER", but the worker of the room's class has no such binding`},
 			{"LEAF", 0, "r", "a leaf has one socket or more"}, {"LEAF", 1, "", "a leaf has one socket or more"},
 		} {
-			w.user("x")
 			_, err := websocket.Place.Call(t.Context(), w.object, row.leaves, row.perLeaf, row.room)
 			require.ErrorContains(t, err, row.want)
 			require.Equal(t, websocket.InvalidPlace, websocket.Code(err))
 		}
+		w.user("ann")
+		w.user("bob")
 		_, resp := w.number(1).upgrade(`{"room":"r"}`)
 		require.Equal(t, 400, resp.Code)
 		_, resp = w.number(1).upgrade(`{"room":"other"}`, websocket.LeafHeader, "1")
@@ -394,6 +442,25 @@ func TestLeaves_failures(t *testing.T) {
 		require.NoError(t, a.o.start())
 		require.NoError(t, w.start())
 		require.Len(t, w.sessions(), 1)
+	}))
+	t.Run("what the alarm finds", tree(websocketserver.Config{SilentAfter: 2 * time.Minute}, 1, func(t *testing.T, w *wood) {
+		a := w.user("ann")
+		time.Sleep(time.Minute)
+		b, c := w.user("bob"), w.user("cleo")
+		w.faults = func(k call) ([]byte, error) { // it does nothing, and says that it did
+			return value.Marshal(nil, map[string]any{"instance": "x", "again": false})
+		}
+		ok, err := websocket.Kick.Call(t.Context(), w.object, w.sessions()[2].ID, "")
+		require.True(t, ok && err == nil)
+		w.faults = nil
+		require.False(t, c.closing)
+		a.close(1001)
+		b.gone()
+		require.NoError(t, b.o.start())
+		require.Len(t, w.sessions(), 1)
+		w.advance(61 * time.Second)
+		require.Empty(t, w.sessions(), "it has vanished, with the sockets of its leaf, and is not silent yet")
+		require.Equal(t, 1012, c.code, "one that the room has let go")
 	}))
 	t.Run("a leaf is slow", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
 		w.config.RateLimit.MaxTokens = 1e6

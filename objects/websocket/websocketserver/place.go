@@ -32,6 +32,9 @@ func (s *Server) place(ctx context.Context, leaves string, perLeaf int64, room s
 	if perLeaf < 1 || !websocket.ValidRoom(room) {
 		return 0, refused(websocket.InvalidPlace, "a leaf has one socket or more, and a room a name: got %d and %q", perLeaf, room)
 	}
+	if err := s.bound(ctx, leaves); err != nil {
+		return 0, err
+	}
 	now := s.now()
 	own := len(s.members.byConn)
 	for _, b := range s.tree.branches {
@@ -55,6 +58,19 @@ func (s *Server) place(ctx context.Context, leaves string, perLeaf int64, room s
 	}
 }
 
+// bound tells whether there is such a binding here: a room that is still small does not need it yet.
+func (s *Server) bound(ctx context.Context, leaves string) error {
+	if s.tree.binding == leaves && leaves != "" {
+		return nil
+	}
+	if _, err := objects.NamespaceOf(ctx, leaves).IDFromName("1"); err != nil {
+		return refused(websocket.InvalidPlace, "Options.Leaves is %q, but the worker of the room's class has no such binding: "+
+			"add a durable_objects binding of that name, of the class that websocketserver.LeafClass makes (%v)", leaves, err)
+	}
+	s.tree.binding = leaves
+	return nil
+}
+
 // pending are the places that have not expired.
 func pending(list []int64, now int64) []int64 {
 	i := slices.IndexFunc(list, func(at int64) bool { return at > now })
@@ -70,10 +86,6 @@ func arrived(list []int64) []int64 { return list[min(1, len(list)):] }
 // grow adds a leaf.
 func (s *Server) grow(ctx context.Context, leaf int64, binding, room string) (*branch, error) {
 	b := &branch{leaf: leaf, binding: binding, object: websocket.LeafName(room, leaf)}
-	if _, err := objects.NamespaceOf(ctx, binding).IDFromName(b.object); err != nil {
-		return nil, refused(websocket.InvalidPlace, "Options.Leaves is %q, but the worker of the room's class has no such binding: "+
-			"add a durable_objects binding of that name, of the class that websocketserver.LeafClass makes: %v", binding, err)
-	}
 	sql := s.state.Storage().SQL()
 	if _, err := sql.Exec(treeSchema); err != nil {
 		return nil, err
