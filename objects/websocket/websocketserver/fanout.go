@@ -28,14 +28,14 @@ const (
 
 // tree is the room's leaves.
 type tree struct {
-	instance   string            // of the room, since it is in memory
-	branches   []*branch         // by number, rising
-	byLeaf     map[int64]*branch //
-	binding    string            // of the leaves; it is known to be there
-	here       []int64           // when places with the room itself expire that were given and not taken
-	generation int64             // see mark
-	marked     bool              //
-	dropped    bool              // the last instance has left a mark
+	instance   string // of the room, since it is in memory
+	branches   []*branch
+	byLeaf     map[int64]*branch
+	binding    string  // of the leaves; it is known to be there
+	here       []int64 // when places with the room itself expire that were given and not taken
+	generation int64   // of the mark that is written next
+	marked     bool    // one is in the database
+	dropped    bool    // the last instance has left a mark
 }
 
 // branch is a leaf as the room knows it.
@@ -136,7 +136,7 @@ func (s *Server) carry(ctx context.Context, b *branch) {
 	}
 	list := b.queue[:n:n]
 	for range 3 {
-		r, err := s.call(ctx, b, batch{Orders: b.orders(list)})
+		r, err := s.call(ctx, b, &batch{Orders: b.orders(list)})
 		switch {
 		case b.lost != 0: // meanwhile
 			return
@@ -154,15 +154,18 @@ func (s *Server) carry(ctx context.Context, b *branch) {
 }
 
 // call calls the leaf, which is another after an eviction.
-func (s *Server) call(ctx context.Context, b *branch, t batch) (done, error) {
+func (s *Server) call(ctx context.Context, b *branch, t *batch) (*done, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	b.calls++
 	t.Room, t.Instance = s.tree.instance, b.instance
 	r, err := leafDo.Call(ctx, b.caller(ctx), t)
+	if err == nil && r == nil {
+		err = errNothing
+	}
 	if err != nil {
 		b.stub = nil
-		return r, err
+		return nil, err
 	}
 	b.speaks(r.Instance)
 	return r, nil
@@ -271,7 +274,7 @@ func (s *Server) abandon(ctx context.Context, b *branch) {
 
 // reset has a lost leaf close all its sockets; false if it does not answer. The alarm tries again.
 func (s *Server) reset(ctx context.Context, b *branch) bool {
-	if _, err := s.call(ctx, b, batch{Close: int64(b.lost), Reason: b.reason}); err != nil {
+	if _, err := s.call(ctx, b, &batch{Close: int64(b.lost), Reason: b.reason}); err != nil {
 		s.state.Logf(ctx, "websocketserver: leaf %d, which is lost: %v", b.leaf, err)
 		return false
 	}

@@ -135,7 +135,7 @@ func (l *leaf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &held{is: leafAttachment{Conn: recovery.NewID(), Room: l.room, Leaf: l.number}}
 	l.conns[c.is.Conn] = c
 	speaker := l.speaker
-	a, err := leafJoin.Call(ctx, l.caller(ctx), joining{l.ref(), c.is.Conn, r.URL.String(), passed(r.Header)})
+	a, err := leafJoin.Call(ctx, l.caller(ctx), &joining{l.ref(), c.is.Conn, r.URL.String(), passed(r.Header)})
 	ended := l.conns[c.is.Conn] != c // by the room, meanwhile
 	switch {
 	case err != nil:

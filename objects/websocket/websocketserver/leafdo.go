@@ -13,8 +13,11 @@ import (
 const checkEvery = 5 * time.Minute
 
 // do does what the room orders, in order.
-func (l *leaf) do(_ context.Context, b batch) (done, error) {
-	out := done{Instance: l.instance}
+func (l *leaf) do(_ context.Context, b *batch) (*done, error) {
+	if b == nil {
+		return nil, errNothing
+	}
+	out := &done{Instance: l.instance}
 	if b.Instance != "" && b.Instance != l.instance {
 		out.Again = true
 		return out, nil
@@ -26,14 +29,14 @@ func (l *leaf) do(_ context.Context, b batch) (done, error) {
 		}
 	}
 	for _, o := range b.Orders {
-		list := l.recipients(o, &out)
+		list := l.recipients(o, out)
 		switch {
 		case o.Close != 0:
 			for _, c := range list {
 				l.close(c, o)
 			}
 		default:
-			l.send(list, o, &out)
+			l.send(list, o, out)
 		}
 	}
 	return out, nil
@@ -96,9 +99,12 @@ func (l *leaf) send(list []*held, o order, out *done) {
 }
 
 // list says what the leaf has.
-func (l *leaf) list(_ context.Context, room string) (listed, error) {
-	l.hears(room)
-	out := listed{Instance: l.instance, Conns: make([]connection, 0, len(l.conns)), Joining: []string{}}
+func (l *leaf) list(_ context.Context, b *batch) (*listed, error) {
+	if b == nil {
+		return nil, errNothing
+	}
+	l.hears(b.Room)
+	out := &listed{Instance: l.instance, Conns: make([]connection, 0, len(l.conns)), Joining: []string{}}
 	for conn, c := range l.conns {
 		if c.ws == nil {
 			out.Joining = append(out.Joining, conn)
@@ -151,12 +157,12 @@ func (l *leaf) check(ctx context.Context) {
 	if len(conns) == 0 {
 		return
 	}
-	unknown, err := leafCheck.Call(ctx, l.caller(ctx), l.ref(), conns)
+	unknown, err := leafCheck.Call(ctx, l.caller(ctx), &checked{l.ref(), conns})
 	if err != nil {
 		l.failed(ctx, "check", err) // the next alarm asks again
 		return
 	}
-	for _, conn := range unknown {
+	for _, conn := range unknown.Conns {
 		if c := l.conns[conn]; c != nil {
 			l.end(c, closeRestarted, reasonRestarted)
 		}

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 
 	"durago.example/objects"
 	"durago.example/objects/websocket"
 )
+
+var errNothing = refused(websocket.InvalidMessage, "a leaf says something, or nothing is called")
 
 // speaker is the leaf that calls, or nil if the room does not know it, or has given it up.
 func (s *Server) speaker(from leafRef) *branch {
@@ -20,10 +23,13 @@ func (s *Server) speaker(from leafRef) *branch {
 }
 
 // leafJoin lets a client in whose upgrade a leaf has got, as ServeHTTP does.
-func (s *Server) leafJoin(ctx context.Context, client joining) (joined, error) {
+func (s *Server) leafJoin(ctx context.Context, client *joining) (*joined, error) {
+	if client == nil {
+		return nil, errNothing
+	}
 	b := s.speaker(client.Leaf)
 	w := &joiner{header: http.Header{}, branch: b, conn: client.Conn}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, client.URL, nil)
+	at, err := url.Parse(client.URL)
 	switch {
 	case err != nil:
 		websocket.WriteError(w, http.StatusBadRequest, "Invalid URL")
@@ -31,10 +37,10 @@ func (s *Server) leafJoin(ctx context.Context, client joining) (joined, error) {
 		websocket.WriteError(w, http.StatusServiceUnavailable, "WebSocket not available")
 	default:
 		b.reserved = arrived(b.reserved)
-		r.Header = client.Header
-		s.ServeHTTP(w, r)
+		r := &http.Request{Method: http.MethodGet, URL: at, Host: at.Host, Header: client.Header}
+		s.ServeHTTP(w, r.WithContext(ctx))
 	}
-	out := joined{Room: s.tree.instance, Status: int64(w.status), Header: w.header, Body: w.body.Bytes()}
+	out := &joined{Room: s.tree.instance, Status: int64(w.status), Header: w.header, Body: w.body.Bytes()}
 	if w.socket != nil {
 		out.Status, out.Protocol, out.Kept, out.Version = http.StatusSwitchingProtocols, w.protocol, w.socket.kept, w.socket.version
 		w.socket.told = out.Version
@@ -65,18 +71,25 @@ func (j *joiner) Write(b []byte) (int, error) {
 	return j.body.Write(b)
 }
 
-// leafMessage takes a frame of a client on a leaf.
-func (s *Server) leafMessage(ctx context.Context, leaf leafRef, conn string, text bool, data []byte) (heard, error) {
-	out := heard{Room: s.tree.instance}
-	b := s.speaker(leaf)
-	if b == nil {
-		return out, nil
+// speaking is the session of a leaf's connection, or nil.
+func (s *Server) speaking(in *said) *Session {
+	if b := s.speaker(in.Leaf); b != nil {
+		return s.at(b, in.Conn)
 	}
-	from := s.at(b, conn)
+	return nil
+}
+
+// leafMessage takes a frame of a client on a leaf.
+func (s *Server) leafMessage(ctx context.Context, in *said) (*heard, error) {
+	if in == nil {
+		return nil, errNothing
+	}
+	out := &heard{Room: s.tree.instance}
+	from := s.speaking(in)
 	if from == nil {
 		return out, nil
 	}
-	if err := s.receive(ctx, from, objects.Message{Data: data, Text: text}); err != nil {
+	if err := s.receive(ctx, from, objects.Message{Data: in.Data, Text: in.Text}); err != nil {
 		s.state.Logf(ctx, "%v", err) // as the runtime does with a socket of the room's own
 	}
 	out.Known = true
@@ -87,24 +100,28 @@ func (s *Server) leafMessage(ctx context.Context, leaf leafRef, conn string, tex
 }
 
 // leafClose has a session leave whose socket a leaf has no more.
-func (s *Server) leafClose(ctx context.Context, leaf leafRef, conn string, code int64) error {
-	if b := s.speaker(leaf); b != nil {
-		if m := s.at(b, conn); m != nil {
-			m.ws.(*remote).closed = true
-			s.closed(ctx, m, int(code))
-		}
+func (s *Server) leafClose(ctx context.Context, in *said) (*heard, error) {
+	if in == nil {
+		return nil, errNothing
 	}
-	return nil
+	if m := s.speaking(in); m != nil {
+		m.ws.(*remote).closed = true
+		s.closed(ctx, m, int(in.Code))
+	}
+	return &heard{Room: s.tree.instance}, nil
 }
 
 // leafCheck tells a leaf that has heard nothing for long which of its connections the room does not know.
-func (s *Server) leafCheck(_ context.Context, leaf leafRef, conns []string) (unknown []string, err error) {
-	b := s.speaker(leaf)
-	unknown = []string{}
-	for _, conn := range conns {
+func (s *Server) leafCheck(_ context.Context, in *checked) (*checked, error) {
+	if in == nil {
+		return nil, errNothing
+	}
+	b := s.speaker(in.Leaf)
+	out := &checked{Leaf: in.Leaf, Conns: []string{}}
+	for _, conn := range in.Conns {
 		if b == nil || s.at(b, conn) == nil {
-			unknown = append(unknown, conn)
+			out.Conns = append(out.Conns, conn)
 		}
 	}
-	return unknown, nil
+	return out, nil
 }

@@ -34,7 +34,7 @@ func (l *leaf) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in o
 	c.waiting++
 	l.save(ctx, c)
 	speaker := l.speaker
-	h, err := leafMessage.Call(ctx, l.caller(ctx), l.ref(), c.is.Conn, in.Text, in.Data)
+	h, err := leafMessage.Call(ctx, l.caller(ctx), &said{Leaf: l.ref(), Conn: c.is.Conn, Text: in.Text, Data: in.Data})
 	c.waiting--
 	if err != nil {
 		l.failed(ctx, "message", err)
@@ -92,7 +92,7 @@ func (l *leaf) end(c *held, code int, reason string) {
 
 // tellClosed tells the room that a connection is gone. If it does not hear, it finds out when it next sends something.
 func (l *leaf) tellClosed(ctx context.Context, c *held, code int) {
-	if err := leafClose.Call(ctx, l.caller(ctx), l.ref(), c.is.Conn, int64(code)); err != nil {
+	if _, err := leafClose.Call(ctx, l.caller(ctx), &said{Leaf: l.ref(), Conn: c.is.Conn, Code: int64(code)}); err != nil {
 		l.failed(ctx, "close", err)
 	}
 }

@@ -2,15 +2,16 @@ package websocketserver
 
 import "durago.example/objects"
 
-// What a room and its leaves say to each other.
+// What a room and its leaves say to each other. All are of one shape, a pointer for a pointer, which the compiler makes
+// once.
 var (
-	leafJoin    = objects.Declare1[joining, joined]("leafJoin", "client")
-	leafMessage = objects.Declare4[leafRef, string, bool, []byte, heard]("leafMessage", "leaf", "conn", "text", "data")
-	leafClose   = objects.DeclareProc3[leafRef, string, int64]("leafClose", "leaf", "conn", "code")
-	leafCheck   = objects.Declare2[leafRef, []string, []string]("leafCheck", "leaf", "conns")
+	leafJoin    = objects.Declare1[*joining, *joined]("leafJoin", "client")
+	leafMessage = objects.Declare1[*said, *heard]("leafMessage", "frame")
+	leafClose   = objects.Declare1[*said, *heard]("leafClose", "frame")
+	leafCheck   = objects.Declare1[*checked, *checked]("leafCheck", "leaf")
 
-	leafDo   = objects.Declare1[batch, done]("leafDo", "batch")
-	leafList = objects.Declare1[string, listed]("leafList", "room")
+	leafDo   = objects.Declare1[*batch, *done]("leafDo", "batch")
+	leafList = objects.Declare1[*batch, *listed]("leafList", "room")
 )
 
 // leafRef says which leaf speaks. Instance is another each time that the leaf comes into memory.
@@ -36,6 +37,21 @@ type joined struct {
 	Protocol string              `js:"protocol,omitempty"`
 	Kept     []byte              `js:"kept,omitempty"`
 	Version  int64               `js:"version,omitempty"`
+}
+
+// said is a frame of a client, or the code with which it has closed.
+type said struct {
+	Leaf leafRef `js:"leaf"`
+	Conn string  `js:"conn"`
+	Text bool    `js:"text,omitempty"`
+	Data []byte  `js:"data,omitempty"`
+	Code int64   `js:"code,omitempty"`
+}
+
+// checked are a leaf's connections, and, in the answer, those that the room does not know.
+type checked struct {
+	Leaf  leafRef  `js:"leaf"`
+	Conns []string `js:"conns"`
 }
 
 // heard answers a client's frame. Known is false if the room knows no such connection. Kept is set if there is something

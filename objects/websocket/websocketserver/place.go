@@ -99,24 +99,26 @@ func (s *Server) grow(ctx context.Context, leaf int64, binding, room string) (*b
 
 func (t *tree) add(b *branch) {
 	t.byLeaf[b.leaf] = b
-	i, _ := slices.BinarySearchFunc(t.branches, b.leaf, func(b *branch, leaf int64) int { return int(b.leaf - leaf) })
-	t.branches = slices.Insert(t.branches, i, b)
+	t.branches = append(t.branches, b)
 }
 
 // prune forgets leaves that nobody is on.
 func (s *Server) prune(ctx context.Context) {
 	now := s.now()
-	for _, b := range slices.Clone(s.tree.branches) {
+	kept := make([]*branch, 0, len(s.tree.branches))
+	for _, b := range s.tree.branches {
 		if b.reserved = pending(b.reserved, now); b.count > 0 || len(b.reserved) > 0 || b.lost != 0 || b.pump != nil || len(b.queue) > 0 {
+			kept = append(kept, b)
 			continue
 		}
 		if _, err := s.state.Storage().SQL().Exec(`DELETE FROM websocket_leaves WHERE leaf = ?`, b.leaf); err != nil {
 			s.state.Logf(ctx, "websocketserver: leaf %d: %v", b.leaf, err)
-			return
+			kept = append(kept, b)
+			continue
 		}
 		delete(s.tree.byLeaf, b.leaf)
-		s.tree.branches = slices.DeleteFunc(s.tree.branches, func(other *branch) bool { return other == b })
 	}
+	s.tree.branches = kept
 }
 
 // branches reads which leaves there were, and whether something was queued for them.

@@ -3,6 +3,7 @@ package websocketserver
 import (
 	"context"
 	"slices"
+	"sort"
 
 	"durago.example/objects/websocket"
 	"durago.example/wasm/value"
@@ -30,7 +31,8 @@ func (s *Server) regain() error {
 			}
 		}
 	}
-	slices.SortStableFunc(s.members.list, func(m, n *Session) int { return int(m.since - n.since) })
+	list := s.members.list
+	sort.SliceStable(list, func(i, j int) bool { return list[i].since < list[j].since })
 	return nil
 }
 
@@ -89,7 +91,10 @@ func (s *Server) ask(ctx context.Context) []answer {
 			defer func() { came <- i }()
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			answers[i].listed, answers[i].err = leafList.Call(ctx, b.caller(ctx), s.tree.instance)
+			a, err := leafList.Call(ctx, b.caller(ctx), &batch{Room: s.tree.instance})
+			if answers[i].err = err; a != nil {
+				answers[i].listed = *a
+			}
 		})
 	}
 	for range list {

@@ -114,9 +114,9 @@ func Methods() []objects.Method[Server] {
 		objects.Impl2(websocket.Kick, (*Server).kick),
 		objects.Impl3(websocket.Place, (*Server).place),
 		objects.Impl1(leafJoin, (*Server).leafJoin),
-		objects.Impl4(leafMessage, (*Server).leafMessage),
-		objects.ImplProc3(leafClose, (*Server).leafClose),
-		objects.Impl2(leafCheck, (*Server).leafCheck),
+		objects.Impl1(leafMessage, (*Server).leafMessage),
+		objects.Impl1(leafClose, (*Server).leafClose),
+		objects.Impl1(leafCheck, (*Server).leafCheck),
 	}
 }
 

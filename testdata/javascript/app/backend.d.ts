@@ -35,10 +35,10 @@ export declare class AppWebsocketServer extends DurableObject<Env> {
   entitiesChanged(changes: ({ action: string; entity_type: string; id: any; data?: Record<string, any>; sparse?: Record<string, any>; })[]): Promise<void>;
   kick(session: string, reason: string): Promise<boolean>;
   place(leaves: string, perLeaf: number, room: string): Promise<number>;
-  leafJoin(client: { leaf: { leaf: number; instance: string; }; conn: string; url: string; header: Record<string, string[]>; }): Promise<{ room: string; status: number; header?: Record<string, string[]>; body?: ArrayBuffer; protocol?: string; kept?: ArrayBuffer; version?: number; }>;
-  leafMessage(leaf: { leaf: number; instance: string; }, conn: string, text: boolean, data: ArrayBuffer): Promise<{ room: string; known: boolean; kept?: ArrayBuffer; version?: number; }>;
-  leafClose(leaf: { leaf: number; instance: string; }, conn: string, code: number): Promise<void>;
-  leafCheck(leaf: { leaf: number; instance: string; }, conns: string[]): Promise<string[]>;
+  leafJoin(client: { leaf: { leaf: number; instance: string; }; conn: string; url: string; header: Record<string, string[]>; } | null): Promise<{ room: string; status: number; header?: Record<string, string[]>; body?: ArrayBuffer; protocol?: string; kept?: ArrayBuffer; version?: number; } | null>;
+  leafMessage(frame: { leaf: { leaf: number; instance: string; }; conn: string; text?: boolean; data?: ArrayBuffer; code?: number; } | null): Promise<{ room: string; known: boolean; kept?: ArrayBuffer; version?: number; } | null>;
+  leafClose(frame: { leaf: { leaf: number; instance: string; }; conn: string; text?: boolean; data?: ArrayBuffer; code?: number; } | null): Promise<{ room: string; known: boolean; kept?: ArrayBuffer; version?: number; } | null>;
+  leafCheck(leaf: { leaf: { leaf: number; instance: string; }; conns: string[]; } | null): Promise<{ leaf: { leaf: number; instance: string; }; conns: string[]; } | null>;
 }
 
 export interface Env {
