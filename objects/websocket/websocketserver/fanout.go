@@ -115,6 +115,8 @@ func (s *Server) empty(ctx context.Context, b *branch, own chan struct{}) {
 		case b.lost != 0:
 			s.abandon(ctx, b)
 			if !s.reset(ctx, b) {
+				b.pump = nil
+				s.settle(ctx)
 				return
 			}
 		case len(b.queue) > 0:
@@ -274,15 +276,24 @@ func (s *Server) abandon(ctx context.Context, b *branch) {
 
 // reset has a lost leaf close all its sockets; false if it does not answer. The alarm tries again.
 func (s *Server) reset(ctx context.Context, b *branch) bool {
-	if _, err := s.call(ctx, b, &batch{Close: int64(b.lost), Reason: b.reason}); err != nil {
+	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second, 5 * time.Second} {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return false
+		}
+		b.instance = "" // whichever there is
+		_, err := s.call(ctx, b, &batch{Close: int64(b.lost), Reason: b.reason})
+		if err == nil {
+			b.lost = 0
+			if _, err := s.state.Storage().SQL().Exec(`UPDATE websocket_leaves SET lost = 0 WHERE leaf = ?`, b.leaf); err != nil {
+				s.state.Logf(ctx, "websocketserver: leaf %d: %v", b.leaf, err)
+			}
+			return true
+		}
 		s.state.Logf(ctx, "websocketserver: leaf %d, which is lost: %v", b.leaf, err)
-		return false
 	}
-	b.lost, b.groups = 0, [groups][]*remote{}
-	if _, err := s.state.Storage().SQL().Exec(`UPDATE websocket_leaves SET lost = 0 WHERE leaf = ?`, b.leaf); err != nil {
-		s.state.Logf(ctx, "websocketserver: leaf %d: %v", b.leaf, err)
-	}
-	return true
+	return false
 }
 
 // promised says that the next frame to sessions is one that they would miss.
@@ -323,17 +334,20 @@ func (s *Server) settle(ctx context.Context) {
 	}
 }
 
-// dropQueued closes the sockets of the leaves if the isolate ended with frames queued for them: what is missing they get
-// when they resume. The mark stays until they are closed.
-func (s *Server) dropQueued() error {
+// dropQueued gives the leaves up if the isolate ended with frames queued for them: they close all their sockets, and what
+// is missing their clients get when they resume.
+func (s *Server) dropQueued() {
 	if !s.tree.dropped {
-		return nil
+		return
 	}
 	for _, b := range s.tree.branches {
-		for _, m := range s.on(b) {
-			s.shut(s.state.Context(), m, closeRestarted, reasonRestarted, false)
+		if b.lost == 0 {
+			b.lose(closeRestarted, reasonRestarted)
 		}
 	}
+	for _, b := range s.tree.branches {
+		s.abandon(s.state.Context(), b)
+		s.start(b)
+	}
 	s.settle(s.state.Context())
-	return nil
 }

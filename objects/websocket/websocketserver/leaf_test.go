@@ -181,6 +181,15 @@ func TestLeaves(t *testing.T) {
 		w.user("bob")
 		require.Same(t, w.number(1), w.user("cleo").o)
 	}))
+	t.Run("no more places than a room has", tree(websocketserver.Config{MaxSessions: 3}, 1, func(t *testing.T, w *wood) {
+		var got []int64
+		for range 6 {
+			n, err := websocket.Place.Call(t.Context(), w.object, "LEAF", 1, "r")
+			require.NoError(t, err)
+			got = append(got, n)
+		}
+		require.Equal(t, []int64{0, 1, 2, 0, 0, 0}, got, "the room refuses itself")
+	}))
 	t.Run("a queue that is never empty", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
 		_, b := w.user("ann"), w.user("bob")
 		b.hear()
@@ -395,6 +404,25 @@ func TestLeaves_failures(t *testing.T) {
 			require.Equal(t, want, missed(t, w, token, seq))
 		}))
 	}
+	t.Run("a leaf that is lost, and not the same any more", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
+		b, a := w.user("bob"), w.recoverable("ann", "")
+		token := opened(t, a.got).Token
+		failures := 0
+		w.faults = func(k call) ([]byte, error) {
+			if failures++; failures <= 3 {
+				return nil, down
+			}
+			if failures == 4 {
+				require.NoError(t, k.to.start())
+			}
+			return k.do()
+		}
+		start := time.Now()
+		b.say(say("one"))
+		require.Equal(t, 1012, a.code, "it is told again")
+		require.Less(t, time.Since(start), 2*time.Second)
+		require.Equal(t, "one:1", missed(t, w, token, 0))
+	}))
 	t.Run("the room does not answer", tree(chat(websocketserver.Recovery{}), 1, func(t *testing.T, w *wood) {
 		_, a := w.user("bob"), w.recoverable("ann", "")
 		token := opened(t, a.got).Token

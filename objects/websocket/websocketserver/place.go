@@ -27,7 +27,8 @@ const placeFor = 10 * time.Second
 
 func newTree() tree { return tree{instance: recovery.NewID(), byLeaf: map[int64]*branch{}} }
 
-// place says where the next client goes: with the room itself, then on the first leaf that has room.
+// place says where the next client goes: with the room itself, then on the first leaf that has room. Those who have been
+// given a place count until they come, or for ten seconds.
 func (s *Server) place(ctx context.Context, leaves string, perLeaf int64, room string) (leaf int64, err error) {
 	if perLeaf < 1 || !websocket.ValidRoom(room) {
 		return 0, refused(websocket.InvalidPlace, "a leaf has one socket or more, and a room a name: got %d and %q", perLeaf, room)
@@ -36,11 +37,15 @@ func (s *Server) place(ctx context.Context, leaves string, perLeaf int64, room s
 		return 0, err
 	}
 	now := s.now()
+	s.tree.here = pending(s.tree.here, now)
 	own := len(s.members.byConn)
+	all := own + len(s.tree.here)
 	for _, b := range s.tree.branches {
+		b.reserved = pending(b.reserved, now)
 		own -= b.count
+		all += len(b.reserved)
 	}
-	if s.tree.here = pending(s.tree.here, now); int64(own+len(s.tree.here)) < perLeaf {
+	if int64(own+len(s.tree.here)) < perLeaf || all >= s.config.MaxSessions { // which the room refuses itself
 		s.tree.here = append(s.tree.here, now+placeFor.Milliseconds())
 		return 0, nil
 	}
@@ -51,7 +56,7 @@ func (s *Server) place(ctx context.Context, leaves string, perLeaf int64, room s
 				return 0, err
 			}
 		}
-		if b.reserved = pending(b.reserved, now); b.lost == 0 && int64(b.count+len(b.reserved)) < perLeaf {
+		if b.lost == 0 && int64(b.count+len(b.reserved)) < perLeaf {
 			b.reserved = append(b.reserved, now+placeFor.Milliseconds())
 			return leaf, nil
 		}

@@ -140,7 +140,8 @@ func New(state *objects.State, c Config) (*Server, error) {
 	if err := s.startRecovery(); err != nil {
 		return nil, err
 	}
-	return s, s.dropQueued()
+	s.dropQueued()
+	return s, nil
 }
 
 // wake finds the sessions of the sockets that are there.
