@@ -333,6 +333,14 @@ func TestLeaves(t *testing.T) {
 		}
 		w.user("ann")
 		w.user("bob")
+		for o, methods := range map[*object][]string{w.object: {"leafJoin", "leafMessage", "leafClose", "leafCheck"}, w.number(1): {"leafDo", "leafList"}} {
+			for _, method := range methods {
+				args, err := value.Marshal(nil, []any{})
+				require.NoError(t, err)
+				_, err = o.CallRPC(t.Context(), method, args)
+				require.ErrorContains(t, err, "this method is for a room and its leaves", method)
+			}
+		}
 		_, resp := w.number(1).upgrade(`{"room":"r"}`)
 		require.Equal(t, 400, resp.Code)
 		_, resp = w.number(1).upgrade(`{"room":"other"}`, websocket.LeafHeader, "1")

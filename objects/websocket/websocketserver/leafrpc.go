@@ -10,7 +10,7 @@ import (
 	"durago.example/objects/websocket"
 )
 
-var errNothing = refused(websocket.InvalidMessage, "a leaf says something, or nothing is called")
+var errNothing = refused(websocket.InvalidMessage, "this method is for a room and its leaves: it takes one object")
 
 // speaker is the leaf that calls, or nil if the room does not know it, or has given it up.
 func (s *Server) speaker(from leafRef) *branch {

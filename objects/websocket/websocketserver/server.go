@@ -41,8 +41,9 @@
 //
 // A leaf for which 8,192 frames wait, or 8 MiB of them, is too slow as a whole: all its sockets are closed with
 // websocket.CloseSlow. To wait for it would have all others wait, and to leave out a frame would break what is promised. A
-// client of whom 256 messages wait for the room is closed the same way. A leaf that a room does not reach is asked again
-// by the alarm, and asks itself when it has heard nothing for five minutes, so that no socket outlives its session for long.
+// client of whom 256 messages wait for the room is closed the same way. A leaf that the room does not reach is told
+// again, three times and then by the alarm, and asks itself when it has heard nothing for five minutes, so that no socket
+// outlives its session for long.
 //
 // A room that comes into memory first asks its leaves what they have, all at once, for five seconds at most: a leaf that
 // does not answer is lost, and its sessions wait to be resumed.
