@@ -60,6 +60,11 @@
 // A poll waits for up to wait seconds, 25 at first and 60 at most, and answers {"messages":[…],"seq":…,"gap":{…}}; seq is
 // after of the next. Without after or rewind it is told at once where to begin.
 //
+// # Large rooms
+//
+// A room of thousands is one object that sends each frame to all. Options.Leaves spreads its sockets over others, and
+// nothing else changes: see package websocketserver.
+//
 // # From other objects
 //
 // The methods of a room are called over RPC. A database tells its room what has changed:

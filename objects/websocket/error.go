@@ -15,6 +15,7 @@ const (
 	KeyReused      = "KEY_REUSED"      // another message was published with the key
 	InvalidQuery   = "INVALID_QUERY"   // options of history that no number or event can meet
 	NoLog          = "NO_LOG"          // the room keeps no log: it needs Config.Recovery
+	InvalidPlace   = "INVALID_PLACE"   // leaves that are not bound where the room is, or not one for each socket
 	InvalidChange  = "INVALID_CHANGE"  // an action that is none, no entity type, or an id that is no string and no number
 )
 

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log"
 	"net/http"
 	"strings"
@@ -35,13 +36,19 @@ const MetaHeader = "X-Ws-Meta"
 //
 // Beside the upgrade it has doors for clients without a socket, if it is mounted at Path + "/" too: see the package.
 //
-// It panics if neither Authenticate nor Tokens is set.
+// It panics if neither Authenticate nor Tokens is set, or if PerLeaf is negative.
 func Handler(o Options) http.Handler {
 	if o.Authenticate == nil && o.Tokens == nil {
 		panic("websocket: Handler needs Authenticate or Tokens")
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.PerLeaf < 0 {
+		panic(fmt.Sprintf("websocket: PerLeaf must be positive, got %d", o.PerLeaf))
+	}
+	if o.PerLeaf == 0 {
+		o.PerLeaf = 1000
 	}
 	if o.Path == "" {
 		o.Path = "/api/websocket"
@@ -156,10 +163,7 @@ func (h handler) forward(w http.ResponseWriter, r *http.Request, room string, wh
 	}
 	q := r.Clone(r.Context())
 	q.Header.Set(MetaHeader, value) // in place of what the client may have sent
-	if err := h.Room(r.Context(), room).Forward(w, q); err != nil {
-		log.Printf("websocket: room %q: %v", room, err)
-		WriteError(w, http.StatusServiceUnavailable, "WebSocket not available")
-	}
+	h.hand(w, q, room)
 }
 
 // IsUpgrade tells whether a request asks for WebSocket as RFC 6455 has it. See

@@ -11,17 +11,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"durago.example/objects/driver"
 	"durago.example/objects/websocket"
+	"durago.example/wasm/value"
 )
 
 // stub stands for a room's object, and remembers what it was handed.
 type stub struct {
 	room, meta string
+	named      string // what LeafHeader says
 	fail       error
 }
 
 func (s *stub) Forward(w http.ResponseWriter, r *http.Request) error {
 	s.meta = strings.Join(r.Header.Values(websocket.MetaHeader), "|")
+	s.named = r.Header.Get(websocket.LeafHeader)
 	if s.fail == nil {
 		w.WriteHeader(http.StatusSwitchingProtocols)
 	}
@@ -176,4 +180,81 @@ func FuzzParseMessage(f *testing.F) {
 			t.Fatalf("%v: %v", all["event"], err)
 		}
 	})
+}
+
+// tree stands for a room that says where a client goes.
+type tree struct {
+	stub
+	leaf   int64
+	asked  []any
+	refuse error
+}
+
+func (s *tree) CallRPC(_ context.Context, method string, args []byte) ([]byte, error) {
+	var in []any
+	if err := value.Unmarshal(args, &in); err != nil {
+		return nil, err
+	}
+	s.asked = append(in, method)
+	if s.refuse != nil {
+		return nil, s.refuse
+	}
+	return value.Marshal(nil, s.leaf)
+}
+
+// bindings is a scope that has some.
+type bindings struct {
+	driver.Scope
+	name string
+}
+
+func (s bindings) Platform() driver.Platform { return platform{name: s.name} }
+
+type platform struct {
+	driver.Platform
+	name string
+}
+
+func (p platform) IDFromName(n driver.Namespace, _ string) (driver.ID, error) {
+	if n.Binding != p.name {
+		return driver.ID{}, errors.New("no binding " + n.Binding)
+	}
+	return driver.ID{}, nil
+}
+
+func (p platform) Stub(driver.Namespace, driver.ID, string) (driver.Stub, error) {
+	return nil, errors.New("it cannot be reached")
+}
+
+// TestHandler_leaves: a room with leaves is asked, and one that cannot be is an error.
+func TestHandler_leaves(t *testing.T) {
+	serve := func(room websocket.Forwarder, o websocket.Options) *httptest.ResponseRecorder {
+		o.Authenticate = func(*http.Request) (*websocket.Identity, error) { return &websocket.Identity{Room: "acme"}, nil }
+		o.Room = func(context.Context, string) websocket.Forwarder { return room }
+		w := httptest.NewRecorder()
+		r := request(func(r *http.Request) { r.Header.Set(websocket.LeafHeader, "7") })
+		r = r.WithContext(context.WithValue(r.Context(), driver.ScopeKey, driver.Scope(bindings{name: "LEAF"})))
+		websocket.Handler(o).ServeHTTP(w, r)
+		return w
+	}
+	room := &tree{}
+	w := serve(room, websocket.Options{Leaves: "LEAF"})
+	require.Equal(t, 101, w.Code)
+	require.Equal(t, []any{"LEAF", 1000.0, "acme", "place"}, room.asked)
+	require.Empty(t, room.named, "what the client says of leaves is dropped")
+	w = serve(&room.stub, websocket.Options{})
+	require.Equal(t, 101, w.Code)
+	require.Empty(t, room.named, "also where there are none")
+	w = serve(&tree{leaf: 1}, websocket.Options{Leaves: "LEAF"})
+	require.Equal(t, 503, w.Code, "the leaf cannot be reached")
+	*room = tree{}
+	w = serve(room, websocket.Options{Leaves: "OTHER"})
+	require.Equal(t, 503, w.Code, "there is no such binding here")
+	require.Empty(t, room.asked, "which is found out at once")
+	w = serve(&tree{refuse: errors.New("no")}, websocket.Options{Leaves: "LEAF"})
+	require.Equal(t, 503, w.Code)
+	w = serve(&stub{}, websocket.Options{Leaves: "LEAF"})
+	require.Equal(t, 503, w.Code, "it is no stub")
+	require.Panics(t, func() { serve(room, websocket.Options{Leaves: "LEAF", PerLeaf: -1}) })
+	require.Equal(t, "12/a/b", websocket.LeafName("a/b", 12))
 }

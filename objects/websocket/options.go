@@ -29,7 +29,14 @@ type Options struct {
 	// and so may clients that are no browsers, which send no Origin. "*" lets every page connect: only where Authenticate
 	// reads no cookie, or is not set.
 	Origins []string
-	// Room, if set, is used in place of the binding.
+	// Leaves, if set, spreads the sockets of large rooms over leaf objects: it is the binding of the class that
+	// websocketserver.LeafClass makes, and has that name here and in the worker of the room's class. The first PerLeaf
+	// clients of a room are with the room itself. Empty: all are, and nobody is asked.
+	Leaves string
+	// PerLeaf is how many sockets an object has, 1,000, if there are leaves.
+	PerLeaf int64
+	// Room, if set, is used in place of the binding. Where there are leaves, they reach the room by the name and the binding
+	// that LeafClass was given, which must be the same object.
 	Room func(ctx context.Context, name string) Forwarder
 }
 

@@ -44,14 +44,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		m.listening, m.recoverable = &listening{events: d.Events}, false
 	}
-	o := &objects.AcceptOptions{Tags: []string{m.conn}}
-	if m.recoverable {
-		o.Protocol = websocket.Recoverable
-	} else if offers(r, websocket.Plain) {
-		o.Protocol = websocket.Plain
-	}
-	var err error
-	if m.ws, err = s.state.AcceptWebSocket(w, r, o); err != nil {
+	if err := s.accept(w, r, m); err != nil {
 		s.state.Logf(r.Context(), "websocketserver: accept: %v", err)
 		websocket.WriteError(w, http.StatusBadRequest, "Cannot upgrade")
 		return
@@ -78,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // newSession is a client's, with full buckets; ok is false if its metadata is malformed.
 func (s *Server) newSession(r *http.Request) (m *Session, ok bool) {
 	now := s.now()
-	m = &Session{ID: recovery.NewID(), conn: recovery.NewID(), heard: now, standard: s.standard.full(now), ephemeral: s.ephemeral.full(now)}
+	m = &Session{ID: recovery.NewID(), conn: recovery.NewID(), heard: now, since: now, standard: s.standard.full(now), ephemeral: s.ephemeral.full(now)}
 	if text := r.Header.Get(websocket.MetaHeader); text != "" {
 		var given struct {
 			Room         string                  `json:"room"`
@@ -156,6 +149,15 @@ func recoverables(list []*Session) (out []*Session) {
 
 // WebSocketClose has a session leave, and ends the handshake.
 func (s *Server) WebSocketClose(ctx context.Context, ws *objects.WebSocket, c objects.CloseInfo) error {
+	answerClose(ws, c)
+	if m := s.find(ws); m != nil {
+		s.closed(ctx, m, c.Code)
+	}
+	return nil
+}
+
+// answerClose ends the closing handshake.
+func answerClose(ws *objects.WebSocket, c objects.CloseInfo) {
 	switch c.Code {
 	case 1006: // nobody is left to answer
 	case 1005: // it gave no code
@@ -163,17 +165,16 @@ func (s *Server) WebSocketClose(ctx context.Context, ws *objects.WebSocket, c ob
 	default:
 		_ = ws.Close(c.Code, "") // which fails if the runtime has answered already
 	}
-	m := s.find(ws)
-	if m == nil {
-		return nil
-	}
-	if c.Code == 1000 {
+}
+
+// closed has a session leave whose client has closed.
+func (s *Server) closed(ctx context.Context, m *Session, code int) {
+	if code == 1000 {
 		s.endRecovery(ctx, m) // it means to go
 	} else {
 		s.suspend(ctx, m)
 	}
 	s.leave(ctx, m)
-	return nil
 }
 
 // WebSocketError has a session leave whose connection broke.

@@ -26,3 +26,12 @@ func ExampleClass() {
 	})
 	_ = objects.Program{Classes: []*objects.Class{class}}
 }
+
+// A room whose sockets are on leaves: the class of those beside it, and websocket.Options{Leaves: "WEBSOCKET_LEAF"} in
+// front. Both workers bind the class under that name.
+func ExampleLeafClass() {
+	_ = objects.Program{Classes: []*objects.Class{
+		websocketserver.Class("AppWebsocketServer", nil),
+		websocketserver.LeafClass("AppWebsocketLeaf", "WEBSOCKET"),
+	}}
+}

@@ -27,12 +27,21 @@ type object struct {
 	*fakeobject.Object
 	t        testing.TB
 	config   websocketserver.Config
+	class    *objects.Class // if it is no room
 	instance driver.Instance
 	sockets  []*socket // the oldest first
 	handles  uint32
 	auto     [2]string
 	missed   int      // frames for sockets that are not there
 	waiting  []func() // what leaves when the event's writes are on disk
+
+	peers      func(binding, name string) *object // whom it can call; nil is nobody
+	background []func()                           // what WaitUntil was given and has not begun
+	later      bool                               // it begins when the test says so, not when an event ends
+	alarming   bool                               // its alarm runs
+	depth      int                                // events under way
+	open       bool                               // a transaction of an event is open
+	faults     func(k call) ([]byte, error)       // if set, what its calls come to
 
 	inside      bool   // an asynchronous transaction runs: what is sent leaves at once
 	afterCommit func() // runs before the goroutine that has committed one goes on
@@ -47,12 +56,14 @@ const (
 	beforeCommit       // of the event
 	insideTx           // of a transaction
 	afterTx            // when a transaction has committed, and before anything else
+	atCall             // of another object, before or after it
 )
 
 // died is what a fake panics with where the isolate ends.
-type died struct{ at death }
-
-var _ objects.Caller = (*object)(nil)
+type died struct {
+	at death
+	o  *object
+}
 
 func newObject(t testing.TB, c websocketserver.Config) *object {
 	t.Helper()
@@ -67,6 +78,10 @@ func newObject(t testing.TB, c websocketserver.Config) *object {
 // start has an instance begin, on the database and the sockets that are there.
 func (o *object) start() (err error) {
 	c := websocketserver.Class("Room", func(*objects.State) (websocketserver.Config, error) { return o.config, nil })
+	if o.class != nil {
+		c = o.class
+	}
+	o.background, o.instance = nil, nil
 	o.event(func() {
 		o.instance, err = fakeobject.Start(o, c)
 	})
@@ -75,23 +90,53 @@ func (o *object) start() (err error) {
 
 // event runs f as one event.
 func (o *object) event(f func()) {
-	o.exec(`BEGIN`)
+	o.begin()
+	o.depth++
 	f()
+	o.depth--
 	if o.dies == beforeCommit {
 		o.die()
 	}
-	o.exec(`COMMIT`)
-	o.leave()
+	o.commit()
+	if !o.later {
+		o.work()
+	}
+}
+
+func (o *object) begin()  { o.exec(`BEGIN`); o.open = true }
+func (o *object) commit() { o.exec(`COMMIT`); o.open = false; o.leave() }
+
+// work runs what WaitUntil was given.
+func (o *object) work() {
+	for o.depth == 0 && len(o.background) > 0 {
+		f := o.background[0]
+		o.background = o.background[1:]
+		o.event(f)
+	}
+}
+
+// wait is what an event waits for: its writes commit first.
+func (o *object) wait(f func()) {
+	was := o.open
+	if was {
+		o.commit()
+	}
+	f()
+	if was {
+		o.begin()
+	}
 }
 
 // die ends the isolate: what has not committed is undone, what has not left is lost.
 func (o *object) die() {
 	at := o.dies
-	if at != afterTx {
+	if o.open {
 		o.exec(`ROLLBACK`)
+		o.open = false
 	}
+	o.depth, o.background = 0, nil
 	o.dies, o.waiting, o.inside, o.afterCommit = never, nil, false, nil
-	panic(died{at})
+	panic(died{at, o})
 }
 
 // leave lets out what waits.
@@ -111,8 +156,8 @@ func (o *object) out(f func()) {
 	o.waiting = append(o.waiting, f)
 }
 
-func (o *object) CallRPC(ctx context.Context, method string, args []byte) (b []byte, err error) {
-	o.event(func() { b, err = o.instance.Call(ctx, method, args) })
+func (o *object) CallRPC(_ context.Context, method string, args []byte) (b []byte, err error) {
+	o.event(func() { b, err = o.instance.Call(o.Context(), method, args) })
 	return b, err
 }
 
@@ -120,7 +165,9 @@ func (o *object) CallRPC(ctx context.Context, method string, args []byte) (b []b
 func (o *object) advance(d time.Duration) {
 	o.t.Helper()
 	o.Alarm.Advance(d, func() error {
-		o.event(func() { require.NoError(o.t, o.instance.Alarm(o.t.Context(), time.Now(), 0)) })
+		o.alarming = true
+		defer func() { o.alarming = false }()
+		o.event(func() { require.NoError(o.t, o.instance.Alarm(o.Context(), time.Now(), 0)) })
 		return nil
 	})
 }
@@ -178,7 +225,7 @@ func (o *object) upgrade(meta string, header ...string) (*socket, *httptest.Resp
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := &upgrader{ResponseRecorder: httptest.NewRecorder(), o: o}
-	o.event(func() { o.instance.Fetch(w, r) })
+	o.event(func() { o.instance.Fetch(w, r.WithContext(o.Context())) })
 	return w.socket, w.ResponseRecorder
 }
 
@@ -210,7 +257,7 @@ func (s *socket) say(text string) {
 		return
 	}
 	s.o.event(func() {
-		require.NoError(s.o.t, s.o.instance.SocketMessage(s.o.t.Context(), s.handle, true, []byte(text)))
+		require.NoError(s.o.t, s.o.instance.SocketMessage(s.o.Context(), s.handle, true, []byte(text)))
 	})
 }
 
@@ -239,7 +286,7 @@ func (s *socket) ask(text string) []string {
 // close is the client closing; 1006 is its vanishing.
 func (s *socket) close(code int) {
 	s.o.event(func() {
-		require.NoError(s.o.t, s.o.instance.SocketClose(s.o.t.Context(), s.handle, code, "", code != 1006))
+		require.NoError(s.o.t, s.o.instance.SocketClose(s.o.Context(), s.handle, code, "", code != 1006))
 		s.gone()
 	})
 }
@@ -341,9 +388,8 @@ type storage struct {
 
 func (s storage) Transaction(ctx context.Context, f func(context.Context, func() error) error) error {
 	o := s.o
-	o.exec(`COMMIT`)
-	o.leave()
-	o.exec(`BEGIN`)
+	o.commit()
+	o.begin()
 	o.inside = true
 	err := f(ctx, nil)
 	if o.dies == insideTx {
@@ -355,6 +401,7 @@ func (s storage) Transaction(ctx context.Context, f func(context.Context, func()
 	} else {
 		o.exec(`COMMIT`)
 	}
+	o.open = false
 	if o.dies == afterTx && err == nil {
 		o.die()
 	}
@@ -362,7 +409,7 @@ func (s storage) Transaction(ctx context.Context, f func(context.Context, func()
 		o.afterCommit = nil
 		f()
 	}
-	o.exec(`BEGIN`)
+	o.begin()
 	return err
 }
 

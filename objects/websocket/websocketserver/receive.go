@@ -17,6 +17,10 @@ func (s *Server) WebSocketMessage(ctx context.Context, ws *objects.WebSocket, in
 	if from == nil {
 		return nil // of a socket that is being closed
 	}
+	return s.receive(ctx, from, in)
+}
+
+func (s *Server) receive(ctx context.Context, from *Session, in objects.Message) error {
 	now := s.now()
 	if from.expired(now) {
 		s.expire(ctx, from)

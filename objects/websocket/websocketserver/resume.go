@@ -115,12 +115,13 @@ func (s *Server) openSession(ctx context.Context, from *Session, m websocket.Mes
 	if old != nil { // the others see no change
 		s.members.remove(old)
 		old.discard()
-		_ = old.ws.Close(websocket.CloseReplaced, "the session is open elsewhere")
+		_ = old.ws.Close(websocket.CloseReplaced, reasonReplaced)
 		from.presence, old.presence = old.presence, nil
 	}
 	if err := from.save(); err != nil {
 		return fmt.Errorf("websocketserver: keep session: %w", err)
 	}
+	s.promised([]*Session{from})
 	s.emit(ctx, []*Session{from}, s.openFrame(from, token, row.Handled))
 	missed := func() {
 		if lost {
@@ -142,6 +143,8 @@ func (s *Server) openSession(ctx context.Context, from *Session, m websocket.Mes
 	s.enter(ctx, from, missed)
 	return nil
 }
+
+const reasonReplaced = "the session is open elsewhere"
 
 // resumable makes from the session that a token proves, if it does; old is a connection that still has it.
 func (s *Server) resumable(from *Session, token string) (row recoverableSession, old *Session, err error) {

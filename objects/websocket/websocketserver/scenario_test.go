@@ -38,18 +38,23 @@ type visitor struct {
 	name string
 }
 
-// visit opens a socket through the handler.
+// visit opens a socket through the handler. room may be preceded by where the handler is, as in "/leaves/1/acme".
 func visit(t *testing.T, h *hosttest.Host, user, room string, protocols ...string) *visitor {
 	t.Helper()
 	d := h.Dialer()
 	d.Subprotocols = protocols
-	c, resp, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+"/api/websocket?user="+user+"&room="+room, nil)
+	c, resp, err := d.DialContext(t.Context(), address(h, user, room), nil)
 	require.NoError(t, err, "%+v", resp)
 	t.Cleanup(func() { _ = c.Close() })
 	if len(protocols) > 0 {
 		require.Equal(t, protocols[0], c.Subprotocol())
 	}
 	return &visitor{c, t, h, user}
+}
+
+func address(h *hosttest.Host, user, room string) string {
+	i := strings.LastIndex(room, "/") + 1
+	return "ws" + strings.TrimPrefix(h.URL, "http") + strings.TrimSuffix(room[:i], "/") + "/api/websocket?user=" + user + "&room=" + room[i:]
 }
 
 func (v *visitor) say(text string) {
@@ -79,13 +84,25 @@ func (v *visitor) hears(events ...string) (last string) {
 	return last
 }
 
+// sleep takes the room out of memory, and its first leaf if it has leaves; there must be sockets.
+func sleep(t *testing.T, h *hosttest.Host, site string) {
+	t.Helper()
+	require.NoError(t, h.Object("WEBSOCKET", "acme").Hibernate())
+	if site != "" {
+		require.NoError(t, h.Object("WEBSOCKET_LEAF", "1/acme").Hibernate())
+	}
+}
+
 // TestScenario_wire is the original's protocol, from outside.
-func TestScenario_wire(t *testing.T) {
-	both(t, func(t *testing.T, h *hosttest.Host) {
+func TestScenario_wire(t *testing.T) { both(t, wired("")) }
+
+// wired is the scenario where a handler is.
+func wired(site string) func(*testing.T, *hosttest.Host) {
+	return func(t *testing.T, h *hosttest.Host) {
 		room := h.Object("WEBSOCKET", "acme")
-		a := visit(t, h, "ann", "")
+		a := visit(t, h, "ann", site)
 		a.hears("session:list")
-		b := visit(t, h, "bob", "acme")
+		b := visit(t, h, "bob", site+"acme")
 		require.Len(t, frame(t, b.hears("session:list"))["sessions"], 2)
 		require.EqualValues(t, 2, frame(t, a.hears("session:connected"))["num_connections"])
 
@@ -100,7 +117,7 @@ func TestScenario_wire(t *testing.T) {
 		a.say(`{"event":"chat","text":"hi"}`)
 		a.hears("chat")
 		b.hears("chat")
-		require.NoError(t, room.Hibernate())
+		sleep(t, h, site)
 		a.say(`{"event":"count"}`)
 		require.EqualValues(t, 1, frame(t, a.hears("count"))["n"], "pings and what is malformed reach no handler")
 		a.say(`{"event":"presence:update","presence_id":"p","state":{"x":1},"clock":1}`)
@@ -108,7 +125,7 @@ func TestScenario_wire(t *testing.T) {
 		b.hears("presence:update")
 		b.say(`{"event":"presence:request","presence_id":"q"}`)
 		b.hears("presence:snapshot")
-		require.NoError(t, room.Hibernate())
+		sleep(t, h, site)
 
 		require.NoError(t, websocket.EntityChanged.Call(t.Context(), room, websocket.Change{Action: websocket.Updated, EntityType: "post", ID: "p1", Data: map[string]any{"title": "é"}}))
 		b.hears("entity:updated")
@@ -134,7 +151,7 @@ func TestScenario_wire(t *testing.T) {
 		var closed *gorilla.CloseError
 		require.ErrorAs(t, err, &closed)
 		h.Record("closed: %d", closed.Code)
-	})
+	}
 }
 
 // TestScenario_rate is the burst of §12.3, on real seconds where there are no others.
@@ -202,10 +219,12 @@ func open(t *testing.T, h *hosttest.Host, user, room, token string, seq int64) (
 }
 
 // TestScenario_recovery: a session over a broken connection, hibernation and a restart.
-func TestScenario_recovery(t *testing.T) {
-	both(t, func(t *testing.T, h *hosttest.Host) {
-		room := h.Object("WEBSOCKET", "acme")
-		a, f := open(t, h, "ann", "", "", 0)
+func TestScenario_recovery(t *testing.T) { both(t, recovered("")) }
+
+// recovered is the scenario where a handler is.
+func recovered(site string) func(*testing.T, *hosttest.Host) {
+	return func(t *testing.T, h *hosttest.Host) {
+		a, f := open(t, h, "ann", site, "", 0)
 		token := f["token"].(string)
 		require.Equal(t, false, f["resumed"])
 		a.say(`{"event":"chat","text":"one","n":1}`)
@@ -214,26 +233,26 @@ func TestScenario_recovery(t *testing.T) {
 		require.Equal(t, true, frame(t, a.hears("message:ack"))["again"])
 		a.say(`{"event":"slow","n":2}`)
 		require.EqualValues(t, 422, frame(t, a.hears("error"))["status"])
-		require.NoError(t, room.Hibernate())
+		require.NoError(t, h.Object("WEBSOCKET", "acme").Hibernate())
 		a.say(`{"event":"chat","text":"two","n":2}`)
 		a.hears("chat", "message:ack")
 		require.NoError(t, a.Close())
 
-		b := visit(t, h, "bob", "")
+		b := visit(t, h, "bob", site)
 		h.Unrecorded(func() { b.hears("session:list") }) // the other may be there still
 		b.say(`{"event":"chat","text":"three"}`)
 		h.Unrecorded(func() {
 			for frame(t, b.hear())["event"] != "chat" {
 			}
 		})
-		a, f = open(t, h, "ann", "", token, 2)
+		a, f = open(t, h, "ann", site, token, 2)
 		require.Equal(t, true, f["resumed"])
 		require.EqualValues(t, 2, f["n"])
 		require.EqualValues(t, 3, frame(t, a.hears("chat"))["seq"])
 
 		h.Settle()
 		h = h.Restart()
-		a, f = open(t, h, "ann", "", token, 1)
+		a, f = open(t, h, "ann", site, token, 1)
 		require.Equal(t, true, f["resumed"])
 		require.Equal(t, "two", frame(t, a.hears("chat"))["text"])
 		require.Equal(t, "three", frame(t, a.hears("chat"))["text"])
@@ -241,7 +260,7 @@ func TestScenario_recovery(t *testing.T) {
 		require.Equal(t, true, frame(t, a.hears("message:ack"))["again"], "it was handled before")
 		a.say(`{"event":"count"}`)
 		require.EqualValues(t, 3, frame(t, a.hears("count"))["n"])
-		_, f = open(t, h, "eve", "", token, 0)
+		_, f = open(t, h, "eve", site, token, 0)
 		require.Equal(t, false, f["resumed"], "another's token")
 		a.say(`{"event":"history:get","limit":2}`)
 		var history string
@@ -253,7 +272,7 @@ func TestScenario_recovery(t *testing.T) {
 		var all struct{ Messages []json.RawMessage }
 		require.NoError(t, json.Unmarshal([]byte(history), &all))
 		require.Len(t, all.Messages, 2)
-	})
+	}
 }
 
 // TestScenario_silence: the host's clock passes over a client that says nothing.

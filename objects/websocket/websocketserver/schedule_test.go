@@ -30,6 +30,10 @@ func (w *world) step() (err error) {
 		w.steps[name]++
 		f()
 	}
+	if w.wood != nil && w.r.IntN(4) == 0 {
+		do("queue", func() { w.must(w.o.work) })
+		return nil
+	}
 	switch p := w.r.IntN(1000); {
 	case p < 350 && l != nil && len(l.up) > 0:
 		do("arrive", func() { w.arrive(l) })
@@ -56,8 +60,7 @@ func (w *world) step() (err error) {
 		do("evict", func() { w.must(func() { _ = w.o.start() }) })
 	case p < 905:
 		do("restart", func() {
-			w.hangUp()
-			w.must(func() { _ = w.o.start() })
+			w.restart()
 		})
 	case p < 915 && l != nil && len(l.up) > 0:
 		do("die", func() {
@@ -71,6 +74,8 @@ func (w *world) step() (err error) {
 		})
 	case p < 935:
 		do("wait", func() { w.must(func() { w.o.advance(time.Duration(w.r.IntN(30)) * time.Second) }) })
+	case p < 950 && w.wood != nil:
+		w.stepLeaves(do)
 	case p < 970 && c.open:
 		do("ack", func() { c.send(fmt.Sprintf(`{"event":"session:ack","seq":%d}`, c.last)) })
 	case l != nil && !l.cut:
@@ -100,12 +105,16 @@ func (w *world) harm(l *link) {
 
 // play runs the schedule of a seed on a room, whose tables it empties.
 func play(t testing.TB, o *object, seed uint64, d defect) (w *world, err error) {
+	return playWorld(t, o, nil, seed, d)
+}
+
+func playWorld(t testing.TB, o *object, k *wood, seed uint64, d defect) (w *world, err error) {
 	for _, table := range []string{"websocket_log", "websocket_sessions", "websocket_unsent", "durago_alarms", "truth"} {
 		_, _, _ = o.DB.Exec(`DELETE FROM `+table, nil)
 	}
 	o.exec(`CREATE TABLE IF NOT EXISTS truth (seq INTEGER, text TEXT, kind TEXT)`)
 	o.sockets, o.Alarm.At, o.Logged = nil, nil, nil
-	w = newWorld(t, o, seed)
+	w = newWorld(t, o, k, seed)
 	w.defect = d
 	for range 60 + w.r.IntN(140) {
 		if err := w.step(); err != nil {
@@ -113,22 +122,31 @@ func play(t testing.TB, o *object, seed uint64, d defect) (w *world, err error) 
 		}
 	}
 	w.defect = sound
+	if k != nil {
+		k.fault = fine
+	}
 	if err := w.heal(); err != nil {
 		return w, err
 	}
 	return w, w.verdict()
 }
 
+// schedules is how many are played.
+func schedules(t testing.TB) int {
+	s := os.Getenv("DURAGO_SCHEDULES")
+	if s == "" {
+		return 2000
+	}
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
+}
+
 // TestSchedules: over connections that drop, delay and double, and isolates and hosts that end, everybody sees every
 // message once and in order, or is told which it cannot see; and every message is handled once. DURAGO_SCHEDULES is how
 // many schedules are played, 2,000.
 func TestSchedules(t *testing.T) {
-	n := 2000
-	if s := os.Getenv("DURAGO_SCHEDULES"); s != "" {
-		var err error
-		n, err = strconv.Atoi(s)
-		require.NoError(t, err)
-	}
+	n := schedules(t)
 	synctest.Test(t, func(t *testing.T) {
 		rooms := []*object{newObject(t, chat(websocketserver.Recovery{})), newObject(t, chat(websocketserver.Recovery{InTurn: true}))}
 		total := map[string]int{}

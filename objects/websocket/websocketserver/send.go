@@ -109,6 +109,7 @@ func (s *Server) deliver(ctx context.Context, p post, seq int64) {
 	}
 	s.emit(ctx, as, p.text)
 	if len(with) > 0 {
+		s.promised(with)
 		s.emit(ctx, with, numbered(p.text, seq))
 	}
 	s.overhear(ctx, p, seq)
@@ -158,9 +159,9 @@ func (s *Server) emitFrame(ctx context.Context, to []*Session, frame objects.Mes
 		}
 		return
 	}
-	list := make([]*objects.WebSocket, len(to))
-	for i, m := range to {
-		list[i] = m.ws
+	list := s.fan(to, frame)
+	if len(list) == 0 {
+		return
 	}
 	if err := s.state.Broadcast(list, frame); err != nil {
 		s.state.Logf(ctx, "websocketserver: send: %v", err)

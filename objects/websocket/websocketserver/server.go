@@ -40,6 +40,25 @@
 // unacknowledged, and is sent the rest when it comes back; for any other the runtime decides, which on the durago host
 // ends a connection with too much queued or that has not taken a write for 30 seconds.
 //
+// # Leaves
+//
+// With websocket.Options.Leaves the sockets of a large room are spread over leaf objects, of the class that LeafClass
+// makes. Sessions, hooks, presence, the log and all limits stay with the room; hooks cannot tell where a client is. What
+// is promised holds as it does without: a frame of a client goes to the room in a call of its own, and what the room sends
+// goes to a leaf in calls one after another, for all its sockets at once. Where it cannot be told what has arrived, because
+// a call has failed or an isolate has ended in the middle of one, the sockets in question are closed with 1012, and
+// recoverable clients resume. Only what is not in the log, frames of presence and of sessions, may be missing without that
+// if the isolate of the room ends while it waits; in a room without Config.Recovery, that is everything.
+//
+// A leaf for which 8,192 frames wait, or 8 MiB of them, is too slow as a whole: all its sockets are closed with
+// websocket.CloseSlow. To wait for it would have all others wait, and to leave out a frame would break what is promised. A
+// client of whom 256 messages wait for the room is closed the same way. A leaf that the room does not reach is told
+// again, three times and then by the alarm, and asks itself when it has heard nothing for five minutes, so that no socket
+// outlives its session for long.
+//
+// A room that comes into memory first asks its leaves what they have, all at once, for five seconds at most: a leaf that
+// does not answer is lost, and its sessions wait to be resumed.
+//
 // # Ghosts
 //
 // A client that vanishes without a word is gone for the others Config.SilentAfter after its last word, when the alarm runs
@@ -77,6 +96,7 @@ type Server struct {
 	held      []func(ctx context.Context)
 	published int64 // the number of the last message
 	tables    bool  // those of doors are there
+	tree      tree
 }
 
 var (
@@ -115,6 +135,11 @@ func Methods() []objects.Method[Server] {
 		objects.Impl3(websocket.Ban, (*Server).ban),
 		objects.Impl1(websocket.Unban, (*Server).unban),
 		objects.Impl0(websocket.GetBans, (*Server).getBans),
+		objects.Impl3(websocket.Place, (*Server).place),
+		objects.Impl1(leafJoin, (*Server).leafJoin),
+		objects.Impl1(leafMessage, (*Server).leafMessage),
+		objects.Impl1(leafClose, (*Server).leafClose),
+		objects.Impl1(leafCheck, (*Server).leafCheck),
 	}
 }
 
@@ -123,7 +148,7 @@ func New(state *objects.State, c Config) (*Server, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{state: state, config: c, members: newMembers(), presence: newPresence()}
+	s := &Server{state: state, config: c, members: newMembers(), presence: newPresence(), tree: newTree()}
 	s.standard, s.ephemeral = c.rates()
 	s.mux = alarms.New(state, alarms.Handlers{sweepAlarm: s.sweep})
 	if err := state.SetAutoResponse(websocket.PingFrame, websocket.PongFrame); err != nil {
@@ -136,7 +161,14 @@ func New(state *objects.State, c Config) (*Server, error) {
 	if err := s.wake(); err != nil {
 		return nil, err
 	}
-	return s, s.startRecovery()
+	if err := s.regain(); err != nil {
+		return nil, err
+	}
+	if err := s.startRecovery(); err != nil {
+		return nil, err
+	}
+	s.dropQueued()
+	return s, nil
 }
 
 // wake finds the sessions of the sockets that are there.

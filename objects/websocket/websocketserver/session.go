@@ -18,7 +18,7 @@ type Session struct {
 	Resumed bool            // it has had a connection before
 
 	conn        string // names the connection, and is its socket's tag: two may be of one session while one replaces the other
-	ws          *objects.WebSocket
+	ws          wire
 	recoverable bool
 	open        bool // a recoverable one has sent its first frame
 	user        string
@@ -26,6 +26,7 @@ type Session struct {
 	ephemeral   bucket
 	heard       int64    // when it last sent a message, in milliseconds
 	presence    []string // the presence ids that are its own
+	since       int64    // when it connected, in milliseconds
 	window      recovery.Window
 	can         *websocket.Capabilities // nil is everything
 	expires     int64                   // in milliseconds, 0 is never
@@ -64,13 +65,14 @@ type attachment struct {
 	Can         string   `js:"can,omitempty"`  // as JSON
 	Expires     int64    `js:"expires,omitempty"`
 	TokenID     string   `js:"token_id,omitempty"`
+	Since       int64    `js:"since,omitempty"`
 
 	Listen *listenState `js:"listen,omitempty"`
 }
 
 func (m *Session) save() error {
 	return m.ws.SetAttachment(attachment{m.ID, m.conn, m.Room, string(m.Meta), m.recoverable, m.open, m.standard, m.ephemeral, m.heard, m.presence, false,
-		m.capabilities(), m.expires, m.tokenID, m.listening.state()})
+		m.capabilities(), m.expires, m.tokenID, m.since, m.listening.state()})
 }
 
 // discard has the socket stand for nobody, should the object sleep before it is closed.
@@ -81,14 +83,23 @@ func (m *Session) discard() {
 // restore is the session of a socket, nil if it has left; ok is false if it cannot be read.
 func restore(ws *objects.WebSocket) (m *Session, ok bool) {
 	var a attachment
-	if there, err := ws.Attachment(&a); err != nil || !there || a.ID == "" || a.Conn == "" {
+	if there, err := ws.Attachment(&a); err != nil || !there {
+		return nil, false
+	}
+	return a.session(ws)
+}
+
+// session is restore's, of what was kept.
+func (a *attachment) session(ws wire) (m *Session, ok bool) {
+	if a.ID == "" || a.Conn == "" {
 		return nil, false
 	}
 	if a.Gone {
 		return nil, true
 	}
 	m = &Session{ID: a.ID, Room: a.Room, conn: a.Conn, ws: ws, recoverable: a.Recoverable, open: a.Open, standard: a.Standard,
-		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, expires: a.Expires, tokenID: a.TokenID, listening: a.Listen.listening()}
+		ephemeral: a.Ephemeral, heard: a.Heard, presence: a.Presence, expires: a.Expires, tokenID: a.TokenID, since: a.Since,
+		listening: a.Listen.listening()}
 	var err error
 	if m.can, err = websocket.ReadCapabilities([]byte(a.Can)); err != nil {
 		return nil, false
@@ -133,6 +144,9 @@ func (k *members) add(m *Session) (first bool) {
 func (k *members) remove(m *Session) (was, last bool) {
 	if k.byConn[m.conn] == m {
 		delete(k.byConn, m.conn)
+		if r, ok := m.ws.(*remote); ok {
+			r.branch.count--
+		}
 	}
 	i := slices.Index(k.list, m)
 	if i < 0 {

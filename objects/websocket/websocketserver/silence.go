@@ -60,6 +60,7 @@ func (s *Server) lastHeard(m *Session) int64 {
 
 // sweep closes the sockets of silent clients and of those whose token has expired, and forgets sessions that nobody has resumed.
 func (s *Server) sweep(ctx context.Context, _ alarms.Run) error {
+	s.compare(ctx)
 	now := s.now()
 	if after := s.config.SilentAfter.Milliseconds(); after > 0 {
 		silent := func(m *Session) {

@@ -31,9 +31,9 @@ type cable struct {
 	ended  chan struct{}
 }
 
-func plug(t *testing.T, h *hosttest.Host, c *client, room string) *cable {
+func plug(t *testing.T, h *hosttest.Host, c *client, at string) *cable {
 	d := gorilla.Dialer{Subprotocols: []string{websocket.Recoverable}}
-	conn, resp, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.URL, "http")+"/api/websocket?user="+c.name+"&room="+room, nil)
+	conn, resp, err := d.DialContext(t.Context(), address(h, c.name, at), nil)
 	if resp != nil && resp.StatusCode == http.StatusServiceUnavailable { // it comes back later
 		_ = resp.Body.Close()
 		return nil
@@ -132,6 +132,7 @@ type real struct {
 	t       *testing.T
 	h       *hosttest.Host
 	r       *rand.Rand
+	site    string // where the handler is
 	room    string
 	clients []*client
 	cables  map[*client]*cable
@@ -173,7 +174,7 @@ func (w *real) step(d defect) (err error) {
 		w.plug(c) // the old one is still there
 		k.unplug()
 	case p < 94:
-		_ = o.Evict() // it may be busy
+		_ = w.some(o).Evict() // it may be busy
 	case d != sound:
 		w.h.Settle()
 		k.waits()
@@ -182,9 +183,17 @@ func (w *real) step(d defect) (err error) {
 	return err
 }
 
+// some is the room's object, or a leaf's if there are some.
+func (w *real) some(room *hosttest.Object) *hosttest.Object {
+	if n := w.r.IntN(4); w.site != "" && n > 0 {
+		return w.h.Object("WEBSOCKET_LEAF", websocket.LeafName(w.room, int64(n)))
+	}
+	return room
+}
+
 // plug connects a client, unless it is refused.
 func (w *real) plug(c *client) {
-	if k := plug(w.t, w.h, c, w.room); k != nil {
+	if k := plug(w.t, w.h, c, w.site+w.room); k != nil {
 		w.cables[c] = k
 	}
 }
@@ -265,8 +274,8 @@ func (w *real) verdict(rows []string) error {
 }
 
 // playReal plays the schedule of a seed.
-func playReal(t *testing.T, h *hosttest.Host, seed uint64, d defect) (w *real, again *hosttest.Host, err error) {
-	w = &real{t: t, h: h, r: rand.New(rand.NewPCG(seed, 9)), room: fmt.Sprint([]string{"fast-", "fast-turn-"}[seed%2], d, "-", seed), cables: map[*client]*cable{}}
+func playReal(t *testing.T, h *hosttest.Host, site string, seed uint64, d defect) (w *real, again *hosttest.Host, err error) {
+	w = &real{t: t, h: h, r: rand.New(rand.NewPCG(seed, 9)), site: site, room: fmt.Sprint([]string{"fast-", "fast-turn-"}[seed%2], d, "-", seed), cables: map[*client]*cable{}}
 	for i := range 2 {
 		w.clients = append(w.clients, &client{first: func() int64 { return 1 }, name: fmt.Sprint("c", i), acked: map[string]bool{}, doubt: map[string]bool{}})
 	}
@@ -291,19 +300,27 @@ func playReal(t *testing.T, h *hosttest.Host, seed uint64, d defect) (w *real, a
 	return w, w.h, w.finish()
 }
 
-// TestScenario_schedules plays schedules on the compiled program and real sockets. DURAGO_REAL_SCHEDULES is how many, 12.
-func TestScenario_schedules(t *testing.T) {
-	t.Parallel()
-	n := 12
-	if s := os.Getenv("DURAGO_REAL_SCHEDULES"); s != "" {
-		var err error
-		n, err = strconv.Atoi(s)
-		require.NoError(t, err)
+// realSchedules is how many are played.
+func realSchedules(t *testing.T) int {
+	s := os.Getenv("DURAGO_REAL_SCHEDULES")
+	if s == "" {
+		return 12
 	}
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
+}
+
+// TestScenario_schedules plays schedules on the compiled program and real sockets. DURAGO_REAL_SCHEDULES is how many, 12.
+func TestScenario_schedules(t *testing.T) { playAll(t, "") }
+
+func playAll(t *testing.T, site string) {
+	t.Parallel()
+	n := realSchedules(t)
 	h := hosttest.Start(t, hosttest.Options{Config: guest})
 	seen := 0
 	for seed := range n {
-		w, again, err := playReal(t, h, uint64(seed), sound)
+		w, again, err := playReal(t, h, site, uint64(seed), sound)
 		h = again
 		require.NoError(t, err, "seed %d", seed)
 		for _, c := range w.clients {
@@ -314,13 +331,15 @@ func TestScenario_schedules(t *testing.T) {
 }
 
 // TestScenario_schedules_defects: each defect is caught there too.
-func TestScenario_schedules_defects(t *testing.T) {
+func TestScenario_schedules_defects(t *testing.T) { playDefects(t, "") }
+
+func playDefects(t *testing.T, site string) {
 	t.Parallel()
 	h := hosttest.Start(t, hosttest.Options{Config: guest})
 	for _, d := range []defect{losing, doubling, swapping} {
 		caught := false
 		for seed := uint64(0); seed < 200 && !caught; seed++ {
-			w, again, err := playReal(t, h, seed, d)
+			w, again, err := playReal(t, h, site, seed, d)
 			h = again
 			if err != nil {
 				require.True(t, w.applied, "%v", err)

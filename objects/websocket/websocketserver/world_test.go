@@ -29,6 +29,7 @@ type world struct {
 	t       testing.TB
 	r       *rand.Rand
 	o       *object
+	wood    *wood // nil if the room has no leaves
 	clients []*client
 	links   []*link
 	readers []*reader
@@ -40,8 +41,17 @@ type world struct {
 }
 
 // newWorld makes one with a log so short, a window so narrow, that both matter.
-func newWorld(t testing.TB, o *object, seed uint64) *world {
-	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 8)), o: o, steps: map[string]int{}}
+func newWorld(t testing.TB, o *object, k *wood, seed uint64) *world {
+	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 8)), o: o, wood: k, steps: map[string]int{}}
+	if k != nil {
+		k.object.faults = w.between
+		k.perLeaf = 1 + w.r.Int64N(2)
+		k.made = func(l *object) { l.faults = w.between }
+		for _, l := range k.leaves {
+			k.made(l)
+			w.must(func() { _ = l.start() })
+		}
+	}
 	c := chat(websocketserver.Recovery{Messages: 4 + w.r.Int64N(30), Window: 4 + w.r.Int64N(12), ResumeFor: time.Minute})
 	c.RateLimit.MaxTokens, c.RateLimit.EphemeralMaxTokens = 1e6, 1e6
 	c.OnMessage = func(ctx context.Context, room *websocketserver.Server, from *websocketserver.Session, m websocket.Message) (any, error) {
@@ -85,10 +95,7 @@ func (w *world) must(f func()) {
 		switch p := recover().(type) {
 		case nil:
 		case died:
-			if p.at != afterTx { // something was uncommitted: the runtime drops the sockets
-				w.hangUp()
-			}
-			w.must(func() { _ = w.o.start() })
+			w.again(p)
 		default:
 			panic(p)
 		}
@@ -96,12 +103,22 @@ func (w *world) must(f func()) {
 	f()
 }
 
-// hangUp ends all connections at once, and the room is told of none.
-func (w *world) hangUp() {
+// again starts an object whose isolate has ended.
+func (w *world) again(p died) {
+	if p.at != afterTx && p.at != atCall { // something was uncommitted: the runtime drops its sockets
+		w.hangUp(p.o)
+	}
+	w.must(func() { _ = p.o.start() })
+}
+
+// hangUp ends all connections of an object at once, and it is told of none.
+func (w *world) hangUp(o *object) {
 	for _, l := range w.links {
-		l.gone = true
-		l.socket.gone()
-		w.cut(l)
+		if l.socket.o == o {
+			l.gone = true
+			l.socket.gone()
+			w.cut(l)
+		}
 	}
 	for _, r := range w.readers {
 		r.hangUp()
@@ -122,7 +139,12 @@ func (w *world) cut(l *link) {
 
 func (w *world) connect(c *client) {
 	w.must(func() {
-		s, _ := w.o.upgrade(`{"meta":{"user_id":"`+c.name+`"}}`, "Sec-WebSocket-Protocol", websocket.Recoverable)
+		var s *socket
+		if w.wood != nil {
+			s, _ = w.wood.let(c.name, "Sec-WebSocket-Protocol", websocket.Recoverable)
+		} else {
+			s, _ = w.o.upgrade(`{"meta":{"user_id":"`+c.name+`"}}`, "Sec-WebSocket-Protocol", websocket.Recoverable)
+		}
 		if s == nil {
 			return
 		}
@@ -147,8 +169,9 @@ func (w *world) arrive(l *link) {
 		return
 	}
 	w.must(func() {
-		w.o.event(func() {
-			if err := w.o.instance.SocketMessage(w.t.Context(), l.socket.handle, true, []byte(text)); err != nil {
+		o := l.socket.o
+		o.event(func() {
+			if err := o.instance.SocketMessage(o.Context(), l.socket.handle, true, []byte(text)); err != nil {
 				panic(err)
 			}
 		})
@@ -159,8 +182,9 @@ func (w *world) arrive(l *link) {
 func (w *world) notice(l *link) {
 	l.gone = true
 	w.must(func() {
-		w.o.event(func() {
-			if err := w.o.instance.SocketClose(w.t.Context(), l.socket.handle, 1006, "", false); err != nil {
+		o := l.socket.o
+		o.event(func() {
+			if err := o.instance.SocketClose(o.Context(), l.socket.handle, 1006, "", false); err != nil {
 				panic(err)
 			}
 			l.socket.gone()
@@ -201,6 +225,7 @@ func (w *world) pull(l *link) error {
 func (w *world) heal() error {
 	for range 60 {
 		quiet := true
+		w.must(w.o.work)
 		for _, c := range w.clients {
 			if c.link == nil {
 				w.connect(c)

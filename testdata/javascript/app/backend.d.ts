@@ -39,6 +39,11 @@ export declare class AppWebsocketServer extends DurableObject<Env> {
   ban(user: string, ms: number, reason: string): Promise<number>;
   unban(user: string): Promise<boolean>;
   getBans(): Promise<({ user_id: string; until_ms: number; reason: string; })[]>;
+  place(leaves: string, perLeaf: number, room: string): Promise<number>;
+  leafJoin(client: { leaf: { leaf: number; instance: string; }; conn: string; url: string; header: Record<string, string[]>; } | null): Promise<{ room: string; status: number; header?: Record<string, string[]>; body?: ArrayBuffer; protocol?: string; kept?: ArrayBuffer; version?: number; } | null>;
+  leafMessage(frame: { leaf: { leaf: number; instance: string; }; conn: string; text?: boolean; data?: ArrayBuffer; code?: number; } | null): Promise<{ room: string; known: boolean; kept?: ArrayBuffer; version?: number; } | null>;
+  leafClose(frame: { leaf: { leaf: number; instance: string; }; conn: string; text?: boolean; data?: ArrayBuffer; code?: number; } | null): Promise<{ room: string; known: boolean; kept?: ArrayBuffer; version?: number; } | null>;
+  leafCheck(leaf: { leaf: { leaf: number; instance: string; }; conns: string[]; } | null): Promise<{ leaf: { leaf: number; instance: string; }; conns: string[]; } | null>;
 }
 
 export interface Env {

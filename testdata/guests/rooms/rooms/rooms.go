@@ -1,5 +1,6 @@
 // Package rooms is the guest of the tests of rooms: one that sends each chat to all and writes down what it has handled,
-// behind the handler of the app worker. Who a client is, the query says, or a join token.
+// behind the handler of the app worker. Who a client is, the query says, or a join token. Below /leaves/{n} the same rooms have
+// leaves, with n sockets for each object.
 package rooms
 
 import (
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 // Program is what the guest exports.
 func Program() objects.Program {
 	return objects.Program{
-		Classes: []*objects.Class{websocketserver.Class("Room", config)},
+		Classes: []*objects.Class{websocketserver.Class("Room", config), websocketserver.LeafClass("Leaf", "WEBSOCKET")},
 		Fetch:   front(),
 	}
 }
@@ -90,7 +92,23 @@ func config(s *objects.State) (websocketserver.Config, error) {
 
 func front() http.Handler {
 	mux := http.NewServeMux()
-	rooms := websocket.Handler(websocket.Options{
+	rooms := websocket.Handler(options())
+	mux.Handle("/api/websocket", rooms)
+	mux.Handle("/api/websocket/", rooms)
+	mux.HandleFunc("/leaves/{n}/api/websocket", func(w http.ResponseWriter, r *http.Request) {
+		o := options()
+		o.Path, o.Leaves = r.URL.Path, "WEBSOCKET_LEAF"
+		o.PerLeaf, _ = strconv.ParseInt(r.PathValue("n"), 10, 32)
+		if strings.HasPrefix(r.URL.Query().Get("room"), "unbound") {
+			o.Leaves = "NOWHERE"
+		}
+		websocket.Handler(o).ServeHTTP(w, r)
+	})
+	return mux
+}
+
+func options() websocket.Options {
+	return websocket.Options{
 		Origins: []string{"https://app.example.com"},
 		Authenticate: func(r *http.Request) (*websocket.Identity, error) {
 			user := r.URL.Query().Get("user")
@@ -101,8 +119,5 @@ func front() http.Handler {
 		},
 		Tokens:    func(context.Context) (websocket.TokenChecker, error) { return Tokens(), nil },
 		Authorize: func(_ *http.Request, _ *websocket.Identity, room string) bool { return room != "closed" },
-	})
-	mux.Handle("/api/websocket", rooms)
-	mux.Handle("/api/websocket/", rooms)
-	return mux
+	}
 }
