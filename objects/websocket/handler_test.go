@@ -36,6 +36,8 @@ func newHandler(s *stub, o websocket.Options) http.Handler {
 				return nil, nil
 			case "down":
 				return nil, errors.New("the database is away")
+			case "deep":
+				return &websocket.Identity{Room: "acme", Meta: json.RawMessage(strings.Repeat("[", 128) + strings.Repeat("]", 128))}, nil
 			case "big":
 				return &websocket.Identity{Room: "acme", Meta: strings.Repeat("x", websocket.MaxMeta)}, nil
 			default:
@@ -95,6 +97,7 @@ func TestHandler(t *testing.T) {
 		{"nobody", set("User", ""), 401, ""},
 		{"it is not known who", set("User", "down"), 503, ""},
 		{"too much metadata", set("User", "big"), 500, ""},
+		{"metadata nested too deep", set("User", "deep"), 500, ""},
 		{"its own room, by name", room("acme"), 101, "acme"},
 		{"another room", room("other"), 403, ""},
 		{"a room where it may be", room("open-1"), 101, "open-1"},
