@@ -32,7 +32,7 @@
 // # The wire
 //
 // A frame is the text of a JSON object with the field event. The server's own events are the constants below; all others
-// are the application's. What is wrong with a client's frame is answered by an Error frame, and the socket stays open.
+// are the application's; a client that sends one of the server's is refused. What is wrong with a client's frame is answered by an Error frame, and the socket stays open.
 // The client keeps a connection alive with PingFrame, which is answered with PongFrame without waking the object.
 //
 // A client that offers the subprotocol Recoverable speaks a little more, which the constants say too: its session

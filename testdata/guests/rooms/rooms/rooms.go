@@ -33,14 +33,16 @@ func Tokens() *websocket.JoinTokens {
 }
 
 // config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, and with
-// "ghost", where nobody is silent for more than three seconds.
+// "ghost", where nobody is silent for more than three seconds. One whose name begins with "bare" stores nothing of its own.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
-	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
+	name, _ := s.ID().Name()
+	bare := strings.HasPrefix(name, "bare")
+	if bare {
+	} else if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
 		return websocketserver.Config{}, err
 	}
 	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}, Tokens: Tokens()}
-	name, _ := s.ID().Name()
 	if strings.HasPrefix(name, "ghost") {
 		c.SilentAfter = 3 * time.Second
 	}
@@ -60,6 +62,13 @@ func config(s *objects.State) (websocketserver.Config, error) {
 		case "slow": // waits in its transaction, and fails
 			_, err := room.Publish(ctx, m, nil)
 			return nil, errors.Join(err, s.Storage().Sync(ctx), &websocketserver.Refusal{Status: 422, Message: "No"})
+		case "decode": // reads all of it
+			var v map[string]any
+			if err := m.Decode(&v); err != nil {
+				return nil, err
+			}
+			v["event"] = "decoded"
+			return v, nil
 		case "exit": // ends the isolate
 			os.Exit(3)
 		case "count":
