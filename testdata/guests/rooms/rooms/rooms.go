@@ -33,7 +33,7 @@ func Tokens() *websocket.JoinTokens {
 }
 
 // config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, and with
-// "ghost", where nobody is silent for more than three seconds. One whose name begins with "bare" stores nothing of its own.
+// "ghost", where nobody is silent for more than three seconds. In "small" twenty may be, of one user five. One whose name begins with "bare" stores nothing of its own.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
 	name, _ := s.ID().Name()
@@ -45,6 +45,9 @@ func config(s *objects.State) (websocketserver.Config, error) {
 	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}, Tokens: Tokens()}
 	if strings.HasPrefix(name, "ghost") {
 		c.SilentAfter = 3 * time.Second
+	}
+	if strings.HasPrefix(name, "small") {
+		c.MaxSessions, c.MaxOfUser = 20, 5
 	}
 	if strings.HasPrefix(name, "fast") {
 		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
