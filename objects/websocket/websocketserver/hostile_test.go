@@ -21,9 +21,6 @@ import (
 	"durago.example/objects/websocket"
 )
 
-// nested is a list in a list in a list.
-func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
-
 // quiet reads what there is of a visitor, up to the answer to a ping that the object reads.
 func (v *visitor) quiet() (frames []string) {
 	v.t.Helper()
@@ -58,9 +55,9 @@ func TestScenario_hostile(t *testing.T) {
 			{"no JSON", `{"event":"chat"`, "400", ""},
 			{"nothing", ``, "400", ""},
 			{"no object", `"event"`, "400", ""},
-			{"deep", `{"event":"decode","x":` + nested(9_000) + `}`, "400", ""},
-			{"deeper than any reader goes", `{"event":"decode","x":` + nested(20_000) + `}`, "400", ""},
-			{"as deep as may be", `{"event":"decode","x":` + nested(websocket.MaxDepth-1) + `}`, "decoded", ""},
+			{"deep", `{"event":"decode","x":` + nest(9_000) + `}`, "400", ""},
+			{"deeper than any reader goes", `{"event":"decode","x":` + nest(20_000) + `}`, "400", ""},
+			{"as deep as may be", `{"event":"decode","x":` + nest(websocket.MaxDepth-1) + `}`, "decoded", ""},
 			{"two events", `{"event":"chat","event":"count"}`, "count", ""},
 			{"a great number", `{"event":"nothing","x":1e999999,"y":` + strings.Repeat("9", 20_000) + `}`, "", ""},
 			{"half a letter", `{"event":"\ud800"}`, "", ""},
