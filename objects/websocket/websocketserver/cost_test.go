@@ -389,3 +389,35 @@ func TestHostile_rooms(t *testing.T) {
 	require.Less(t, visited.heap-before.heap, int64(64<<20+some+n*4<<10), "logs that are no files yet hold 64 MiB at most")
 	require.Less(t, visited.guest-before.guest, int64(1<<20+n*128))
 }
+
+// TestHostile_halves: clients begin messages of the greatest size and do not end them, twenty times what all sockets together may
+// hold. What the host takes is bounded, and others do not notice.
+func TestHostile_halves(t *testing.T) {
+	const budget = 4 << 20
+	h := hosttest.Start(t, hosttest.Options{Config: guest, RealTime: true, SocketMemory: budget})
+	near, far := listen(t, h, "bob", "fast-halves"), listen(t, h, "bob", "fast-other")
+	talk(t, h, "fast-halves", 3)
+	near.hears(t, 3)
+	before := expenses(t, h)
+	const n = 40
+	half := make([]byte, 2<<20)
+	var all []*visitor
+	for i := range n {
+		v := visit(t, h, fmt.Sprint("eve", i), "fast-halves")
+		w, err := v.NextWriter(gorilla.TextMessage)
+		require.NoError(t, err)
+		_, _ = w.Write(half) // it may be dropped meanwhile
+		all = append(all, v)
+	}
+	talk(t, h, "fast-halves", 3)
+	talk(t, h, "fast-other", 3)
+	near.hears(t, 3)
+	far.hears(t, 3)
+	under := expenses(t, h)
+	t.Logf("%d KiB more while %d MiB were half sent", (under.heap-before.heap)>>10, n*len(half)>>20)
+	require.Less(t, under.heap-before.heap, int64(2*budget+n*5*64<<10+8<<20), "a message grows by a quarter at a time, and is copied then; this process has the clients too")
+	for _, v := range all {
+		_ = v.Close()
+	}
+	before.falls(t, h)
+}
