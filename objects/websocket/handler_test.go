@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"durago.example/objects/internal/nesting"
 	"durago.example/objects/websocket"
 )
 
@@ -160,7 +162,7 @@ func TestHandler(t *testing.T) {
 
 // FuzzParseMessage: what is read is an object with an event, and numbers are in bounds.
 func FuzzParseMessage(f *testing.F) {
-	for _, s := range []string{`{"event":"x","n":1}`, `{"event":"x","n":1e3}`, `[]`, `{"event":{}}`, `{"event":"x","event":"y","seq":9007199254740992}`, "\xff"} {
+	for _, s := range []string{`{"event":"x","n":1}`, `{"event":"x","n":1e3}`, `[]`, `{"event":{}}`, `{"event":"x","event":"y","seq":9007199254740992}`, "\xff", `{"event":"x","seq":1e400}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -175,8 +177,13 @@ func FuzzParseMessage(f *testing.F) {
 			t.Fatalf("n is %d", n)
 		}
 		var all map[string]any
-		if err := m.Decode(&all); err != nil || all["event"] != m.Event {
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber() // JSON's numbers may be greater than a float64
+		if err := d.Decode(&all); err != nil || all["event"] != m.Event {
 			t.Fatalf("%v: %v", all["event"], err)
+		}
+		if nesting.Of(b) > websocket.MaxDepth {
+			t.Fatal("too deep")
 		}
 	})
 }

@@ -52,7 +52,8 @@ func ParseMessage(text []byte) (Message, error) {
 	return m, nil
 }
 
-// Decode reads the whole frame into v, a pointer, as json.Unmarshal does.
+// Decode reads the whole frame into v, a pointer, as json.Unmarshal does: a number that v cannot hold is an error, and a client
+// may write 1e400, which is JSON.
 func (m Message) Decode(v any) error { return json.Unmarshal(m.Text, v) }
 
 // Has tells whether the frame has a field.
