@@ -379,6 +379,7 @@ func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, socket durable.Si
 		socket.Refuse()
 		return
 	}
+	c.Within(h.sockets.budget)
 	h.sockets.add(c)
 	go func() {
 		defer h.sockets.leave(c)

@@ -87,8 +87,12 @@ type Options struct {
 	// BodyTimeout is how long a client may send nothing of a body that is asked for, or take nothing of one that is there, until
 	// its connection ends; default 1 min. A body of up to 16 KiB, which is read before the program runs, must be there within it.
 	BodyTimeout time.Duration
-	Subrequests int // requests and calls that an event may make; one more fails; default any number
-	Connections int // requests to the network of one object that wait for a response; others wait for them; default any number
+	// SocketMemory bounds what the WebSockets of clients hold of messages together, beside 64 KiB of each and way, bytes: of
+	// those that clients have sent in part, or do not take. Of too much the client that has held most for longest is dropped.
+	// Default 256 MiB.
+	SocketMemory int64
+	Subrequests  int // requests and calls that an event may make; one more fails; default any number
+	Connections  int // requests to the network of one object that wait for a response; others wait for them; default any number
 
 	Clock clock.Clock // default the machine's
 	Log   func(Line)  // default none
@@ -129,6 +133,10 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if o.Subrequests < 0 || o.Connections < 0 {
 		return nil, fmt.Errorf("the options Subrequests, %d, and Connections, %d: neither may be negative, and 0 is no limit", o.Subrequests, o.Connections)
 	}
+	if o.SocketMemory < 0 {
+		return nil, fmt.Errorf("SocketMemory is %d: must be a number of bytes, or 0 for the default", o.SocketMemory)
+	}
+	set(&o.SocketMemory, 256<<20)
 	if o.MaxBody == 0 {
 		o.MaxBody = 100 << 20
 	}
@@ -139,7 +147,7 @@ func New(ctx context.Context, o Options) (_ *Host, err error) {
 	if o.HTTP == nil {
 		o.HTTP = http.DefaultTransport
 	}
-	h := &Host{Operator: newOperator(), o: o}
+	h := &Host{Operator: newOperator(), o: o, sockets: sockets{budget: ws.NewBudget(o.SocketMemory)}}
 	h.elsewhere = h.namespaceOf
 	defer func() {
 		if err != nil {

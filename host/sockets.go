@@ -8,7 +8,8 @@ import (
 
 // sockets are the WebSockets of clients, each with a goroutine that serves it and nobody else to wait for that.
 type sockets struct {
-	open sync.WaitGroup // and those that are still answered
+	budget *ws.Budget
+	open   sync.WaitGroup // and those that are still answered
 
 	mu     sync.Mutex
 	conns  map[*ws.Conn]struct{}

@@ -82,6 +82,7 @@ type Options struct {
 	RecycleAt    uint64             // this and the next two as host.Options has them
 
 	Subrequests, Connections int
+	SocketMemory             int64 // as host.Options has it
 
 	start time.Time // of the virtual clock, if not Epoch
 }
@@ -207,7 +208,7 @@ func (h *Host) options(c *wrangler.Config, o Options) host.Options {
 	ho.Isolates, ho.OwnInstance, ho.IdleAfter, ho.Disk, ho.NoSync = o.Isolates, o.OwnInstance, o.IdleAfter, o.Disk, o.NoSync
 	ho.BodyTimeout = o.BodyTimeout
 	ho.MaxBody, ho.OpenDatabases, ho.MemoryLimit, ho.RecycleAt = o.MaxBody, o.Open, o.Memory, o.RecycleAt
-	ho.Subrequests, ho.Connections = o.Subrequests, o.Connections
+	ho.Subrequests, ho.Connections, ho.SocketMemory = o.Subrequests, o.Connections, o.SocketMemory
 	ho.Log = func(l host.Line) {
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -53,6 +53,7 @@ type Conn struct {
 	auto    *[2]string
 	now     func() time.Time
 	pinged  time.Time
+	tally   tally         // see Budget
 	written chan struct{} // closed when nothing is written any more
 }
 
@@ -101,6 +102,7 @@ var buffers = &sync.Pool{}
 // Serve reads until the connection ends. It returns when nothing is written any more either, and the connection is closed.
 func (c *Conn) Serve(h Handler) {
 	for {
+		c.handed()
 		kind, data, err := c.read()
 		if err != nil {
 			code, reason, clean := c.ending(err)
@@ -115,6 +117,7 @@ func (c *Conn) Serve(h Handler) {
 		}
 		h.Message(kind == websocket.TextMessage, data)
 	}
+	c.handed()
 	<-c.written
 	c.linger()
 }
@@ -155,7 +158,7 @@ func (c *Conn) read() (kind int, data []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	data, err = io.ReadAll(io.LimitReader(r, MaxMessage+1))
+	data, err = io.ReadAll(&large{Reader: io.LimitReader(r, MaxMessage+1), c: c})
 	var corrupt flate.CorruptInputError
 	switch {
 	case err == nil && len(data) > MaxMessage, errors.Is(err, websocket.ErrReadLimit): // gorilla's is 2^63
@@ -191,12 +194,16 @@ func (c *Conn) push(f frame) {
 	full := c.bytes > maxQueued
 	c.queue = append(c.queue, f)
 	c.bytes += len(f.data) + frameCost
+	victim := c.queues(f.data)
 	if !full {
 		c.start()
 	}
 	c.mu.Unlock()
 	if full {
 		c.Drop()
+	}
+	if victim != nil {
+		victim.Drop()
 	}
 }
 
@@ -219,6 +226,7 @@ func (c *Conn) write() {
 	var batch []frame
 	for {
 		c.mu.Lock()
+		c.wrote(len(batch))
 		clear(batch)
 		batch, c.queue = c.queue, batch[:0]
 		c.bytes = 0
@@ -266,6 +274,7 @@ func (c *Conn) writeFrame(f frame) error {
 
 func (c *Conn) stop() {
 	c.mu.Lock()
+	c.forgets()
 	c.ended, c.dropped, c.queue = true, true, nil
 	c.mu.Unlock()
 }
@@ -315,6 +324,7 @@ func (c *Conn) End() {
 // Drop ends the connection at once.
 func (c *Conn) Drop() {
 	c.mu.Lock()
+	c.forgets()
 	c.ended, c.dropped, c.queue = true, true, nil
 	c.start()
 	c.mu.Unlock()

@@ -68,11 +68,20 @@ func dial(t *testing.T) (*peer, *websocket.Conn) {
 // dialWith is dial of a client that has its ways, and the extensions that the host agreed to.
 func dialWith(t *testing.T, d websocket.Dialer) (p *peer, c *websocket.Conn, extensions string) {
 	t.Helper()
+	return dialWithin(t, d, nil)
+}
+
+// dialWithin is dialWith of a connection that shares a budget.
+func dialWithin(t *testing.T, d websocket.Dialer, budget *ws.Budget) (p *peer, c *websocket.Conn, extensions string) {
+	t.Helper()
 	peers := make(chan *peer, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := ws.Upgrade(w, r, http.Header{"X-Own": {"yes"}, "Sec-Websocket-Protocol": {"chat"}})
 		if err != nil {
 			return
+		}
+		if budget != nil {
+			c.Within(budget)
 		}
 		p := &peer{conn: c, messages: make(chan string, 1024), gone: make(chan gone, 1), hold: make(chan struct{}), served: make(chan struct{})}
 		close(p.hold)

@@ -60,7 +60,11 @@ func (k *joined) Message(text bool, data []byte) {
 			return
 		}
 	}
-	k.s.Message(text, data, func() { k.leave(len(data)) })
+	k.c.waitsInside(len(data))
+	k.s.Message(text, data, func() {
+		k.c.waitsInside(-len(data))
+		k.leave(len(data))
+	})
 }
 
 func (k *joined) Gone(code int, reason string, clean bool) { k.s.Gone(code, reason, clean, k.c.End) }

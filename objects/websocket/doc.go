@@ -78,7 +78,8 @@
 // # The wire
 //
 // A frame is the text of a JSON object with the field event. The server's own events are the constants below; all others
-// are the application's. What is wrong with a client's frame is answered by an Error frame, and the socket stays open.
+// are the application's; a client that sends one of the server's is refused. What is wrong with a client's frame is answered
+// by an Error frame, and the socket stays open.
 // A binary frame is the application's altogether: a room refuses it, unless it is configured to take some, and then adds
 // nothing to it. It may be lost with a connection.
 // The client keeps a connection alive with PingFrame, which is answered with PongFrame without waking the object.

@@ -36,7 +36,8 @@ const Plain = "durago.room.plain"
 // no address, which servers and proxies write into their logs; so ?token= is not read.
 const TokenProtocol = "durago.token."
 
-// Events of recoverable sessions. Frames that are in the room's log carry their number in seq, which rises.
+// Events of recoverable sessions. Frames that are in the room's log carry their number in seq, which rises. In a room with a
+// log a client's ephemeral event must have no field of that name.
 const (
 	// SessionOpen is the first frame of both sides. The client's has, to resume, token, and seq, the last that it saw; or
 	// rewind, how many earlier messages it wants. The server's has ws_session_id, token, resumed, n, seq, and life_ms: how

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"durago.example/objects"
+	"durago.example/objects/internal/nesting"
 )
 
 // MetaHeader is the request header in which a room finds {"room":…,"meta":…,"capabilities":…,"expires":…,"token_id":…,
@@ -32,7 +33,9 @@ const MetaHeader = "X-Ws-Meta"
 //	400 no room, or a name that is none
 //	403 a room where this one may not be, or, by the room's answer, is banned from
 //	503 it cannot be told who it is, or the room cannot be reached
-//	500 metadata that is too long
+//	500 metadata that is too long, or nested deeper than MaxDepth
+//
+// The room itself answers 429 to a user who is there too often, and 503 if it is full.
 //
 // Beside the upgrade it has doors for clients without a socket, if it is mounted at Path + "/" too: see the package.
 //
@@ -148,7 +151,7 @@ func metadata(w http.ResponseWriter, room string, who *Identity, tokenID string,
 		err = who.Capabilities.Check()
 	}
 	value = ascii(meta)
-	if err != nil || len(value) > MaxMeta {
+	if err != nil || len(value) > MaxMeta || nesting.Of(meta) > MaxDepth {
 		log.Printf("websocket: metadata of %d bytes for room %q: %v", len(value), room, err)
 		WriteError(w, http.StatusInternalServerError, "Metadata too large")
 		return "", false

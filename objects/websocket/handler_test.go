@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/objects/driver"
+	"durago.example/objects/internal/nesting"
 	"durago.example/objects/websocket"
 	"durago.example/wasm/value"
 )
@@ -40,6 +42,8 @@ func newHandler(s *stub, o websocket.Options) http.Handler {
 				return nil, nil
 			case "down":
 				return nil, errors.New("the database is away")
+			case "deep":
+				return &websocket.Identity{Room: "acme", Meta: json.RawMessage(strings.Repeat("[", 128) + strings.Repeat("]", 128))}, nil
 			case "big":
 				return &websocket.Identity{Room: "acme", Meta: strings.Repeat("x", websocket.MaxMeta)}, nil
 			default:
@@ -99,6 +103,7 @@ func TestHandler(t *testing.T) {
 		{"nobody", set("User", ""), 401, ""},
 		{"it is not known who", set("User", "down"), 503, ""},
 		{"too much metadata", set("User", "big"), 500, ""},
+		{"metadata nested too deep", set("User", "deep"), 500, ""},
 		{"its own room, by name", room("acme"), 101, "acme"},
 		{"another room", room("other"), 403, ""},
 		{"a room where it may be", room("open-1"), 101, "open-1"},
@@ -161,7 +166,7 @@ func TestHandler(t *testing.T) {
 
 // FuzzParseMessage: what is read is an object with an event, and numbers are in bounds.
 func FuzzParseMessage(f *testing.F) {
-	for _, s := range []string{`{"event":"x","n":1}`, `{"event":"x","n":1e3}`, `[]`, `{"event":{}}`, `{"event":"x","event":"y","seq":9007199254740992}`, "\xff"} {
+	for _, s := range []string{`{"event":"x","n":1}`, `{"event":"x","n":1e3}`, `[]`, `{"event":{}}`, `{"event":"x","event":"y","seq":9007199254740992}`, "\xff", `{"event":"x","seq":1e400}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -176,8 +181,13 @@ func FuzzParseMessage(f *testing.F) {
 			t.Fatalf("n is %d", n)
 		}
 		var all map[string]any
-		if err := m.Decode(&all); err != nil || all["event"] != m.Event {
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber() // JSON's numbers may be greater than a float64
+		if err := d.Decode(&all); err != nil || all["event"] != m.Event {
 			t.Fatalf("%v: %v", all["event"], err)
+		}
+		if nesting.Of(b) > websocket.MaxDepth {
+			t.Fatal("too deep")
 		}
 	})
 }

@@ -3,7 +3,10 @@ package websocket
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
+
+	"durago.example/objects/internal/nesting"
 )
 
 // Message is a client's frame.
@@ -21,9 +24,15 @@ type Message struct {
 var (
 	ErrParse   = errors.New("websocket: the message is no JSON")
 	ErrNoEvent = errors.New("websocket: the message is no object with a text in event")
+	ErrDeep    = fmt.Errorf("websocket: the message is nested deeper than %d", MaxDepth)
 )
 
-// ParseMessage reads a frame: ErrParse if it is no JSON, ErrNoEvent if it is no object with a text in event. Names of
+// MaxDepth is how deep a frame's lists and objects may be nested, itself included, and those of metadata: what reads them
+// into Go's values then comes to no end of its stack, which on Workers would be the isolate's.
+const MaxDepth = nesting.Most
+
+// ParseMessage reads a frame: ErrParse if it is no JSON, ErrNoEvent if it is no object with a text in event, ErrDeep if
+// there is too much within each other. Names of
 // fields are compared exactly; of two fields of one name the last counts.
 func ParseMessage(text []byte) (Message, error) {
 	m := Message{Text: text}
@@ -34,13 +43,17 @@ func ParseMessage(text []byte) (Message, error) {
 		}
 		return m, ErrParse
 	}
+	if nesting.Of(text) > MaxDepth {
+		return m, ErrDeep
+	}
 	if err := json.Unmarshal(m.fields["event"], &m.Event); err != nil || m.Event == "" {
 		return m, ErrNoEvent
 	}
 	return m, nil
 }
 
-// Decode reads the whole frame into v, a pointer, as json.Unmarshal does.
+// Decode reads the whole frame into v, a pointer, as json.Unmarshal does: a number that v cannot hold is an error, and a client
+// may write 1e400, which is JSON.
 func (m Message) Decode(v any) error { return json.Unmarshal(m.Text, v) }
 
 // Has tells whether the frame has a field.

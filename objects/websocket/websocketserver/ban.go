@@ -22,15 +22,18 @@ const bansSchema = `
 		reason TEXT NOT NULL
 	) WITHOUT ROWID`
 
-func openBans(sql *objects.SQL) (bans, error) {
-	_, err := sql.Exec(bansSchema)
-	return bans{sql}, err
+func (b *bans) none() (bool, error) {
+	there, err := hasTable(b.sql, "websocket_bans")
+	return !there, err
 }
 
 // until is when a user's ban ends; banned is false if there is none.
 func (b *bans) until(user string, now int64) (at int64, banned bool, err error) {
 	if user == "" {
 		return 0, false, nil
+	}
+	if none, err := b.none(); none || err != nil {
+		return 0, false, err
 	}
 	at, err = objects.One[int64](b.sql, `SELECT until FROM websocket_bans WHERE user = ? AND until > ?`, user, now)
 	if errors.Is(err, objects.ErrNoRow) {
@@ -41,6 +44,9 @@ func (b *bans) until(user string, now int64) (at int64, banned bool, err error) 
 
 // set adds or replaces a ban; full is true if there are too many others.
 func (b *bans) set(user, reason string, until, now int64) (full bool, err error) {
+	if _, err := b.sql.Exec(bansSchema); err != nil {
+		return false, err
+	}
 	if _, err := b.sql.Exec(`DELETE FROM websocket_bans WHERE until <= ?`, now); err != nil {
 		return false, err
 	}
@@ -62,6 +68,9 @@ func (b *bans) delete(user string, now int64) (was bool, err error) {
 
 func (b *bans) list(now int64) ([]websocket.BannedUser, error) {
 	list := []websocket.BannedUser{}
+	if none, err := b.none(); none || err != nil {
+		return list, err
+	}
 	for cells, err := range objects.Query[[]any](b.sql, `SELECT user, until, reason FROM websocket_bans WHERE until > ? ORDER BY until, user`, now) {
 		if err != nil {
 			return nil, err

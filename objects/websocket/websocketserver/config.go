@@ -14,8 +14,8 @@ import (
 type Config struct {
 	// OnConnect runs when a session is in the room and everybody has been told; also when one has been resumed.
 	OnConnect func(ctx context.Context, room *Server, from *Session) error
-	// OnMessage gets what clients send. Nothing is passed on by itself: that is its decision. What it returns is sent to
-	// the client, unless it is nil. An error is answered with an Error frame: a *Refusal with its own, any other with 500.
+	// OnMessage gets what clients send, but for the events that are the room's own. Nothing is passed on by itself: that is its
+	// decision. What it returns is sent to the client, unless it is nil. An error is answered with an Error frame: a *Refusal with its own, any other with 500.
 	//
 	// A numbered message runs in a transaction: if OnMessage fails, all that it wrote and sent is undone, and the client may
 	// send the message again. It has 30 seconds, unless Recovery.InTurn leaves it none, and must not call its own room
@@ -42,6 +42,9 @@ type Config struct {
 	SilentAfter time.Duration
 	// MaxSessions bounds the sockets of a room, 10,000, with those that streams and polls listen by: more are refused with 503.
 	MaxSessions int
+	// MaxOfUser bounds the sockets of one user, so that nobody can fill the room alone: a tenth of MaxSessions, but 100 or
+	// more. Further ones are refused with 429. Of sockets that are nobody's MaxSessions is the only bound.
+	MaxOfUser int
 	// User is whom a session is counted under; empty is nobody. Default: user_id of the metadata.
 	User func(s *Session) string
 	// Recovery, if set, lets clients that speak websocket.Recoverable resume.
@@ -91,6 +94,7 @@ func (c *Config) defaults() error {
 	set(&c.MaxMessage, 65_536)
 	set(&c.SilentAfter, 75*time.Second)
 	set(&c.MaxSessions, 10_000)
+	set(&c.MaxOfUser, max(100, c.MaxSessions/10))
 	set(&c.Keys, 10_000)
 	if c.Presence {
 		c.RateLimit.Ephemeral = append([]string{websocket.PresencePrefix}, c.RateLimit.Ephemeral...)
@@ -118,9 +122,9 @@ func (c *Config) defaults() error {
 			return fmt.Errorf("websocketserver: a token must take a millisecond or more, got %v", d)
 		}
 	}
-	if c.RateLimit.MaxTokens < 1 || c.RateLimit.EphemeralMaxTokens < 1 || c.MaxMessage < 1 || c.MaxSessions < 1 || c.Keys < 1 {
-		return fmt.Errorf("websocketserver: MaxTokens %d and %d, MaxMessage %d, MaxSessions %d and Keys %d must be positive",
-			c.RateLimit.MaxTokens, c.RateLimit.EphemeralMaxTokens, c.MaxMessage, c.MaxSessions, c.Keys)
+	if c.RateLimit.MaxTokens < 1 || c.RateLimit.EphemeralMaxTokens < 1 || c.MaxMessage < 1 || c.MaxSessions < 1 || c.MaxOfUser < 1 || c.Keys < 1 {
+		return fmt.Errorf("websocketserver: MaxTokens %d and %d, MaxMessage %d, MaxSessions %d, MaxOfUser %d and Keys %d must be positive",
+			c.RateLimit.MaxTokens, c.RateLimit.EphemeralMaxTokens, c.MaxMessage, c.MaxSessions, c.MaxOfUser, c.Keys)
 	}
 	return nil
 }

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"durago.example/objects"
+	"durago.example/objects/internal/nesting"
 	"durago.example/objects/websocket"
 	"durago.example/objects/websocket/websocketserver/recovery"
 )
 
 // ServeHTTP lets a client in whom websocket.Handler has let through: 101, or 404 if it asks for no WebSocket, 400 if its
-// metadata is malformed, 403 if its user is banned, 503 if the room is full.
+// metadata is malformed, 403 if its user is banned, 429 if its user is there too often, 503 if the room is full.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := doorOf(r)
 	if d != nil && d.Name != websocket.DoorListen {
@@ -35,6 +36,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(s.members.byConn) >= s.config.MaxSessions {
 		w.Header().Set("Retry-After", "10")
 		websocket.WriteError(w, http.StatusServiceUnavailable, "Room is full")
+		return
+	}
+	if s.connections(m.user) >= s.config.MaxOfUser {
+		w.Header().Set("Retry-After", "10")
+		websocket.WriteError(w, http.StatusTooManyRequests, "Too many connections of one user")
 		return
 	}
 	if d != nil {
@@ -68,6 +74,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.armFor(r.Context(), m)
 }
 
+// connections are those of a user, also the ones that have opened no session. Nobody has none.
+func (s *Server) connections(user string) (n int) {
+	if user == "" {
+		return 0
+	}
+	for _, m := range s.members.byConn {
+		if m.user == user {
+			n++
+		}
+	}
+	return n
+}
+
 // newSession is a client's, with full buckets; ok is false if its metadata is malformed.
 func (s *Server) newSession(r *http.Request) (m *Session, ok bool) {
 	now := s.now()
@@ -80,7 +99,7 @@ func (s *Server) newSession(r *http.Request) (m *Session, ok bool) {
 			Expires      int64                   `json:"expires"`
 			TokenID      string                  `json:"token_id"`
 		}
-		if len(text) > websocket.MaxMeta || json.Unmarshal([]byte(text), &given) != nil {
+		if len(text) > websocket.MaxMeta || nesting.Of([]byte(text)) > websocket.MaxDepth || json.Unmarshal([]byte(text), &given) != nil {
 			return nil, false
 		}
 		m.Room, m.can, m.expires, m.tokenID = given.Room, given.Capabilities, given.Expires, given.TokenID

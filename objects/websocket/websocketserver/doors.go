@@ -52,7 +52,7 @@ func (s *Server) takeMessage(w http.ResponseWriter, r *http.Request, from *Sessi
 		websocket.WriteError(w, http.StatusBadRequest, "The message broke off")
 		return
 	}
-	m, status, problem := s.read(objects.Message{Data: body, Text: true})
+	m, status, problem := s.read(from, objects.Message{Data: body, Text: true})
 	if status == 0 && !utf8.Valid(body) {
 		status, problem = http.StatusBadRequest, "Could not parse message"
 	}

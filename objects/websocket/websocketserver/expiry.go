@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"durago.example/objects/internal/nesting"
 	"durago.example/objects/websocket"
 )
 
@@ -116,7 +117,7 @@ func (s *Server) checkToken(from *Session, m websocket.Message) (j websocket.Joi
 	if s.config.User(&Session{ID: from.ID, Room: from.Room, Meta: meta}) != from.user {
 		return j, http.StatusForbidden, "The join token is for another user"
 	}
-	if can, _ := json.Marshal(j.Capabilities); len(meta)+len(can) > websocket.MaxMeta { // it would not fit the attachment
+	if can, _ := json.Marshal(j.Capabilities); len(meta)+len(can) > websocket.MaxMeta || nesting.Of(meta) >= websocket.MaxDepth { // it would not fit the attachment
 		return j, http.StatusBadRequest, "The join token says too much"
 	}
 	return j, 0, ""

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -222,6 +223,18 @@ func TestServer_refresh(t *testing.T) {
 		token := forgeLarge(t)
 		require.Less(t, len(token), websocket.MaxToken)
 		require.Equal(t, []string{"400 <nil>"}, only(t, a.ask(renew(token))))
+	}))
+	t.Run("what is nested too deep", bubble(c, func(t *testing.T, o *object) {
+		a := o.user("ann")
+		nested := func(n int) string {
+			return renew(lasting(t, "ann", time.Hour, func(j *websocket.JoinToken) {
+				j.Meta = json.RawMessage(`{"user_id":"ann","x":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`)
+			}))
+		}
+		require.Equal(t, []string{"400 <nil>"}, only(t, a.ask(nested(127))))
+		require.Equal(t, []string{"token:expires"}, only(t, a.ask(nested(126))))
+		require.NoError(t, o.start(), "as it is read again")
+		require.Equal(t, []string{"chat"}, only(t, a.ask(say("x"))))
 	}))
 	own := c
 	own.Tokens = all{}

@@ -69,7 +69,7 @@ func numbered(text []byte, seq int64) []byte {
 	return append(strconv.AppendInt(b, seq, 10), '}')
 }
 
-var errFrame = errors.New("a message is an object with a text in the field event, which JSON can hold")
+var errFrame = errors.New("a message is an object with a text in the field event, which JSON can hold, nested up to " + strconv.Itoa(websocket.MaxDepth) + " deep")
 
 // encode makes a frame of what an author sends: JSON as it is, anything else as json.Marshal has it.
 func encode(v any) (websocket.Message, error) {

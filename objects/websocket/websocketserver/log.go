@@ -35,6 +35,13 @@ func (l *log) load() error {
 		return nil
 	}
 	l.is, l.total, l.floor = recovery.Log{First: 1}, 0, 0
+	there, err := hasTable(l.sql, "websocket_log")
+	if err != nil {
+		return err
+	}
+	if l.known = !there; l.known {
+		return nil
+	}
 	for cells, err := range objects.Query[[]any](l.sql, `SELECT seq, total, length(CAST(text AS BLOB)) FROM websocket_log
 		WHERE seq IN ((SELECT min(seq) FROM websocket_log), (SELECT max(seq) FROM websocket_log)) ORDER BY seq DESC`) {
 		if err != nil {
@@ -60,12 +67,18 @@ func (l *log) append(p post) (seq int64, err error) {
 	if err := l.load(); err != nil {
 		return 0, err
 	}
+	if l.is.Head == 0 {
+		if _, err := l.sql.Exec(logSchema); err != nil {
+			return 0, err
+		}
+	}
 	seq, total := l.is.Head+1, l.total+int64(len(p.text))
 	entity := 0
 	if p.change != nil {
 		entity = 1
 	}
 	if _, err := l.sql.Exec(`INSERT INTO websocket_log VALUES (?, ?, ?, ?, ?, ?)`, seq, total, p.only, p.except, entity, string(p.text)); err != nil {
+		l.known = false
 		return 0, err
 	}
 	l.is.Head, l.total = seq, total
@@ -98,6 +111,9 @@ func (l *log) between(after, before int64, backwards bool) iter.Seq2[entry, erro
 		query += ` DESC`
 	}
 	return func(yield func(entry, error) bool) {
+		if l.is.Head == 0 { // there may be no table
+			return
+		}
 		for cells, err := range objects.Query[[]any](l.sql, query, after, before) {
 			var e entry
 			if err == nil {

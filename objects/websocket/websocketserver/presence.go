@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"sort"
+	"strings"
+	"unicode/utf8"
 
 	"durago.example/objects/websocket"
 )
@@ -58,12 +60,22 @@ func (s *Server) recall(ctx context.Context) {
 	s.emit(ctx, asked, []byte(`{"event":"`+websocket.PresenceAgain+`"}`))
 }
 
+// relays tells whether an event is one of those that relay takes.
+func relays(event string) bool {
+	switch event {
+	case websocket.PresenceUpdate, websocket.PresenceRemove, websocket.PresenceReaction, websocket.PresenceRequest:
+		return true
+	}
+	return false
+}
+
 // relay takes a frame of presence; false if it is none.
 func (s *Server) relay(ctx context.Context, from *Session, m websocket.Message) bool {
 	id, named := m.String("presence_id")
 	switch m.Event {
 	case websocket.PresenceUpdate, websocket.PresenceRemove:
-		if !named || id == "" || len(id) > maxPresenceID {
+		// What is no character would be another in what is sent on than in what is remembered.
+		if !named || id == "" || len(id) > maxPresenceID || strings.ContainsRune(id, utf8.RuneError) {
 			s.emit(ctx, []*Session{from}, errorFrame(http.StatusBadRequest, "presence_id must be a text of 1 to 64 bytes", 0))
 			return true
 		}

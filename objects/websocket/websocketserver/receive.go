@@ -32,7 +32,7 @@ func (s *Server) receive(ctx context.Context, from *Session, in objects.Message)
 	if !in.Text && s.config.OnBinary != nil {
 		return s.receiveBinary(ctx, from, in.Data)
 	}
-	m, status, problem := s.read(in)
+	m, status, problem := s.read(from, in)
 	kind := &from.standard
 	limit := s.standard
 	if status == 0 && (s.config.ephemeral(m.Event) || from.recoverable && m.Event == websocket.SessionAck) {
@@ -54,7 +54,7 @@ func (s *Server) receive(ctx context.Context, from *Session, in objects.Message)
 }
 
 // read parses a frame; status is 0 if it is sound.
-func (s *Server) read(in objects.Message) (m websocket.Message, status int, problem string) {
+func (s *Server) read(from *Session, in objects.Message) (m websocket.Message, status int, problem string) {
 	if !in.Text {
 		return m, http.StatusBadRequest, "Binary messages are not supported"
 	}
@@ -65,10 +65,35 @@ func (s *Server) read(in objects.Message) (m websocket.Message, status int, prob
 	switch {
 	case errors.Is(err, websocket.ErrParse):
 		return m, http.StatusBadRequest, "Could not parse message"
+	case errors.Is(err, websocket.ErrDeep):
+		return m, http.StatusBadRequest, fmt.Sprintf("Message nested too deep (max %d)", websocket.MaxDepth)
 	case err != nil:
 		return m, http.StatusBadRequest, "Message missing event field"
+	case s.reserved(from, m.Event):
+		return m, http.StatusForbidden, "This event is the room's own"
+	case s.log != nil && s.config.ephemeral(m.Event) && m.Has("seq") && !(from.recoverable && m.Event == websocket.SessionAck):
+		return m, http.StatusBadRequest, "seq is the room's own"
+	case s.config.Presence && from.recoverable && m.Has("n") && relays(m.Event) && from.can.MayPublish(m.Event): // it would go to the handler, past the rules of presence
+		return m, http.StatusBadRequest, "Presence has no number n"
 	}
 	return m, 0, ""
+}
+
+// reserved tells whether an event is one that clients believe the room alone, so that a handler that passes on whatever comes
+// passes on no forged one. The same goes for the number of a message that is in no log, and so gets none of the room.
+func (s *Server) reserved(from *Session, event string) bool {
+	switch event {
+	case websocket.SessionList, websocket.SessionConnected, websocket.SessionDisconnected, websocket.Error:
+		return true
+	case websocket.PresenceSnapshot:
+		return s.config.Presence
+	case websocket.SessionGap, websocket.MessageAck, websocket.History, websocket.PresenceAgain, websocket.UserJoined, websocket.UserLeft,
+		websocket.TokenExpires:
+		return s.config.Recovery != nil
+	case websocket.SessionOpen:
+		return s.config.Recovery != nil && !from.recoverable
+	}
+	return false
 }
 
 // tooLong counts as JavaScript does: a character above U+FFFF is two.

@@ -20,7 +20,7 @@ func (s *Server) startRecovery() error {
 	sql := s.state.Storage().SQL()
 	s.log = &log{sql: sql, messages: r.Messages, bytes: r.Bytes}
 	s.dormant = &sessions{sql, 2 * int64(s.config.MaxSessions)}
-	if _, err := sql.Exec(logSchema + `;` + sessionsSchema); err != nil {
+	if there, err := s.dormant.made(); !there || err != nil {
 		return err
 	}
 	if err := s.dropUnsent(); err != nil {
@@ -151,6 +151,9 @@ func (s *Server) resumable(from *Session, token string) (row recoverableSession,
 	id, secret, ok := recovery.Split(token)
 	if !ok {
 		return row, nil, nil
+	}
+	if there, err := s.dormant.made(); !there || err != nil {
+		return row, nil, err
 	}
 	row, ok, err = s.dormant.find(id)
 	now := s.now()

@@ -32,8 +32,12 @@
 //
 // # Bounds
 //
-// Of clients: Config has the length and the rate of messages, how many may be there, how long they may be silent and how
-// much they may leave unacknowledged. A frame that is refused costs a token as one that is not. Presence: eight ids for
+// A room that was never written into leaves no database: each table is made when it is first written to.
+//
+// Of clients: Config has the length and the rate of messages, how many may be there, in all and of one user, how long they
+// may be silent and how much they may leave unacknowledged. A frame that is refused costs a token as one that is not: one
+// that is no JSON, has no event, is nested too deep, or has an event, or as an ephemeral one a number, that is the room's
+// own, so that a handler may pass on what comes and nobody hears the room say what it has not. Presence: eight ids for
 // each session, and a snapshot of 4 MiB. The log and the sessions that wait to be resumed: see Recovery.
 //
 // A client that is slow is held in the runtime's queue. A recoverable one is closed when it has Window messages
@@ -154,10 +158,7 @@ func New(state *objects.State, c Config) (*Server, error) {
 	if err := state.SetAutoResponse(websocket.PingFrame, websocket.PongFrame); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.bans, err = openBans(state.Storage().SQL()); err != nil {
-		return nil, err
-	}
+	s.bans = bans{state.Storage().SQL()}
 	if err := s.wake(); err != nil {
 		return nil, err
 	}

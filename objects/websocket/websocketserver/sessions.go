@@ -34,6 +34,18 @@ type recoverableSession struct {
 	Dormant int64
 }
 
+// made tells whether the tables are there: else nobody has opened a session yet.
+func (t *sessions) made() (bool, error) { return hasTable(t.sql, "websocket_unsent") }
+
+// make makes them.
+func (t *sessions) make() error {
+	there, err := t.made()
+	if err == nil && !there {
+		_, err = t.sql.Exec(sessionsSchema)
+	}
+	return err
+}
+
 func (t *sessions) find(id string) (r recoverableSession, ok bool, err error) {
 	r, err = objects.One[recoverableSession](t.sql, `SELECT secret, user, handled, ends, dormant FROM websocket_sessions WHERE id = ?`, id)
 	if errors.Is(err, objects.ErrNoRow) {
@@ -42,15 +54,21 @@ func (t *sessions) find(id string) (r recoverableSession, ok bool, err error) {
 	return r, err == nil, err
 }
 
-// create adds a session with a connection. If there are too many, those that would have ended first end now.
+// create adds a session with a connection. If too many wait, some end now: of each user who has most of them those that would
+// have ended first, so that nobody can have another's end.
 func (t *sessions) create(id string, secret []byte, user string, ends int64) error {
+	if err := t.make(); err != nil {
+		return err
+	}
 	_, err := t.sql.Exec(`INSERT INTO websocket_sessions VALUES (?, ?, ?, 0, ?, 0)`, id, secret, user, ends)
 	if err != nil {
 		return err
 	}
 	n, err := objects.One[int64](t.sql, `SELECT count(*) FROM (SELECT 1 FROM websocket_sessions WHERE dormant > 0 LIMIT ?)`, t.most+1)
 	if err == nil && n > t.most {
-		_, err = t.sql.Exec(`DELETE FROM websocket_sessions WHERE id IN (SELECT id FROM websocket_sessions WHERE dormant > 0 ORDER BY dormant LIMIT ?)`, 1+t.most/16)
+		_, err = t.sql.Exec(`DELETE FROM websocket_sessions WHERE id IN (SELECT id FROM (
+			SELECT id, dormant, row_number() OVER (PARTITION BY user ORDER BY dormant DESC) AS place FROM websocket_sessions WHERE dormant > 0)
+			ORDER BY place DESC, dormant LIMIT ?)`, 1+t.most/16)
 	}
 	return err
 }
@@ -67,23 +85,35 @@ func (t *sessions) handled(id string, n int64) error {
 }
 
 func (t *sessions) delete(id string) bool {
+	if there, err := t.made(); !there || err != nil {
+		return false
+	}
 	r, err := t.sql.Exec(`DELETE FROM websocket_sessions WHERE id = ?`, id)
 	return err == nil && r.RowsWritten > 0
 }
 
 // endUser ends a user's sessions.
 func (t *sessions) endUser(user string) error {
+	if there, err := t.made(); !there || err != nil {
+		return err
+	}
 	_, err := t.sql.Exec(`DELETE FROM websocket_sessions WHERE user = ?`, user)
 	return err
 }
 
 func (t *sessions) purge(now int64) error {
+	if there, err := t.made(); !there || err != nil {
+		return err
+	}
 	_, err := t.sql.Exec(`DELETE FROM websocket_sessions WHERE dormant > 0 AND dormant <= ?`, now)
 	return err
 }
 
 // expires is when the first of those that wait ends.
 func (t *sessions) expires() (at int64, ok bool) {
+	if there, err := t.made(); !there || err != nil {
+		return 0, false
+	}
 	at, err := objects.One[int64](t.sql, `SELECT dormant FROM websocket_sessions WHERE dormant > 0 ORDER BY dormant LIMIT 1`)
 	return at, err == nil
 }
@@ -103,6 +133,9 @@ func (t *sessions) awake() (ids []string, err error) {
 func (t *sessions) setUnsent(unsent bool) error {
 	query := `DELETE FROM websocket_unsent`
 	if unsent {
+		if err := t.make(); err != nil { // who listens without a session would miss something too
+			return err
+		}
 		query = `INSERT OR IGNORE INTO websocket_unsent VALUES (1)`
 	}
 	_, err := t.sql.Exec(query)

@@ -35,16 +35,23 @@ func Tokens() *websocket.JoinTokens {
 }
 
 // config is the defaults' but for rooms whose names begin with "fast", which have no limit that a test comes to, with "fast-turn",
-// which handle messages in a turn besides, with "ghost", where nobody is silent for more than three seconds, and with "binary", which send binary frames on to all others.
+// which handle messages in a turn besides, with "ghost", where nobody is silent for more than three seconds, with "binary", which
+// send binary frames on to all others, with "small", where twenty may be, of one user five, and with "bare", which store nothing
+// of their own.
 func config(s *objects.State) (websocketserver.Config, error) {
 	sql := s.Storage().SQL()
-	if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
-		return websocketserver.Config{}, err
+	name, _ := s.ID().Name()
+	if !strings.HasPrefix(name, "bare") {
+		if _, err := sql.Exec(`CREATE TABLE IF NOT EXISTS handled (key TEXT, text TEXT)`); err != nil {
+			return websocketserver.Config{}, err
+		}
 	}
 	c := websocketserver.Config{Presence: true, Recovery: &websocketserver.Recovery{}, Tokens: Tokens()}
-	name, _ := s.ID().Name()
 	if strings.HasPrefix(name, "ghost") {
 		c.SilentAfter = 3 * time.Second
+	}
+	if strings.HasPrefix(name, "small") {
+		c.MaxSessions, c.MaxOfUser = 20, 5
 	}
 	if strings.HasPrefix(name, "fast") {
 		c.RateLimit = websocketserver.RateLimit{MaxTokens: 100_000, EphemeralMaxTokens: 100_000}
@@ -73,6 +80,13 @@ func config(s *objects.State) (websocketserver.Config, error) {
 			return nil, errors.Join(err, s.Storage().Sync(ctx), &websocketserver.Refusal{Status: 422, Message: "No"})
 		case "wait":
 			return nil, s.Storage().Sync(ctx)
+		case "decode": // reads all of it
+			var v map[string]any
+			if err := m.Decode(&v); err != nil {
+				return nil, err
+			}
+			v["event"] = "decoded"
+			return v, nil
 		case "exit": // ends the isolate
 			os.Exit(3)
 		case "count":
