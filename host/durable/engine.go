@@ -163,6 +163,7 @@ type Namespace struct {
 	alarms   *scheduler
 	shards   []shard
 	counts   Counts
+	named    named
 }
 
 // shard is the part of a namespace that one loop owns.

@@ -1,6 +1,9 @@
 package durable_test
 
 import (
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,4 +35,35 @@ func TestNamespace_ids(t *testing.T) {
 	require.EqualError(t, err, "TypeError: Durable Object ID is not valid for this namespace.")
 	_, err = n.ParseID("xyz")
 	require.EqualError(t, err, "TypeError: Invalid Durable Object ID: must be 64 hex digits")
+}
+
+// TestNamespace_IDFromName: what is remembered of names is theirs, from any goroutine, however many there are and however long.
+func TestNamespace_IDFromName(t *testing.T) {
+	n := &durable.Namespace{UniqueKey: "k"}
+	names := []string{"", strings.Repeat("n", 1025)}
+	for i := range 5000 {
+		names = append(names, fmt.Sprint("n", i))
+	}
+	want := map[string]string{}
+	for _, name := range names {
+		want[name] = (&durable.Namespace{UniqueKey: "k"}).IDFromName(name)
+	}
+	seen := map[string]bool{}
+	for _, id := range want {
+		seen[id] = true
+	}
+	require.Len(t, seen, len(names))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 2 {
+				for _, name := range names {
+					if got := n.IDFromName(name); got != want[name] {
+						t.Errorf("%q has the id %s, not %s", name, got, want[name])
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
