@@ -3,6 +3,7 @@ package websocket
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -92,9 +93,12 @@ func ReadCapabilities(text []byte) (*Capabilities, error) {
 	return c, c.Check()
 }
 
-func names(list []string, event string) bool {
+func names(list []string, event string) bool { return Names(list, event) || slices.Contains(list, "*") }
+
+// Names tells whether an event is among names, or has one of them that ends with a colon for its prefix.
+func Names(list []string, event string) bool {
 	for _, name := range list {
-		if name == event || name == "*" || strings.HasSuffix(name, ":") && strings.HasPrefix(event, name) {
+		if name == event || strings.HasSuffix(name, ":") && strings.HasPrefix(event, name) {
 			return true
 		}
 	}

@@ -23,11 +23,16 @@ func (p *post) receives(m *Session) bool {
 	if m.can == nil || p.only != "" {
 		return true
 	}
+	return m.can.MayReceive(p.named())
+}
+
+// named is the message's event.
+func (p *post) named() string {
 	if p.event == "" { // it is from the log
-		sent, _ := websocket.ParseMessage(p.text) // it was read when it was written
-		p.event = sent.Event
+		m, _ := websocket.ParseMessage(p.text) // it was read when it was written
+		p.event = m.Event
 	}
-	return m.can.MayReceive(p.event)
+	return p.event
 }
 
 // watchers are those who may see who comes and goes.

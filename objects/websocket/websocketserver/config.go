@@ -3,7 +3,6 @@ package websocketserver
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"durago.example/objects/websocket"
@@ -136,14 +135,7 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-func (c *Config) ephemeral(event string) bool {
-	for _, e := range c.RateLimit.Ephemeral {
-		if event == e || strings.HasSuffix(e, ":") && strings.HasPrefix(event, e) {
-			return true
-		}
-	}
-	return false
-}
+func (c *Config) ephemeral(event string) bool { return websocket.Names(c.RateLimit.Ephemeral, event) }
 
 func (c *Config) rates() (standard, ephemeral rate) {
 	l := c.RateLimit

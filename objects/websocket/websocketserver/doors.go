@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"durago.example/objects"
@@ -67,7 +68,7 @@ func (s *Server) takeMessage(w http.ResponseWriter, r *http.Request, from *Sessi
 	case status != 0:
 	case len(key) > websocket.MaxKey:
 		status, problem = http.StatusBadRequest, "Idempotency-Key is up to 255 bytes"
-	case m.Event == "ping" || s.config.Presence && matches([]string{websocket.PresencePrefix}, m.Event):
+	case m.Event == "ping" || s.config.Presence && strings.HasPrefix(m.Event, websocket.PresencePrefix):
 		status, problem = http.StatusBadRequest, "This event needs a socket"
 	}
 	if status != 0 {

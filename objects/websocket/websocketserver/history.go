@@ -52,7 +52,7 @@ func (s *Server) past(ctx context.Context, to *Session, before, limit int64) (li
 		if err != nil {
 			return nil, false, err
 		}
-		if !s.visible(ctx, e.post, to, &logged) {
+		if !s.visible(ctx, &e.post, to, &logged) {
 			continue
 		}
 		if bytes += len(e.text); int64(len(list)) >= limit || bytes > maxHistoryBytes && len(list) > 0 {

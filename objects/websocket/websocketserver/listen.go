@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"durago.example/objects"
 	"durago.example/objects/websocket"
@@ -45,23 +44,9 @@ func (s *listenState) listening() *listening {
 	return &listening{events: s.Events, behind: s.Behind, after: s.After}
 }
 
-// matches tells whether an event is among names and prefixes; none are all.
-func matches(events []string, event string) bool {
-	if len(events) == 0 {
-		return true
-	}
-	for _, e := range events {
-		if event == e || strings.HasSuffix(e, ":") && strings.HasPrefix(event, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// eventOf is the event of a frame that was read before.
-func eventOf(text []byte) string {
-	m, _ := websocket.ParseMessage(text)
-	return m.Event
+// matches tells whether a message's event is among names and prefixes; none are all.
+func (p *post) matches(events []string) bool {
+	return len(events) == 0 || websocket.Names(events, p.named())
 }
 
 // listen begins with a listener that has been let in.
@@ -115,7 +100,7 @@ func (s *Server) pump(ctx context.Context, m *Session) error {
 			return m.save()
 		}
 		l.after = e.seq
-		if s.visible(ctx, e.post, m, &logged) && matches(l.events, eventOf(e.text)) {
+		if s.visible(ctx, &e.post, m, &logged) && e.matches(l.events) {
 			s.tell(ctx, m, e)
 		}
 	}
@@ -153,7 +138,7 @@ func (s *Server) overhear(ctx context.Context, p post, seq int64) {
 	if seq == 0 || len(s.listeners) == 0 {
 		return
 	}
-	event, logged := "", false
+	logged := false
 	var now, ask []*Session
 	text := heardFrame(p.text, seq)
 	for _, m := range s.listeners {
@@ -161,11 +146,8 @@ func (s *Server) overhear(ctx context.Context, p post, seq int64) {
 		if l.behind {
 			continue
 		}
-		if len(l.events) > 0 && event == "" {
-			event = eventOf(p.text)
-		}
 		switch {
-		case !matches(l.events, event) || !s.visible(ctx, p, m, &logged):
+		case !p.matches(l.events) || !s.visible(ctx, &p, m, &logged):
 		case !l.flow.Open(s.config.Recovery.Window):
 			l.behind, l.after = true, seq-1
 			if err := m.save(); err != nil {

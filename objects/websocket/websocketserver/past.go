@@ -64,11 +64,11 @@ func (s *Server) readPast(ctx context.Context, q websocket.HistoryOptions, to *S
 		if err != nil {
 			return p, fmt.Errorf("websocketserver: history: %w", err)
 		}
-		mine := matches(q.Events, eventOf(e.text))
+		mine := e.matches(q.Events)
 		if to == nil {
 			mine = mine && e.only == ""
 		} else {
-			mine = mine && s.visible(ctx, e.post, to, &logged)
+			mine = mine && s.visible(ctx, &e.post, to, &logged)
 		}
 		if mine {
 			bytes += len(e.text)

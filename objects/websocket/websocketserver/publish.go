@@ -90,7 +90,7 @@ func (s *Server) publishKeyed(ctx context.Context, v map[string]any, o *websocke
 	if err != nil {
 		return done, err
 	}
-	p := post{text: m.Text, ephemeral: s.config.ephemeral(m.Event)}
+	p := post{text: m.Text, event: m.Event, ephemeral: s.config.ephemeral(m.Event)}
 	if o == nil {
 		o = &websocket.PublishOptions{}
 	}

@@ -176,7 +176,7 @@ func (s *Server) replay(ctx context.Context, to *Session, after int64) {
 		if s.members.byID[to.ID] != to {
 			return // it was dead
 		}
-		if s.visible(ctx, e.post, to, &logged) {
+		if s.visible(ctx, &e.post, to, &logged) {
 			s.emit(ctx, []*Session{to}, numbered(e.text, e.seq))
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Server) SendTo(ctx context.Context, to *Session, v any) (delivered bool
 		return false, err
 	}
 	if to.recoverable && !s.config.ephemeral(m.Event) {
-		_, err := s.publish(ctx, post{text: m.Text, only: to.ID})
+		_, err := s.publish(ctx, post{text: m.Text, event: m.Event, only: to.ID})
 		return err == nil && s.members.byID[to.ID] != nil, err
 	}
 	if s.members.byID[to.ID] == nil {
@@ -98,7 +98,7 @@ func (s *Server) deliver(ctx context.Context, p post, seq int64) {
 	logged := false
 	for _, m := range s.members.list {
 		switch {
-		case !s.visible(ctx, p, m, &logged):
+		case !s.visible(ctx, &p, m, &logged):
 		case seq == 0 || !m.recoverable:
 			as = append(as, m)
 		case m.window.Send(seq, s.config.Recovery.Window):
@@ -119,7 +119,7 @@ func (s *Server) deliver(ctx context.Context, p post, seq int64) {
 }
 
 // visible tells whether a message is for a session. logged is set when a filter's error has been.
-func (s *Server) visible(ctx context.Context, p post, m *Session, logged *bool) bool {
+func (s *Server) visible(ctx context.Context, p *post, m *Session, logged *bool) bool {
 	if p.only != "" && p.only != m.ID || p.except != "" && p.except == m.ID {
 		return false
 	}
