@@ -492,6 +492,13 @@ export class Context extends Linked {
     out.u32(handle);
   }
 
+  // passed is a body that Go gives away, unread.
+  passed(handle) {
+    const b = this.bodies.get(handle);
+    this.bodies.delete(handle);
+    return b?.stream;
+  }
+
   socket(ws) {
     let h = this.handles.get(ws);
     if (h === undefined) {

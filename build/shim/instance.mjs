@@ -326,7 +326,7 @@ class Instance {
         init.body = c.outgoing(this.ru32()).readable;
         break;
       case BODY.PASS:
-        init.body = c.bodies.get(this.ru32())?.stream;
+        init.body = c.passed(this.ru32());
     }
     return new Request(url, init);
   }

@@ -82,11 +82,8 @@ export class Linked {
     switch (kind) {
       case LINK.STREAM:
         return this.outgoing(id).readable;
-      case LINK.PASS: {
-        const b = this.bodies.get(id);
-        this.bodies.delete(id);
-        return b.stream;
-      }
+      case LINK.PASS:
+        return this.passed(id);
       case LINK.STUB:
         return this.stub(id);
       case LINK.TARGET:

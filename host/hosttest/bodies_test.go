@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/hosttest"
+	"durago.example/wasm/abi"
 )
 
 func TestBodies(t *testing.T) {
@@ -31,6 +32,33 @@ func TestBodies(t *testing.T) {
 		h.Fetch("POST", "/ffetch/a?path=/echo/a", "small")
 		_, got := h.Fetch("GET", "/stream/a?n=3&ms=1", "")
 		require.Equal(t, "chunk 0\nchunk 1\nchunk 2\n", got)
+	})
+}
+
+// TestBodies_unread: of a body that its handler has not read, and of an answer that nobody has read to its end, nothing is left.
+func TestBodies_unread(t *testing.T) {
+	t.Parallel()
+	hosttest.Each(t, hosttest.Options{Config: "../../testdata/guests/soak/wrangler.toml", Isolates: 1, RealTime: true, NoSync: true}, func(t *testing.T, h *hosttest.Host) {
+		h.Unrecorded(func() {
+			each(8, abi.MaxLinks+100, func(int) { // workerd has a stream for an empty body, too
+				resp := h.Do("POST", "/stream/b?n=0", "")
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Error(resp.Status)
+				}
+			})
+			if !h.Workerd() {
+				for range 20 {
+					_, _ = h.Fetch("POST", "/stream/b?n=0", strings.Repeat("x", 1<<20))
+					_, _ = h.Fetch("POST", "/unread/b?to=a", "")
+				}
+				h.Fetch("GET", "/collect/b", "")
+				_, _ = h.Fetch("POST", "/unread/b?to=a", "") // it tells of those that have been found
+				require.Eventually(t, func() bool { return count(t, h, 0).streams <= 2 }, 10*time.Second, 10*time.Millisecond, "both ends of the last one")
+			}
+		})
+		_, answer := h.Fetch("GET", "/lend/a?to=b&n=1000", "") // b would have too many
+		require.Equal(t, "1006", answer)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"unsafe"
 
 	"durago.example/wasm/abi"
@@ -18,8 +19,12 @@ type incoming struct {
 	handle  uint32 // 0: all of it is in chunk
 	chunk   []byte
 	err     error
-	touched bool
+	touched bool // it has been read, or is somebody else's
+	passed  bool // it is somebody else's
 }
+
+// pass gives the body away, to another object or the network.
+func (b *incoming) pass() { b.touched, b.passed = true, true }
 
 // readBody reads a Body to the end of the frame; length is -1 if unknown.
 func (s *scope) readBody(r *abi.Reader) (io.ReadCloser, int64) {
@@ -31,6 +36,25 @@ func (s *scope) readBody(r *abi.Reader) (io.ReadCloser, int64) {
 		return &incoming{scope: s, handle: r.U32()}, -1
 	}
 	return nil, 0
+}
+
+// release ends a body when its handler has returned, as net/http's server does: nobody is to wait for a reader, and the runtime
+// has no use for it any more.
+func (b *incoming) release() {
+	if b.handle != 0 && !b.passed {
+		_ = b.Close()
+	}
+}
+
+// collect has a stream that an object has been given end when the program has no use for it any more, though it did not close it.
+// What a request to the front has ends with it.
+func (b *incoming) collect() {
+	s := b.scope
+	if s.class == nil {
+		return
+	}
+	runtime.AddCleanup(b, drop, handle{s.g, s.id, b.handle, abi.OpBodyCancel})
+	s.g.tellDropped()
 }
 
 func (b *incoming) Read(p []byte) (int, error) {

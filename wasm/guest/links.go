@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"runtime/debug"
 
 	"durago.example/objects/driver"
@@ -71,7 +70,7 @@ func (l links) LendStream(r io.Reader) (value.Handle, error) {
 		if in.touched {
 			return value.Handle{}, &driver.Error{Name: "TypeError", Message: "The ReadableStream has been locked to a reader."}
 		}
-		in.touched = true
+		in.pass()
 		return value.Handle{Kind: abi.LinkPass, ID: in.handle}, nil
 	}
 	if len(s.lent.streams) >= abi.MaxLinks {
@@ -111,10 +110,7 @@ func (l links) Stream(h value.Handle) (io.ReadCloser, error) {
 		return nil, errors.New("it is no stream")
 	}
 	in := &incoming{scope: l.s, handle: h.ID}
-	if l.s.class != nil {
-		runtime.AddCleanup(in, drop, handle{l.s.g, l.s.id, h.ID, abi.OpBodyCancel})
-		l.s.g.tellDropped()
-	}
+	in.collect()
 	return in, nil
 }
 

@@ -131,7 +131,7 @@ func (s *scope) prepareBody(r *http.Request) (outgoing, error) {
 		return outgoing{}, nil
 	}
 	if in, ok := r.Body.(*incoming); ok && in.scope == s && !in.touched && in.handle != 0 {
-		in.touched = true
+		in.pass()
 		return outgoing{pass: in}, nil
 	}
 	head, err := io.ReadAll(io.LimitReader(r.Body, maxInline))
@@ -184,8 +184,11 @@ func (s *scope) readResponse(r *http.Request, frame []byte) (resp *http.Response
 	if err := f.Err(); err != nil {
 		return nil, 0, err
 	}
-	if body == nil {
+	switch in, ok := body.(*incoming); {
+	case !ok:
 		body = http.NoBody
+	case in.handle != 0:
+		in.collect()
 	}
 	resp = &http.Response{Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: body, ContentLength: length, Request: r}

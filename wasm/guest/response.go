@@ -52,7 +52,11 @@ func (e *event) fetch() (err error) {
 	w := &responseWriter{e: e, url: *r.URL, header: http.Header{}}
 	w.buf = w.body[:0]
 	returned := false
+	in, _ := r.Body.(*incoming) // whatever the handler makes of r.Body
 	defer func() {
+		if in != nil {
+			in.release()
+		}
 		if w.conn != nil && !returned {
 			_ = w.conn.Close(1011, "")
 		}
@@ -231,7 +235,7 @@ func (w *responseWriter) Forward(to driver.Stub, r *http.Request) error {
 		return w.relay(t, r)
 	}
 	if same {
-		in.touched = true
+		in.pass()
 	}
 	_, err := t.s.await(r.Context(), abi.OpForward, func() []byte {
 		b := abi.AppendU32(t.s.g.scratch(), t.handle)

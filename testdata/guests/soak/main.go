@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -179,6 +180,20 @@ var verbs = map[string]func(m *Member, w http.ResponseWriter, r *http.Request) e
 			fmt.Fprintf(w, "%d %08x", n, h.Sum32())
 		}
 		return err
+	},
+	"unread": func(m *Member, _ http.ResponseWriter, r *http.Request) error { // it asks for a long answer, and forgets it
+		to, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://object/stream/x?n=100000", nil)
+		if err == nil {
+			_, err = m.peer(r).Fetch(r.Context(), to)
+		}
+		return err
+	},
+	"collect": func(*Member, http.ResponseWriter, *http.Request) error {
+		for range 3 { // cleanups run beside
+			runtime.GC()
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil
 	},
 	"sleep": func(_ *Member, _ http.ResponseWriter, r *http.Request) error {
 		select {
