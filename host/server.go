@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"durago.example/host/tcp"
 )
 
 // ServerOptions are the limits of a Server. Zero is the default of each.
@@ -131,7 +133,7 @@ func (s *conns) add(c net.Conn) *conn {
 		s.remove(victim)
 	}
 	s.open++
-	counted := &conn{Conn: c, all: s}
+	counted := &conn{Conn: tcp.Of(c), all: s}
 	counted.idle = s.idle.PushBack(counted)
 	s.mu.Unlock()
 	if victim != nil {

@@ -1,0 +1,98 @@
+//go:build !race
+
+package tcp
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// raw reads and writes. The functions that the poller calls are made once, and find what they are to do here.
+type raw struct {
+	c        syscall.RawConn
+	in, out  half
+	tryRead  func(fd uintptr) bool
+	tryWrite func(fd uintptr) bool
+}
+
+type half struct {
+	mu   sync.Mutex
+	p    []byte
+	n    int
+	fail syscall.Errno
+}
+
+func (r *raw) init(c syscall.Conn) (err error) {
+	r.tryRead, r.tryWrite = r.in.read, r.out.write
+	r.c, err = c.SyscallConn()
+	return err
+}
+
+// read tells whether something has been read, or failed; else it is called again when something can be.
+func (h *half) read(fd uintptr) bool {
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(h.p))), uintptr(len(h.p)))
+		switch errno {
+		case 0:
+			h.n = int(n)
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			h.fail = errno
+			return true
+		}
+	}
+}
+
+// write tells whether all has been written, or failed.
+func (h *half) write(fd uintptr) bool {
+	for h.n < len(h.p) {
+		rest := h.p[h.n:]
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(rest))), uintptr(min(len(rest), maxWrite)))
+		switch errno {
+		case 0:
+			h.n += int(n)
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			h.fail = errno
+			return true
+		}
+	}
+	return true
+}
+
+// maxWrite bounds one system call, in which the thread does nothing else and the collector waits for it.
+const maxWrite = 256 << 10
+
+// do has f done with p, as often as the poller says that it can be.
+func (h *half) do(op string, p []byte, wait func(func(uintptr) bool) error, f func(uintptr) bool, c *net.TCPConn) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.p, h.n, h.fail = p, 0, 0
+	err := wait(f)
+	h.p = nil
+	if err == nil && h.fail != 0 {
+		err = &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(op, h.fail)}
+	}
+	return h.n, err
+}
+
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.raw.in.do("read", p, c.raw.c.Read, c.raw.tryRead, c.TCPConn)
+	if n == 0 && err == nil && len(p) > 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (c *Conn) Write(p []byte) (int, error) {
+	return c.raw.out.do("write", p, c.raw.c.Write, c.raw.tryWrite, c.TCPConn)
+}
