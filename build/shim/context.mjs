@@ -1,6 +1,6 @@
 // Every object and every front request is a Context. See runtime.mjs.
 import { encode } from "./value.mjs";
-import { BODY, CONTROL, EVENT, OP } from "./abi.mjs";
+import { BODY, CONTROL, EVENT, FIRST_EVENT, OP } from "./abi.mjs";
 import { connOp } from "./conn.mjs";
 import { Failure, putError } from "./error.mjs";
 import { out, putHeaders, text, utf8 } from "./frame.mjs";
@@ -32,10 +32,13 @@ export class Context extends Linked {
 
   reset() {
     this.inflight = 0; // events and work that Go has not finished
+    this.live = false; // the instance knows that there are
     this.pending = new Map(); // event → {resolve, reject}
-    this.requests = new Map(); // event → Request, for OP.FORWARD
+    this.requests = new Map(); // event → Request
+    this.asked = 0; // the event of a request whose handler has not returned or waited yet,
+    this.request = undefined; // and the request
     this.streams = new Map(); // id → Outgoing
-    this.bodies = new Map(); // handle → {stream, reader}
+    this.bodies = new Map(); // handle → {stream, reader}; that of a request's body is its event, and it is made when first used
     this.cursors = new Map();
     this.stubs = new Map(); // handle → what Go calls others by
     this.lent = new Map(); // id → what others call Go by
@@ -177,6 +180,10 @@ export class Context extends Linked {
       i.kicks = [];
       for (const c of kicks) c.kick();
     }
+    if (this.inflight > 0 && !this.live) {
+      this.live = true;
+      i.live.add(this.id);
+    }
     this.arm(i);
     if (i.deadline < i.seen - 1) {
       for (const id of i.live) {
@@ -190,11 +197,12 @@ export class Context extends Linked {
 
   // arm sets this context's timer for the Go runtime's deadline, if it has events in flight.
   arm(i) {
+    if (this.inflight === 0) return this.disarm();
     const now = Date.now();
     let at = i.deadline;
     if (this.sections > 0) at = Math.min(at, now + EARLY);
     if (this.kind === "front") at = Math.min(at, now + FRONT);
-    if (this.inflight === 0 || at === Infinity) return this.disarm();
+    if (at === Infinity) return this.disarm();
     if (this.timer !== undefined) {
       if (this.sections === 0 && (Math.abs(this.armed - at) <= 1 || (this.kind === "front" && this.armed < at))) return;
       clearTimeout(this.timer);
@@ -234,12 +242,13 @@ export class Context extends Linked {
     this.inflight = 0;
   }
 
-  begin(i) {
-    if (this.inflight++ === 0) i.live.add(this.id);
+  begin() {
+    this.inflight++;
   }
   end(i) {
     if (i.dead || --this.inflight > 0) return;
-    i.live.delete(this.id);
+    if (this.live) i.live.delete(this.id);
+    this.live = false;
     this.disarm();
     if (this.kind !== "front") return;
     for (const c of this.conns.values()) if (!c.over) c.ws.close(1001); // the platform would only find them some day
@@ -249,8 +258,11 @@ export class Context extends Linked {
   // deliver sends the event whose frame is in out; it returns the result, or a promise of it.
   deliver(i, kind, n, request) {
     const ev = (i.events = i.next());
-    this.begin(i);
-    if (request !== undefined) this.requests.set(ev, request);
+    this.begin();
+    if (request !== undefined) {
+      this.asked = ev;
+      this.request = request;
+    }
     try {
       i.post(kind, this.id, ev, n);
     } catch (e) {
@@ -259,6 +271,11 @@ export class Context extends Linked {
     this.syncEvent = ev;
     this.syncResult = undefined;
     this.run(null);
+    if (this.asked !== 0) {
+      this.requests.set(this.asked, this.request);
+      this.asked = 0;
+      this.request = undefined;
+    }
     if (this.syncEvent === 0) {
       const r = this.syncResult;
       this.syncResult = undefined;
@@ -302,7 +319,11 @@ export class Context extends Linked {
 
   // finish ends the event for the accounts, after Go's handler has returned.
   finish(i, ev) {
-    this.requests.delete(ev);
+    if (ev === this.asked) {
+      this.asked = 0;
+      this.request = undefined;
+    } else this.requests.delete(ev);
+    this.bodies.delete(ev);
     this.handlers.get(ev)?.();
     this.handlers.delete(ev);
     this.end(i);
@@ -416,18 +437,19 @@ export class Context extends Linked {
         return i.wake(token);
       case OP.BODY_READ: {
         const h = i.ru32();
-        const b = this.bodies.get(h);
+        const b = this.body(h);
+        if (b === undefined) return this.later(token, () => Promise.resolve());
         return this.later(
           token,
           () => (b.reader ??= b.stream.getReader()).read(),
           ({ done, value }) => {
-            if (done) this.bodies.delete(h);
-            else out.raw(value instanceof Uint8Array ? value : new Uint8Array(value));
+            if (!done) out.raw(value instanceof Uint8Array ? value : new Uint8Array(value));
+            else if (h < FIRST_EVENT) this.bodies.delete(h);
           },
         );
       }
       case OP.BODY_CANCEL: {
-        const b = this.bodies.get(token);
+        const b = this.body(token);
         this.bodies.delete(token);
         if (b !== undefined) (b.reader ?? b.stream).cancel().catch(() => {});
         return 0;
@@ -457,7 +479,7 @@ export class Context extends Linked {
         this.aborting.retryAlarm = token === 0;
         return 0;
       case OP.WAIT_UNTIL:
-        this.begin(i);
+        this.begin();
         if (n > 0) this.work.set(token, () => {});
         else this.ctx.waitUntil(new Promise((resolve) => this.work.set(token, resolve)));
         return 0;
@@ -492,9 +514,22 @@ export class Context extends Linked {
     out.u32(handle);
   }
 
+  // asking is the request of an event whose handler has not returned.
+  asking(ev) {
+    return ev === this.asked ? this.request : this.requests.get(ev);
+  }
+
+  // body is what Go reads by a handle; undefined if there is nothing.
+  body(handle) {
+    let b = this.bodies.get(handle);
+    const stream = b === undefined && handle >= FIRST_EVENT ? this.asking(handle)?.body : null;
+    if (stream) this.bodies.set(handle, (b = { stream, reader: undefined }));
+    return b;
+  }
+
   // passed is a body that Go gives away, unread.
   passed(handle) {
-    const b = this.bodies.get(handle);
+    const b = this.body(handle);
     this.bodies.delete(handle);
     return b?.stream;
   }
@@ -522,8 +557,10 @@ export class Context extends Linked {
     out.str(request.method);
     out.str(request.url);
     out.byte(0);
-    putHeaders(request.headers);
-    this.putBody(request.body);
+    if (putHeaders(request.headers) || request.body !== null) {
+      out.byte(BODY.STREAM);
+      out.u32(i.next());
+    } else out.byte(BODY.NONE);
     return this.deliver(i, kind, out.n, request);
   }
   rpc(method, args) {

@@ -76,17 +76,22 @@ export function isASCII(u8, from, to) {
 }
 
 let count = 0; // of the headers that are being put
+let bodied = false; // one of them is about a body
 
 function putHeader(value, name) {
   count++;
+  if (name === "content-length" || name === "transfer-encoding") bodied = true;
   out.str(name);
   out.str(value);
 }
 
+// putHeaders tells whether they say that there is a body, which is cheaper than to look for it.
 export function putHeaders(headers) {
   const at = out.n;
   out.u16(0);
   count = 0;
+  bodied = false;
   headers.forEach(putHeader);
   out.dv.setUint16(at, count, true);
+  return bodied;
 }

@@ -13,7 +13,7 @@ export class Linked {
         const lent = new Lent(this, i, token);
         const name = i.rstr();
         this.lent.set(token, name === "" ? callback(lent) : new targets[name](lent));
-        if (this.service !== undefined) this.begin(i); // an entrypoint's context lasts as long as somebody has something of it
+        if (this.service !== undefined) this.begin(); // an entrypoint's context lasts as long as somebody has something of it
         return 0;
       }
       case OP.STUB_DUP: {

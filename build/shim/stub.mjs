@@ -51,9 +51,8 @@ export function namespaceOp(c, op, token, i) {
     case OP.FORWARD: {
       const stub = c.stub(i.ru32());
       const ev = i.ru32();
-      const original = c.requests.get(ev);
+      const original = c.asking(ev);
       let request = original;
-      for (const [h, { stream }] of c.bodies) if (stream === original.body) c.bodies.delete(h); // Go's handle to it ends here
       if (i.p < i.end) {
         const r = i.rrequest(c);
         request = new Request(r.url, {

@@ -10,7 +10,8 @@ const (
 )
 
 // FirstEvent is the number of the first event. Those of events have it set, and the guest's tokens are below LinkGiven: the body of
-// a response is a stream by its event's number, and any other by a token.
+// a response is a stream by its event's number, and any other by a token. A runtime may give the body of a request the number of its
+// event: then it ends with the event, and the guest does not cancel it.
 const FirstEvent = 1 << 31
 
 // LinkGiven is set in the handles of stubs that the runtime gives, so that they never are a token of the guest's.

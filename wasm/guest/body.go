@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"runtime"
 	"unsafe"
 
@@ -38,12 +39,15 @@ func (s *scope) readBody(r *abi.Reader) (io.ReadCloser, int64) {
 	return nil, 0
 }
 
-// release ends a body when its handler has returned, as net/http's server does: nobody is to wait for a reader, and the runtime
-// has no use for it any more.
+// release ends a request's body when its handler has returned, as net/http's server does.
 func (b *incoming) release() {
-	if b.handle != 0 && !b.passed {
+	if b.handle == 0 || b.passed {
+		return
+	}
+	if b.handle < abi.FirstEvent { // else the runtime ends it
 		_ = b.Close()
 	}
+	b.err = http.ErrBodyReadAfterClose
 }
 
 // collect has a stream that an object has been given end when the program has no use for it any more, though it did not close it.

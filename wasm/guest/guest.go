@@ -25,10 +25,11 @@ type Guest struct {
 	statements  statements
 	spare       []*cursor // to use again: most live for one statement, and making one costs as much as half of what SQLite does for it
 	headerNames headerNames
+	client      client
 	dropped     dropped
 }
 
 func newGuest(p driver.Program) *Guest {
 	return &Guest{program: p, scopes: map[uint32]*scope{}, bodies: map[uint32]*body{}, syncBodies: map[uint32]*syncBody{},
-		statements: statements{byText: map[string]*statement{}}, headerNames: headerNames{}}
+		statements: statements{byText: map[string]*statement{}}, headerNames: headerNames{known: map[string]string{}}}
 }

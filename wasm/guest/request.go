@@ -10,69 +10,114 @@ import (
 	"durago.example/wasm/abi"
 )
 
-// readRequest makes an http.Request of a Request frame. Strings and an inline body share the frame's memory.
-func (e *event) readRequest() (*http.Request, error) {
+// readRequest makes the http.Request of a Request frame. Strings and an inline body share the frame's memory.
+func (e *event) readRequest(x *exchange) error {
 	r := abi.NewReader(e.frame)
 	method, target, flags := view(r.Bytes()), view(r.Bytes()), r.U8()
-	header := e.scope.g.readHeader(&r)
+	g := e.scope.g
+	header := g.readHeader(&r, x.values[:0])
 	body, length := e.scope.readBody(&r)
 	if err := r.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	u, err := parseURL(target)
-	if err != nil {
-		return nil, err
+	u := &x.url
+	if err := parseURL(u, target); err != nil {
+		return err
 	}
 	if body == nil {
 		body = http.NoBody
 	}
 	_ = flags
-	q := (&http.Request{Method: method, URL: u, Host: u.Host, Header: header, Body: body, ContentLength: length,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: target}).WithContext(e) // inlined: one allocation
+	x.request = *(&http.Request{Method: method, URL: u, Host: u.Host, Header: header, Body: body, ContentLength: length,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: target}).WithContext(e) // inlined: nothing is allocated
+	q := &x.request
 	if i := strings.Index(target, u.Host); i >= 0 && u.Host != "" {
 		q.RequestURI = target[i+len(u.Host):]
 	}
 	if ip := header["Cf-Connecting-Ip"]; len(ip) == 1 {
-		q.RemoteAddr = ip[0] + ":0"
+		q.RemoteAddr = g.client.addr(g, ip[0])
 	}
-	return q, nil
+	return nil
 }
 
 // parseURL parses the plain form scheme://host/path?query without the cost of url.Parse.
-func parseURL(s string) (*url.URL, error) {
+func parseURL(u *url.URL, s string) error {
 	if i := strings.Index(s, "://"); i > 0 && strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '#') < 0 {
 		rest := s[i+3:]
 		if j := strings.IndexByte(rest, '/'); j > 0 && strings.IndexByte(rest[:j], '@') < 0 {
-			path, query, _ := strings.Cut(rest[j:], "?")
-			return &url.URL{Scheme: s[:i], Host: rest[:j], Path: path, RawQuery: query}, nil
+			u.Scheme, u.Host = s[:i], rest[:j]
+			u.Path, u.RawQuery, _ = strings.Cut(rest[j:], "?")
+			return nil
 		}
 	}
-	return url.Parse(s)
+	parsed, err := url.Parse(s)
+	if err == nil {
+		*u = *parsed
+	}
+	return err
+}
+
+// client is the last one: many requests in a row are of one.
+type client struct{ ip, address string }
+
+// addr is what RemoteAddr says of an address.
+func (c *client) addr(g *Guest, ip string) string {
+	g.pin()
+	if c.ip != ip {
+		c.address = ip + ":0"
+		c.ip = c.address[:len(ip)]
+	}
+	address := c.address
+	g.unpin()
+	g.settle()
+	return address
 }
 
 // headerNames are the canonical forms of names that came before: finding one costs less than making it anew.
-type headerNames map[string]string
+type headerNames struct {
+	known map[string]string
+	last  [16]struct{ sent, name string } // by their place: most requests have the same, in the same order
+}
 
 const maxHeaderNames = 256
 
-func (known headerNames) name(b []byte) string {
-	if s, ok := known[string(b)]; ok {
+// name is the canonical form of the name that is at a place.
+func (n *headerNames) name(place int, b []byte) string {
+	if place >= len(n.last) {
+		return n.find(b)
+	}
+	last := &n.last[place]
+	if last.sent != string(b) {
+		name := n.find(b)
+		if len(b) > 64 {
+			return name
+		}
+		last.sent, last.name = string(b), name
+	}
+	return last.name
+}
+
+func (n *headerNames) find(b []byte) string {
+	if s, ok := n.known[string(b)]; ok {
 		return s
 	}
 	s := http.CanonicalHeaderKey(string(b))
-	if len(known) < maxHeaderNames && len(b) <= 64 {
-		known[string(b)] = s
+	if len(n.known) < maxHeaderNames && len(b) <= 64 {
+		n.known[string(b)] = s
 	}
 	return s
 }
 
-func (g *Guest) readHeader(r *abi.Reader) http.Header {
+// readHeader reads Headers. values is room for some of what they say.
+func (g *Guest) readHeader(r *abi.Reader, values []string) http.Header {
 	n := int(r.U16())
 	h := make(http.Header, n)
-	values := make([]string, 0, min(n, r.Len()/8))
-	for range n {
+	if n > cap(values) {
+		values = make([]string, 0, min(n, r.Len()/8))
+	}
+	for k := range n {
 		g.pin()
-		name := g.headerNames.name(r.Bytes())
+		name := g.headerNames.name(k, r.Bytes())
 		g.unpin()
 		v := view(r.Bytes())
 		if r.Err() != nil {
@@ -91,6 +136,9 @@ func (g *Guest) readHeader(r *abi.Reader) http.Header {
 
 // appendHeader appends h with its names in order, so that equal sets are equal bytes.
 func appendHeader(b []byte, h http.Header) []byte {
+	if v := h["Content-Type"]; len(h) == 1 && len(v) == 1 { // of most answers
+		return abi.AppendStr(abi.AppendStr(abi.AppendU16(b, 1), "Content-Type"), v[0])
+	}
 	var space [16]string
 	names, n := space[:0], 0
 	for name, v := range h {
@@ -179,7 +227,7 @@ func (s *scope) readResponse(r *http.Request, frame []byte) (resp *http.Response
 	f := abi.NewReader(frame)
 	status := int(f.U16())
 	socket = f.U32()
-	header := s.g.readHeader(&f)
+	header := s.g.readHeader(&f, nil)
 	body, length := s.readBody(&f)
 	if err := f.Err(); err != nil {
 		return nil, 0, err

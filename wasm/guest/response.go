@@ -12,6 +12,15 @@ import (
 	"durago.example/wasm/abi"
 )
 
+// exchange is a request and its answer.
+type exchange struct {
+	event   event
+	request http.Request
+	url     url.URL
+	values  [8]string // of headers
+	answer  responseWriter
+}
+
 // responseWriter answers an EventFetch. Small answers leave whole when the handler returns; Flush, or more than
 // maxInline bytes, turns it into a stream with back-pressure.
 type responseWriter struct {
@@ -44,12 +53,16 @@ var (
 )
 
 func (e *event) fetch() (err error) {
-	s := e.scope
-	r, err := e.readRequest()
-	if err != nil {
+	s, x := e.scope, e.exchange
+	if x == nil { // an entrypoint's
+		x = &exchange{}
+	}
+	r := &x.request
+	if err := e.readRequest(x); err != nil {
 		return err
 	}
-	w := &responseWriter{e: e, url: *r.URL, header: http.Header{}}
+	w := &x.answer
+	w.e, w.url, w.header = e, x.url, http.Header{}
 	w.buf = w.body[:0]
 	returned := false
 	in, _ := r.Body.(*incoming) // whatever the handler makes of r.Body
