@@ -321,17 +321,11 @@ func (h *Host) write(w http.ResponseWriter, r *http.Request, body *countedBody, 
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	header := bridge.Header(a.resp.Header)
 	if a.resp.Socket != nil {
-		h.upgrade(w, r, a.resp.Socket, header)
+		h.upgrade(w, r, a.resp.Socket, bridge.Header(a.resp.Header))
 		return
 	}
-	own := w.Header()
-	for k, v := range header {
-		if k != "Connection" { // it is the server's
-			own[k] = v
-		}
-	}
+	bridge.SetHeader(w.Header(), a.resp.Header, "Connection") // that is the server's
 	w.WriteHeader(a.resp.Status)
 	if a.resp.Body == nil {
 		_, _ = w.Write(a.resp.Inline)

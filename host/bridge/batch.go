@@ -51,9 +51,9 @@ func (b *Bridge) flush() {
 	}
 	g.s = nil
 	b.current = s
-	began := time.Now()
+	b.took = 0
 	_ = b.iso.Run(s.id) // a death is told to Died
-	g.cost += (time.Since(began)/time.Duration(n) - g.cost) / 8
+	g.cost += (b.took/time.Duration(n) - g.cost) / 8
 	b.current = nil
 	g.drop()
 }

@@ -40,11 +40,12 @@ type Bridge struct {
 	o      Options
 	guests *Guests
 	iso    Isolate
-	pause  func()      // made once
-	paused bool        // pause will be called
-	last   bool        // it gets no context any more, and ends with its last one
-	old    bool        // another program has taken its place
-	grace  clock.Timer // how long it may still take
+	pause  func()        // made once
+	took   time.Duration // that the last run did
+	paused bool          // pause will be called
+	last   bool          // it gets no context any more, and ends with its last one
+	old    bool          // another program has taken its place
+	grace  clock.Timer   // how long it may still take
 
 	scopes     map[uint32]*scope
 	events     map[uint32]*event
@@ -423,6 +424,7 @@ func (b *Bridge) Idle(ctx uint32, took time.Duration) {
 	if took >= slowRun {
 		b.slow(took)
 	}
+	b.took = took
 	b.asked = nil
 	b.endTurn(ctx)
 }

@@ -379,6 +379,33 @@ func Header(b []byte) http.Header {
 	return h
 }
 
+// SetHeader has h say what abi Headers say, in place of what it said of the same names; skip is a name that is passed over.
+func SetHeader(h http.Header, b []byte, skip string) {
+	if len(h) > 0 {
+		for k := range Header(b) {
+			if k != skip {
+				delete(h, k)
+			}
+		}
+	}
+	r := abi.NewReader(b)
+	n := r.U16()
+	values := make([]string, 0, n)
+	for ; n > 0 && r.Err() == nil; n-- {
+		k := http.CanonicalHeaderKey(r.Str())
+		v := r.Str()
+		if k == skip {
+			continue
+		}
+		if old := h[k]; old != nil {
+			h[k] = append(old, v)
+			continue
+		}
+		values = append(values, v)
+		h[k] = values[len(values)-1 : len(values) : len(values)]
+	}
+}
+
 // AppendHeader appends abi Headers.
 func AppendHeader(b []byte, h http.Header) []byte {
 	n := 0

@@ -127,10 +127,6 @@ func (o *Object) Deliver(e *Event) {
 			return
 		}
 	}
-	if o.idle != nil {
-		o.idle.Stop()
-		o.idle = nil
-	}
 	o.start()
 	if o.broken == nil && o.input.Open() {
 		o.deliver(e)
@@ -260,12 +256,12 @@ func (o *Object) Hold() (release func()) {
 	}
 }
 
-// settle starts the idle clock when nothing is under way. An object that was not even started needs no clock.
+// settle has the object leave memory when it has been idle for long enough. An object that was not even started needs no clock.
 func (o *Object) settle() {
 	if o.resting != nil {
 		o.rested()
 	}
-	if o.broken != nil || o.Busy() || o.idle != nil {
+	if o.broken != nil || o.Busy() {
 		return
 	}
 	if !o.started {
@@ -275,15 +271,27 @@ func (o *Object) settle() {
 		return
 	}
 	o.used = o.ns.e.o.Clock.Now()
-	if o.ns.e.o.IdleAfter < 0 {
-		return
+	if o.idle == nil && o.ns.e.o.IdleAfter >= 0 {
+		o.idles(o.ns.e.o.IdleAfter)
 	}
-	o.idle = o.ns.e.o.Clock.AfterFunc(o.ns.e.o.IdleAfter, func() {
+}
+
+// idles looks in a while whether the object has been used since: one timer for all events in between is cheaper than one each.
+func (o *Object) idles(d time.Duration) {
+	o.idle = o.ns.e.o.Clock.AfterFunc(d, func() {
 		_ = o.Do(func() {
-			o.idle = nil
-			if !o.Busy() {
-				_ = o.Evict()
+			if o.idle == nil { // it has left meanwhile
+				return
 			}
+			o.idle = nil
+			if o.Busy() {
+				return
+			}
+			if left := o.ns.e.o.IdleAfter - o.ns.e.o.Clock.Now().Sub(o.used); left > 0 {
+				o.idles(left)
+				return
+			}
+			_ = o.Evict()
 		})
 	})
 }
