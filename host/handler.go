@@ -373,7 +373,7 @@ func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, socket durable.Si
 		socket.Refuse()
 		return
 	}
-	c.Within(h.sockets.budget)
+	c.Within(h.sockets.budget, &h.sockets.writers)
 	h.sockets.add(c)
 	go func() {
 		defer h.sockets.leave(c)

@@ -8,8 +8,9 @@ import (
 
 // sockets are the WebSockets of clients, each with a goroutine that serves it and nobody else to wait for that.
 type sockets struct {
-	budget *ws.Budget
-	open   sync.WaitGroup // and those that are still answered
+	budget  *ws.Budget
+	writers ws.Writers
+	open    sync.WaitGroup // and those that are still answered
 
 	mu     sync.Mutex
 	conns  map[*ws.Conn]struct{}
@@ -50,4 +51,5 @@ func (s *sockets) close() {
 	}
 	s.mu.Unlock()
 	s.open.Wait()
+	s.writers.Close()
 }

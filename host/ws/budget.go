@@ -162,8 +162,8 @@ type tally struct {
 	reading        int64   // bytes of a message that is being read
 }
 
-// Within has a connection's messages count. It comes before anything is read or sent.
-func (c *Conn) Within(b *Budget) { c.tally.budget = b }
+// Within has a connection's messages count, and writers write them. It comes before anything is read or sent.
+func (c *Conn) Within(b *Budget, w *Writers) { c.tally.budget, c.writers = b, w }
 
 // queues counts a frame that was queued. mu is held. It returns whom to drop.
 func (c *Conn) queues(data []byte) *Conn {

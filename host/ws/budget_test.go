@@ -109,7 +109,7 @@ func TestBudget_inside(t *testing.T) {
 	join := func() (*slow, *websocket.Conn) {
 		s := &slow{gone: make(chan int, 1)}
 		conn, c := connect(t)
-		conn.Within(b)
+		conn.Within(b, writers(t))
 		served := make(chan struct{})
 		go func() {
 			defer close(served)

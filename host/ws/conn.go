@@ -42,6 +42,7 @@ type Handler interface {
 type Conn struct {
 	c        *websocket.Conn
 	deflated bool // messages may be
+	writers  *Writers
 
 	mu      sync.Mutex
 	queue   []frame
@@ -211,7 +212,7 @@ func (c *Conn) push(f frame) {
 func (c *Conn) start() {
 	if !c.writing {
 		c.writing = true
-		go c.write()
+		c.writers.write(c)
 	}
 }
 

@@ -81,7 +81,7 @@ func dialWithin(t *testing.T, d websocket.Dialer, budget *ws.Budget) (p *peer, c
 			return
 		}
 		if budget != nil {
-			c.Within(budget)
+			c.Within(budget, writers(t))
 		}
 		p := &peer{conn: c, messages: make(chan string, 1024), gone: make(chan gone, 1), hold: make(chan struct{}), served: make(chan struct{})}
 		close(p.hold)
