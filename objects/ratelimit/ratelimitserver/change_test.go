@@ -107,3 +107,27 @@ func TestServer_Release(t *testing.T) {
 		}
 	})(t)
 }
+
+// TestServer_Take_leases takes many leases at once: each has a name of its own, of which the row has three bytes.
+func TestServer_Take_leases(t *testing.T) {
+	bubble(limited(ratelimit.Rule{Name: "jobs", Limits: []ratelimit.Limit{{Algorithm: ratelimit.Concurrency, Quota: 600, PeriodMS: 1000}}}), func(t *testing.T, o *object) {
+		names := map[string]bool{}
+		for n := range 600 {
+			if n == 300 {
+				require.NoError(t, o.evict())
+			}
+			names[o.call(ratelimit.Take, of("jobs", "k", 1)).Lease] = true
+		}
+		require.Len(t, names, 600)
+		require.Less(t, len(o.state()), 2100)
+		left := int64(0)
+		for name := range names {
+			q := of("jobs", "k", 0)
+			q.Lease = name
+			d := o.call(ratelimit.Release, q)
+			require.True(t, d.Allowed)
+			left++
+			require.Equal(t, left, d.Limits[0].Remaining)
+		}
+	})(t)
+}

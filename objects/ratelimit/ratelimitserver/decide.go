@@ -166,7 +166,7 @@ func (s *Server) Take(ctx context.Context, q ratelimit.Request) (d ratelimit.Dec
 	}
 	lease := int64(0)
 	if holds(rows) {
-		lease = newLease()
+		lease = s.newLease(now)
 		d.Lease = strconv.FormatInt(lease, 36)
 	}
 	take(rows, lease)

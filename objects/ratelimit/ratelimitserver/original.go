@@ -48,7 +48,7 @@ func (s *Server) consume(ctx context.Context, key string, cost float64, now int6
 	}
 	lease := int64(0)
 	if holds(rows) {
-		lease = newLease()
+		lease = s.newLease(now)
 	}
 	take(rows, lease)
 	return rows, v, s.save(ctx, rows, now)

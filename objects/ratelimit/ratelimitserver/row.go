@@ -14,6 +14,7 @@ type row struct {
 	key    string
 	cost   int64
 	fresh  bool  // it is not in the table
+	size   int   // of what is in the table, in bytes
 	own    *rule // the key's own rule, or nil
 	rule   *rule // what it is held to
 	denied int64 // until when it is on the deny list; 0 if it is not
@@ -36,6 +37,7 @@ var errRow = errors.New("ratelimitserver: a key's row is malformed")
 // read fills a row of its rule from b, which is empty for a new key, and brings it to now. An error leaves it unusable.
 func (r *row) read(b []byte, now int64) error {
 	has := byte(0)
+	r.size = len(b)
 	d := &decoder{b: b}
 	if len(b) > 0 {
 		if v := d.byte(); v > version {

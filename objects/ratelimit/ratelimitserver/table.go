@@ -70,7 +70,7 @@ func (t table) read(rows []row, now int64) error {
 func (t table) write(rows []row, now int64) error {
 	args := make([]any, 0, 3*len(rows))
 	for i := range rows {
-		args = append(args, rows[i].id, rows[i].append(make([]byte, 0, 32)), rows[i].expires(now))
+		args = append(args, rows[i].id, rows[i].append(make([]byte, 0, rows[i].size+32)), rows[i].expires(now))
 	}
 	_, err := t.sql.Exec(writes[len(rows)-1], args...)
 	return err

@@ -1,6 +1,7 @@
 package algorithm_test
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 
@@ -96,6 +97,42 @@ func TestMonth_Used(t *testing.T) {
 	}
 }
 
+// TestRead_leases reads leases as they were stored one by one: 2 units of the id 5 until 1000, 3 of another whose low bits
+// are the same until 1200, and one of the id 6 until then.
+func TestRead_leases(t *testing.T) {
+	state := append([]byte{7, 3}, numbers(1000, 2, 5, 200, 3, 5+1<<algorithm.LowBits, 0, 1, 6)...)
+	l := algorithm.Limit{Kind: algorithm.Concurrency, Quota: 10, Period: 1000}
+	for range 2 { // the second time as it is stored today
+		m, rest, err := algorithm.Read(l, state, 900)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+		require.EqualValues(t, 4, m.Room())
+		require.EqualValues(t, 1200, m.Full())
+		wait, _ := m.Wait(6)
+		require.EqualValues(t, 100, wait)
+		wait, _ = m.Wait(7)
+		require.EqualValues(t, 300, wait)
+		state = m.Append(nil)
+		h := m.(algorithm.Holder)
+		require.True(t, h.Release(5))
+		require.EqualValues(t, 6, m.Room())
+		require.False(t, h.Release(5))
+		require.True(t, h.Renew(6))
+		require.True(t, h.Release(5+1<<algorithm.LowBits))
+		require.EqualValues(t, 9, m.Room())
+		require.EqualValues(t, 1900, m.Full())
+	}
+	_, _, err := algorithm.Read(l, append([]byte{8, 1}, numbers(1000, 4096, 0, 2, 0, 0, 0, 0, 0, 0)...), 900)
+	require.ErrorIs(t, err, algorithm.ErrState, "it has more units than there ever are")
+}
+
+func numbers(list ...uint64) (b []byte) {
+	for _, n := range list {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
 // FuzzRead reads anything: it is refused, or a state within the limit that reads back.
 func FuzzRead(f *testing.F) {
 	for kind := range names {
@@ -104,6 +141,7 @@ func FuzzRead(f *testing.F) {
 		m.Take(1)
 		f.Add(m.Append(nil), byte(kind), int64(10), int64(1000), int64(5), w.now)
 	}
+	f.Add(append([]byte{7, 2}, numbers(1000, 2, 5, 200, 3, 1<<40)...), byte(7), int64(10), int64(1000), int64(0), int64(900))
 	f.Fuzz(func(t *testing.T, b []byte, kind byte, quota, period, burst, now int64) {
 		l := algorithm.Limit{Kind: algorithm.Kind(kind), Quota: quota, Period: period, Burst: burst}
 		if l.Validate() != nil || now < 0 || now > algorithm.MaxTime/2 {

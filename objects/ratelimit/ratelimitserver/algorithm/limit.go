@@ -25,6 +25,9 @@ const (
 	SlidingWindow
 	// Concurrency lets Quota units be held at once, each for Period at most.
 	Concurrency
+	// batched is no algorithm: it begins the state of Concurrency. That began with Concurrency, and had each lease by
+	// itself, once.
+	batched
 )
 
 // Bounds of a Limit and of what a Meter returns.

@@ -48,21 +48,21 @@ func New(l Limit, now int64) Meter {
 	case Month:
 		return newMonth(l, now)
 	case SlidingLog:
-		return &slidingLog{l, now, nil}
+		return &slidingLog{l: l, now: now}
 	case SlidingWindow:
 		return newSlidingWindow(l, now)
 	}
-	return &leases{l, now, nil}
+	return &leases{l: l, now: now}
 }
 
 // Read reads what Append wrote, for a limit that may have changed since, and brings it to now; rest is what follows. A
-// state of another algorithm is forgotten.
+// state of another algorithm is forgotten. The bytes stay as they are, and have to for as long as m is used.
 func Read(l Limit, b []byte, now int64) (m Meter, rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, nil, ErrState
 	}
-	r := &reader{b: b[1:]}
-	switch k := Kind(b[0]); k {
+	r, k := &reader{b: b[1:]}, Kind(b[0])
+	switch k {
 	case TokenBucket:
 		m = readTokenBucket(l, r, now)
 	case GCRA:
@@ -72,18 +72,19 @@ func Read(l Limit, b []byte, now int64) (m Meter, rest []byte, err error) {
 	case Month:
 		m = readMonth(l, r, now)
 	case SlidingLog:
-		m = &slidingLog{l, now, r.entries(false).since(now-l.Period, now)}
+		m = readLog(l, r, now)
 	case SlidingWindow:
 		m = readSlidingWindow(l, r, now)
-	case Concurrency:
-		m = &leases{l, now, r.entries(true).since(now, now+l.Period)}
+	case Concurrency, batched:
+		m = readLeases(l, r, now, k)
+		k = Concurrency
 	default:
 		return nil, nil, ErrState
 	}
 	if r.bad {
 		return nil, nil, ErrState
 	}
-	if Kind(b[0]) != l.Kind {
+	if k != l.Kind {
 		m = New(l, now)
 	}
 	return m, r.b, nil
@@ -103,6 +104,17 @@ func (r *reader) number() int64 {
 	}
 	r.b = r.b[size:]
 	return int64(n)
+}
+
+// bytes are the next n.
+func (r *reader) bytes(n int64) []byte {
+	if n > int64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
 }
 
 func appendNumbers(b []byte, numbers ...int64) []byte {

@@ -165,15 +165,15 @@ func (w *walk) act(m algorithm.Meter) error {
 		m.Take(cost)
 		w.happened(event{cost: min(cost, room)})
 	case leases && op < 6:
-		id := 1 + w.r.Int64N(w.ids+2)
+		id := name(1 + w.r.Int64N(w.ids+2))
 		h.Release(id)
 		w.happened(event{kind: 'r', id: id})
 	case leases && op < 8:
-		id := 1 + w.r.Int64N(w.ids+2)
+		id := name(1 + w.r.Int64N(w.ids+2))
 		h.Renew(id)
 		w.happened(event{kind: 'n', id: id})
 	case leases && cost <= room:
-		id := w.ids + 1
+		id := name(w.ids + 1)
 		if w.r.IntN(2) == 0 {
 			w.ids++
 		}
@@ -185,6 +185,9 @@ func (w *walk) act(m algorithm.Meter) error {
 	}
 	return nil
 }
+
+// name is the id of the nth lease: two of them share a batch, if they can.
+func name(n int64) int64 { return n << (algorithm.LowBits - 1) }
 
 // compare walks, and says where the two differ.
 func compare(r source, kind algorithm.Kind, mutant func(algorithm.Limit, int64) (algorithm.Limit, int64)) error {
