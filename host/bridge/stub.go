@@ -370,12 +370,8 @@ func (b *Bridge) roundTrip(ctx context.Context, q *Request) (*Response, error) {
 
 // Header reads abi Headers.
 func Header(b []byte) http.Header {
-	r := abi.NewReader(b)
 	h := http.Header{}
-	for n := r.U16(); n > 0 && r.Err() == nil; n-- {
-		k := r.Str()
-		h.Add(k, r.Str())
-	}
+	SetHeader(h, b, "")
 	return h
 }
 

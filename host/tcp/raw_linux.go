@@ -32,39 +32,35 @@ func (r *raw) init(c syscall.Conn) (err error) {
 	return err
 }
 
-// read tells whether something has been read, or failed; else it is called again when something can be.
-func (h *half) read(fd uintptr) bool {
+// call makes a system call on a socket with p.
+func call(trap, fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(h.p))), uintptr(len(h.p)))
+		n, _, errno := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		switch errno {
 		case 0:
-			h.n = int(n)
-			return true
+			return int(n), 0
 		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return false
 		default:
-			h.fail = errno
-			return true
+			return 0, errno
 		}
 	}
+}
+
+// read tells whether something has been read, or failed; else it is called again when something can be.
+func (h *half) read(fd uintptr) bool {
+	h.n, h.fail = call(syscall.SYS_READ, fd, h.p)
+	return h.fail != syscall.EAGAIN
 }
 
 // write tells whether all has been written, or failed.
 func (h *half) write(fd uintptr) bool {
 	for h.n < len(h.p) {
 		rest := h.p[h.n:]
-		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(rest))), uintptr(min(len(rest), maxWrite)))
-		switch errno {
-		case 0:
-			h.n += int(n)
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return false
-		default:
-			h.fail = errno
-			return true
+		var n int
+		if n, h.fail = call(syscall.SYS_WRITE, fd, rest[:min(len(rest), maxWrite)]); h.fail != 0 {
+			return h.fail != syscall.EAGAIN
 		}
+		h.n += n
 	}
 	return true
 }

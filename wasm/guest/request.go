@@ -13,7 +13,8 @@ import (
 // readRequest makes the http.Request of a Request frame. Strings and an inline body share the frame's memory.
 func (e *event) readRequest(x *exchange) error {
 	r := abi.NewReader(e.frame)
-	method, target, flags := view(r.Bytes()), view(r.Bytes()), r.U8()
+	method, target := view(r.Bytes()), view(r.Bytes())
+	r.U8() // flags, of which there is none for this side
 	g := e.scope.g
 	header := g.readHeader(&r, x.values[:0])
 	body, length := e.scope.readBody(&r)
@@ -27,7 +28,6 @@ func (e *event) readRequest(x *exchange) error {
 	if body == nil {
 		body = http.NoBody
 	}
-	_ = flags
 	x.request = *(&http.Request{Method: method, URL: u, Host: u.Host, Header: header, Body: body, ContentLength: length,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: target}).WithContext(e) // inlined: nothing is allocated
 	q := &x.request
