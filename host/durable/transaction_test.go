@@ -198,7 +198,7 @@ func TestObject_critical(t *testing.T) {
 			t.Run(row.name+" in "+where, bubble(func(t *testing.T) {
 				disk := powerloss.New(powerloss.Scratch(t), 1)
 				defer disk.Close()
-				e := newEngine(t, options{storage: storage.Options{Dir: disk.Path("state"), Disk: disk, VFS: disk.Name(), Journal: journal.Options{Young: -1}}})
+				e := newEngine(t, options{storage: storage.Options{Dir: disk.Path("state"), Disk: disk, VFS: disk.Name(), Journal: journal.Options{Tail: -1}}})
 				require.NoError(t, e.do("a", inOrder(put("kept"), write)))
 				old := start(t, e, "a")
 				behind := e.send("a", func(_ *durable.Object, done func(error)) {})

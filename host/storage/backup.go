@@ -36,7 +36,7 @@ func (d *Database) Backup(ctx context.Context, to string, given func(), done fun
 	d.lent = c.lend(d.path, d.conn, checkpoint, func(err error) {
 		given()
 		if err == nil {
-			err = d.store.durable.born(d.path)
+			err = d.store.durable.spill(d.path)
 		}
 		if err == nil {
 			err = copyDatabase(ctx, d.path, to)

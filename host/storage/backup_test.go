@@ -3,6 +3,7 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -221,7 +222,7 @@ func TestDatabase_Restore_killed(t *testing.T) {
 	k := &killing{VFSFilename: vfs.Find("").(vfs.VFSFilename), dir: dir, into: t.TempDir()}
 	vfs.Register("killing", k)
 	defer vfs.Unregister("killing")
-	w := newWriter(t, storage.Options{Dir: dir, VFS: "killing"})
+	w := newWriter(t, storage.Options{Dir: dir, Disk: killingDisk{k: k}, VFS: "killing"})
 	a, b := w.database(1), w.database(2)
 	for i := range 100 {
 		require.NoError(t, w.put(a, fmt.Sprint("new", i), 4<<10))
@@ -299,6 +300,26 @@ func (k *killing) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File
 		f = killingFile{f, k}
 	}
 	return f, flags, err
+}
+
+type killingDisk struct {
+	journal.Machine
+	k *killing
+}
+
+func (d killingDisk) OpenFile(path string, create bool) (journal.File, error) {
+	f, err := d.Machine.OpenFile(path, create)
+	return killingDiskFile{f, d.k}, err
+}
+
+type killingDiskFile struct {
+	journal.File
+	k *killing
+}
+
+func (f killingDiskFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(p, off)
+	return n, errors.Join(err, f.k.wrote())
 }
 
 type killingFile struct {

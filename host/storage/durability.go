@@ -18,8 +18,8 @@ type durability interface {
 	create(path string) error
 	// young tells whether a file of a database is there though the disk does not have it.
 	young(path string) bool
-	// born makes a database a file that is not one yet.
-	born(path string) error
+	// spill has the file of a database hold all that was written to it, and makes it if it is not there.
+	spill(path string) error
 	// remove removes a database that is closed and holds nothing, with its log. It may wait for the disk.
 	remove(path string) error
 	// committed has report called once all that the database holds now is durable: in the order of the calls for one database.
@@ -45,7 +45,7 @@ type journaled struct{ *journal.Journal }
 func (j journaled) layer() string                          { return j.VFS() }
 func (j journaled) create(path string) error               { return j.Create(path) }
 func (j journaled) young(path string) bool                 { return j.Young(path) }
-func (j journaled) born(path string) error                 { return j.Born(path) }
+func (j journaled) spill(path string) error                { return j.Spill(path) }
 func (j journaled) remove(path string) error               { return j.Remove(path) }
 func (j journaled) committed(_ string, report func(error)) { j.Committed(report) }
 func (j journaled) fail(err error) error                   { return j.Fail(err) }
@@ -66,7 +66,7 @@ type process struct {
 func (p process) layer() string                        { return p.vfs }
 func (p process) create(path string) error             { return create(p.disk, path) }
 func (process) young(string) bool                      { return false }
-func (process) born(string) error                      { return nil }
+func (process) spill(string) error                     { return nil }
 func (p process) remove(path string) error             { return p.disk.Remove(path) }
 func (process) committed(_ string, report func(error)) { report(nil) }
 func (process) fail(err error) error                   { return err }

@@ -37,7 +37,7 @@ func newSyncer(disk Disk, vfs string, onFail func(error)) *syncer {
 
 func (s *syncer) layer() string            { return s.vfs }
 func (*syncer) young(string) bool          { return false }
-func (*syncer) born(string) error          { return nil }
+func (*syncer) spill(string) error         { return nil }
 func (s *syncer) create(path string) error { return create(s.disk, path) }
 
 // remove needs no sync of the database: one that comes back holds nothing. A log that comes back without one would be the

@@ -26,9 +26,11 @@ type file struct {
 
 	// own guards the first bytes of a log, and what follows.
 	own   sync.Mutex
-	young *sparse // what it holds, if the disk does not have it
+	young bool    // the disk does not have the file
+	tail  *sparse // what the disk does not have of it; nil is nothing, and no more is taken
 	held  int     // that, in bytes of memory
-	begun bool    // the disk may have a part of it
+	begun bool    // the disk may have a part of the tail
+	stuck bool    // and had no room for it
 }
 
 func (f *file) touch(seq uint64) {

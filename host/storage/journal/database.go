@@ -40,7 +40,7 @@ func (d *database) Close() error {
 
 // WriteAt writes, which ends youth.
 func (d *database) WriteAt(p []byte, off int64) (int, error) {
-	if err := d.born(); err != nil {
+	if err := d.made(); err != nil {
 		return 0, err
 	}
 	return d.File.WriteAt(p, off)
@@ -48,7 +48,7 @@ func (d *database) WriteAt(p []byte, off int64) (int, error) {
 
 // Truncate cuts the file.
 func (d *database) Truncate(size int64) error {
-	if err := d.born(); err != nil {
+	if err := d.made(); err != nil {
 		return err
 	}
 	return d.File.Truncate(size)

@@ -77,17 +77,24 @@ func (Machine) SyncDir(path string) error { return sync1(path, unix.Fsync) }
 func (Machine) SyncAll(dir string) error { return sync1(dir, unix.Syncfs) }
 
 func sync1(path string, sync func(int) error) error {
-	f, err := os.Open(path)
+	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = retry(func() (int, error) { return 0, sync(fd) })
+		err = errors.Join(err, unix.Close(fd))
 	}
-	defer f.Close()
+	if err != nil {
+		return &os.PathError{Op: "sync", Path: path, Err: err}
+	}
+	return nil
+}
+
+func retry(call func() (int, error)) (n int, err error) {
 	for {
-		if err := sync(int(f.Fd())); err != unix.EINTR {
-			return err
+		if n, err = call(); err != unix.EINTR {
+			return n, err
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 // What the tests drive by hand.
 
-// Recover opens a journal without its goroutines, which syncs one file at a time.
+// Recover opens a journal without its goroutines, which syncs one file at a time, or all from four files on.
 func Recover(o Options) (*Journal, error) {
-	o.width = 1
+	o.width, o.many = 1, 4
 	return recoverAll(o)
 }
 
@@ -53,8 +53,8 @@ func (j *Journal) BeginLog(name string, head []byte, between func()) {
 	f := j.track(name)
 	f.handles++
 	j.mu.Unlock()
-	f.young = &sparse{}
-	f.young.writeAt(head, 0)
+	f.young, f.tail = true, &sparse{}
+	f.tail.writeAt(head, 0)
 	between()
 	_, _ = j.append(name, write, 0, head)
 }
@@ -79,8 +79,17 @@ func Seal(b []byte) []byte {
 	return b
 }
 
-// Sparse is the content of a young file.
+// Root is the directory of all databases.
+func (j *Journal) Root() string { return j.o.Root }
+
+// Held is the memory of all tails in bytes.
+func (j *Journal) Held() int64 { return j.held.Load() }
+
+// Sparse is the end of a file, in memory.
 type Sparse struct{ s sparse }
+
+// NewSparse is one that begins there.
+func NewSparse(base int64) *Sparse { return &Sparse{sparse{base: base, size: base}} }
 
 // WriteAt tells whether it has taken the bytes.
 func (s *Sparse) WriteAt(p []byte, off int64) bool { return s.s.writeAt(p, off) }

@@ -9,5 +9,5 @@ type Faults struct {
 	NoChecksums   bool // whatever is in a segment is whole
 	HeadAtOnce    bool // the head of a log is not kept back
 	NotTrimmed    bool // what a log has after its last whole transaction stays
-	NeverBorn     bool // a segment is released though a young file of it was not made
+	NeverSpilled  bool // a segment is released though files do not have all of it
 }

@@ -3,26 +3,24 @@
 // # How it works
 //
 // A database in WAL mode commits by appending to its own log, and a commit is durable once that log has been synced. A
-// thousand busy objects are a thousand logs and a thousand syncs. This package puts a layer under SQLite that writes
-// each log through, as before, and appends the same bytes to one journal. The journal holds, in order, all that was done
-// to the logs: so one sync of the journal makes the commits of all databases durable, and after a power loss the logs
-// are made again from it before anybody opens a database.
+// thousand busy objects are a thousand logs and a thousand syncs. This package puts a layer under SQLite that keeps what a log
+// is given in memory, and appends the same bytes to one journal. The journal holds, in order, all that was done to the logs: so
+// one sync of the journal makes the commits of all databases durable, and after a power loss the logs are made again from it
+// before anybody opens a database.
 //
-//	commit of A ──► A.sqlite-wal (page cache) ──┐
-//	commit of B ──► B.sqlite-wal (page cache) ──┤──► journal ──► one fdatasync ──► both acknowledged
+//	commit of A ──► A.sqlite-wal (memory) ──┐
+//	commit of B ──► B.sqlite-wal (memory) ──┤──► journal ──► one fdatasync ──► both acknowledged
 //
-// The logs themselves are synced later, many records at a time. What is in a synced log is no longer needed in the
-// journal, whose segments are used again.
-//
-// A database that is made, and a log that is begun, are not even files at first (young.go): the journal and memory have
-// them. Most logs are copied into their database before they would have become files.
+// The logs themselves are written to their files and synced later, many records at a time (tail.go). What is in a synced log is
+// no longer needed in the journal, whose segments are used again. A database that is made, and a log that is begun, are not even
+// files at first; most logs are copied into their database before they would have become files.
 //
 // # The rules
 //
 // Each is named in a comment, "Rule n", where it is obeyed; the tests break them one by one.
 //
-//  1. A record is appended after the write that it repeats. A sync of the log that begins after the record is there
-//     then surely holds the write.
+//  1. A record is appended after the write that it repeats. Who writes the log's tail to its file, and syncs that, after the
+//     record is there, then surely has the write.
 //  2. A record leaves the journal only when its file, and the file's directory if the name is new or gone, have been
 //     synced. Records leave in order: the journal names the first segment that is needed, and a segment is written over
 //     only once that name is itself durable. Replaying what remains, in order, is exact, and may be interrupted and
@@ -57,6 +55,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -79,10 +78,10 @@ type Options struct {
 	// Most is how many segments there may be; when all are needed, commits wait for the logs. Default 16, at least
 	// Keep + 2.
 	Most int
-	// Young is how many bytes of memory a log may hold before it becomes a file, and AllYoung how many all logs may; default
-	// 64 KB and 64 MB. With a negative Young every file is made at once.
-	Young    int
-	AllYoung int64
+	// Tail is how many bytes of memory a log may hold that its file does not have, and Tails how many all logs may; default 64 KB
+	// and 64 MB. With a negative Tail everything is written to files at once.
+	Tail  int
+	Tails int64
 	// Now numbers the epochs; default time.Now.
 	Now func() time.Time
 	// Failed is called once, with the error that has ended the journal. It must not wait.
@@ -90,7 +89,8 @@ type Options struct {
 	Faults Faults
 
 	sum   func([]byte) uint32
-	width int // logs that are synced at once: a file system commits concurrent syncs together
+	width int // files that are synced at once: a file system commits concurrent syncs together
+	many  int // from how many files on all of the file system is synced instead
 }
 
 // Directory is the name of the journal's directory below the root.
@@ -111,17 +111,20 @@ func (o *Options) complete() error {
 	if o.Most == 0 {
 		o.Most = 16
 	}
-	if o.Young == 0 {
-		o.Young = 64 << 10
+	if o.Tail == 0 {
+		o.Tail = 64 << 10
 	}
-	if o.AllYoung == 0 {
-		o.AllYoung = 64 << 20
+	if o.Tails == 0 {
+		o.Tails = 64 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.width == 0 {
 		o.width = 8
+	}
+	if o.many == 0 {
+		o.many = 64
 	}
 	o.sum = func(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 	if o.Faults.NoChecksums {
@@ -182,7 +185,7 @@ type Journal struct {
 
 	releasing turn // one release at a time
 
-	young    atomic.Int64 // bytes that young files hold
+	held     atomic.Int64 // bytes of memory that tails hold
 	template *sparse
 
 	wake, keep chan struct{}
@@ -224,6 +227,7 @@ func (j *Journal) flushing() {
 		case <-j.stop:
 			return
 		case <-j.wake:
+			j.gather()
 			_ = j.flush() // every report has the error
 			j.deliver()
 		}
@@ -239,6 +243,22 @@ func (j *Journal) keeping() {
 		case <-j.keep:
 			_ = j.releaseOld() // it fails the journal
 		}
+	}
+}
+
+// gather lets those run who are ready to, as long as that brings more commits, up to eight times: they share the sync then. Nobody
+// waits for who is not ready.
+func (j *Journal) gather() {
+	n := 0
+	for range 8 {
+		j.mu.Lock()
+		more := len(j.reports)
+		j.mu.Unlock()
+		if more <= n {
+			return
+		}
+		n = more
+		runtime.Gosched()
 	}
 }
 

@@ -73,7 +73,7 @@ func (l *layer) unlink(path, name string) error {
 	f.own.Lock()
 	defer f.own.Unlock()
 	var err error
-	if f.young == nil {
+	if !f.young {
 		err = l.base.Delete(path, false)
 	} else if f.begun {
 		err = l.j.o.Disk.Remove(path)
@@ -81,7 +81,7 @@ func (l *layer) unlink(path, name string) error {
 	if err != nil {
 		return err
 	}
-	l.j.grow(f)
+	l.j.forget(f)
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
 	f.head = nil
@@ -134,11 +134,11 @@ func (j *Journal) Create(path string) error {
 func (j *Journal) make(f *file) error {
 	f.own.Lock()
 	defer f.own.Unlock()
-	f.young = j.template
-	if j.o.Young > 0 {
+	f.young, f.tail = true, j.template
+	if j.o.Tail > 0 {
 		return nil
 	}
-	return j.bear(f)
+	return j.spill(f)
 }
 
 // Remove removes a database that is closed, and its log. It waits for the disk.
@@ -175,7 +175,7 @@ func (j *Journal) erase(name string) error {
 	j.mu.Unlock()
 	f.own.Lock()
 	defer f.own.Unlock()
-	j.grow(f)
+	j.forget(f)
 	if err := j.o.Disk.Remove(j.absolute(name)); err != nil {
 		return err
 	}

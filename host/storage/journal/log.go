@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"io"
+
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
@@ -21,8 +23,7 @@ func (l *layer) openLog(full *vfs.Filename, name string, flags vfs.OpenFlag) (vf
 	}
 	l.j.mu.Unlock()
 	w := &log{handle: handle{layer: l, file: f, full: full, flags: flags}, j: l.j, name: name}
-	err := w.begin()
-	if err != nil {
+	if err := w.begin(); err != nil {
 		l.j.mu.Lock()
 		f.handles--
 		l.j.mu.Unlock()
@@ -36,7 +37,7 @@ func (l *log) begin() error {
 	f := l.file
 	f.own.Lock() // a head that was kept back may be on its way to the file
 	defer f.own.Unlock()
-	if f.young != nil {
+	if f.tail != nil {
 		return nil
 	}
 	path := l.full.String()
@@ -44,14 +45,14 @@ func (l *log) begin() error {
 	if err != nil {
 		return err
 	}
-	if !existed && l.flags&vfs.OPEN_CREATE != 0 && l.j.o.Young > 0 && l.j.young.Load() < l.j.o.AllYoung {
-		f.young = &sparse{}
+	if !existed && l.flags&vfs.OPEN_CREATE != 0 && l.room() {
+		f.young, f.tail = true, &sparse{}
 		l.j.mu.Lock()
 		f.headed = false
 		l.j.mu.Unlock()
 		return nil
 	}
-	if err := l.open(); err != nil {
+	if _, err := l.opened(); err != nil {
 		return err
 	}
 	have, _ := readHead(l.File)
@@ -70,19 +71,44 @@ func (l *log) begin() error {
 	return nil
 }
 
-// WriteAt writes through, and then appends. Rule 1. The head is the exception: it is kept back until its record is
-// durable. A file without a head is no log, whatever else of it has come to the disk; and a head on the disk is one that
-// the journal knows (rule 9).
-func (l *log) WriteAt(p []byte, off int64) (int, error) {
-	young, err := l.writeYoung(p, off)
-	if err != nil {
-		return 0, err
+// opened is the tail of the log, whose file is open unless it is young. The caller holds the file's own lock.
+func (l *log) opened() (*sparse, error) {
+	if err := l.open(); err != nil {
+		return nil, err
 	}
-	l.head = off == 0 && len(p) == walHead
-	if !young && (!l.head || l.j.o.Faults.HeadAtOnce) {
-		if n, err := l.File.WriteAt(p, off); err != nil { // rule 6: the disk is full, and only this transaction fails
-			return n, err
+	if l.file.tail == nil {
+		size, err := l.File.Size()
+		if err != nil {
+			return nil, err
 		}
+		if size < walHead && l.kept() != nil {
+			size = walHead
+		}
+		l.file.tail = &sparse{base: size, size: size}
+	}
+	return l.file.tail, nil
+}
+
+// spill writes the tail to the file, which is open then. The caller holds the file's own lock.
+func (l *log) spill() error {
+	if err := l.j.spill(l.file); err != nil {
+		return err
+	}
+	return l.open()
+}
+
+// room tells whether the tail may become larger.
+func (l *log) room() bool {
+	return l.file.held < l.j.o.Tail && l.j.held.Load() < l.j.o.Tails
+}
+
+// WriteAt writes, to the tail or to the file, and then appends. Rule 1. The head is the exception: the file gets it when its
+// record is durable. A file without a head is no log, whatever else of it has come to the disk; and a head on the disk is one
+// that the journal knows (rule 9).
+func (l *log) WriteAt(p []byte, off int64) (int, error) {
+	l.head = off == 0 && len(p) == walHead
+	if err := l.write(p, off); err != nil { // rule 6: the disk is full, and only this transaction fails
+		return 0, err
 	}
 	if _, err := l.j.append(l.name, write, off, p); err != nil {
 		return 0, err
@@ -90,19 +116,68 @@ func (l *log) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// writeYoung tells whether a log that is young has taken the bytes.
-func (l *log) writeYoung(p []byte, off int64) (taken bool, err error) {
-	_, err = l.whileYoung(func(s *sparse) error {
-		if s.held < l.j.o.Young && l.j.young.Load() < l.j.o.AllYoung && s.writeAt(p, off) {
-			taken = true
-			l.j.age(l.file, s.held)
-		}
-		return nil
-	})
-	if err == nil && !taken {
-		err = l.born()
+func (l *log) write(p []byte, off int64) error {
+	l.file.own.Lock()
+	defer l.file.own.Unlock()
+	t, err := l.opened()
+	if err != nil || l.keeps(t, p, off) {
+		return err
 	}
-	return taken, err
+	if err := l.spill(); err != nil {
+		return err
+	}
+	t = l.file.tail
+	if l.keeps(t, p, off) {
+		return nil
+	}
+	if !l.head || l.j.o.Faults.HeadAtOnce {
+		if _, err := l.File.WriteAt(p, off); err != nil {
+			return err
+		}
+	}
+	if end := off + int64(len(p)); end > t.size {
+		t.base, t.size = end, end
+	}
+	return nil
+}
+
+// keeps tells whether the tail has taken the bytes.
+func (l *log) keeps(t *sparse, p []byte, off int64) bool {
+	if !l.room() || !t.writeAt(p, off) {
+		return false
+	}
+	l.j.hold(l.file, t)
+	return true
+}
+
+// ReadAt reads the log as it will be.
+func (l *log) ReadAt(p []byte, off int64) (n int, err error) {
+	l.file.own.Lock()
+	defer l.file.own.Unlock()
+	t, err := l.opened()
+	if err != nil {
+		return 0, err
+	}
+	if off < t.base {
+		n = int(min(t.base-off, int64(len(p))))
+		switch have, err := l.File.ReadAt(p[:n], off); {
+		case err != nil && err != io.EOF:
+			return have, err
+		case have < n: // no more than the head, which may be kept back
+			clear(p[have:n])
+		}
+	}
+	if n < len(p) {
+		var more int
+		more, err = t.readAt(p[n:], off+int64(n))
+		n += more
+	}
+	if off < walHead {
+		if head := l.kept(); head != nil {
+			copy(p, head[off:])
+		}
+	}
+	return n, err
 }
 
 // kept is the head that the file does not have yet.
@@ -112,44 +187,20 @@ func (l *log) kept() []byte {
 	return l.file.head
 }
 
-// ReadAt reads the log as it will be.
-func (l *log) ReadAt(p []byte, off int64) (int, error) {
-	n, err := l.handle.ReadAt(p, off)
-	if off < walHead {
-		if head := l.kept(); head != nil {
-			n = max(n, copy(p, head[off:]))
-			if n == len(p) {
-				err = nil
-			}
-		}
-	}
-	return n, err
-}
-
 // Size is the size of the log as it will be.
 func (l *log) Size() (int64, error) {
-	size, err := l.handle.Size()
-	if err == nil && size < walHead && l.kept() != nil {
-		size = walHead
+	l.file.own.Lock()
+	defer l.file.own.Unlock()
+	t, err := l.opened()
+	if err != nil {
+		return 0, err
 	}
-	return size, err
+	return t.size, nil
 }
 
 // Truncate cuts the log. What was cut off must not come back under a new log.
 func (l *log) Truncate(size int64) error {
-	young := false
-	_, err := l.whileYoung(func(s *sparse) error {
-		if young = s.truncate(size); young {
-			l.j.age(l.file, s.held)
-		}
-		return nil
-	})
-	if err == nil && !young {
-		err = l.born()
-	}
-	if err == nil {
-		err = l.cut(size, young)
-	}
+	young, err := l.cut(size)
 	if err != nil {
 		return err
 	}
@@ -165,20 +216,31 @@ func (l *log) Truncate(size int64) error {
 	return nil
 }
 
-func (l *log) cut(size int64, young bool) error {
-	l.file.own.Lock()
-	defer l.file.own.Unlock()
-	if !young {
-		if err := l.File.Truncate(size); err != nil {
-			return err
+func (l *log) cut(size int64) (young bool, err error) {
+	f := l.file
+	f.own.Lock()
+	defer f.own.Unlock()
+	t, err := l.opened()
+	if err != nil {
+		return false, err
+	}
+	if cut := t.truncate(size); cut && (f.young || !f.begun) {
+		l.j.hold(f, t)
+	} else {
+		if err := l.spill(); err != nil {
+			return false, err
 		}
+		if err := l.File.Truncate(size); err != nil {
+			return false, err
+		}
+		f.tail = &sparse{base: size, size: size}
 	}
 	if size == 0 {
 		l.j.mu.Lock()
-		l.file.head = nil
+		f.head = nil
 		l.j.mu.Unlock()
 	}
-	return nil
+	return f.young, nil
 }
 
 // Sync waits until the journal has all of the log. Rule 3. SQLite also syncs a head before the frames that follow it: else,
@@ -198,11 +260,18 @@ func (l *log) Sync(vfs.SyncFlag) error {
 	return err
 }
 
-// Close closes the file.
+// Close closes the file. A tail that the file does not have stays.
 func (l *log) Close() error {
+	f := l.file
+	f.own.Lock()
+	defer f.own.Unlock()
 	l.j.mu.Lock()
-	l.file.handles--
+	f.handles--
+	last := f.handles == 0
 	l.j.mu.Unlock()
+	if t := f.tail; last && t != nil && !f.young && !f.begun && t.size == t.base {
+		f.tail = nil
+	}
 	return l.handle.Close()
 }
 

@@ -31,7 +31,7 @@ func TestJournal_powerLoss(t *testing.T) {
 // one that finds the fault: from 1 on, some of them take a thousand power losses and more.
 func TestJournal_powerLoss_catches(t *testing.T) {
 	for f, first := range map[fault]uint64{notSynced: 1, releasedEarly: 1, reusedEarly: 285, noFence: 1, noMarker: 1, lateTombstone: 1,
-		perHandle: 30, noChecksum: 1, earlyGate: 1, cutNotSynced: 728, headAtOnce: 1, neverBorn: 1, notTrimmed: 500050} {
+		perHandle: 30, noChecksum: 1, earlyGate: 1, cutNotSynced: 1990, headAtOnce: 1, neverSpilled: 1} {
 		t.Run(strings.ReplaceAll(string(f), " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			var all tally

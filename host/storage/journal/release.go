@@ -25,10 +25,10 @@ func (j *Journal) release(upTo uint64) error {
 	j.releasing.Lock()
 	defer j.releasing.Unlock()
 	files := j.claim(j.files, upTo)
-	err := j.bearAll(files)
+	err := j.spillAll(files)
 	dirs := j.claim(j.dirs, upTo)
 	if err == nil {
-		err = each(j.o.width, files, j.syncFile)
+		err = j.syncFiles(files)
 	}
 	if err == nil {
 		err = each(j.o.width, dirs, func(d *file) error { return j.o.Disk.SyncDir(j.absolute(d.path)) })
@@ -44,33 +44,47 @@ func (j *Journal) release(upTo uint64) error {
 	return nil
 }
 
-// syncFile makes a file durable. One that is not there is being removed, and no record says so yet: with its name it may
-// come back, half written, so that its records stay.
-func (j *Journal) syncFile(f *file) error {
-	young, err := j.settle(f)
-	if err != nil {
-		return err
-	}
-	if young {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if !j.o.Faults.NeverBorn {
-			f.again = f.first
+// syncFiles makes files durable. For many of them one sync of the file system costs less than theirs, each of which waits for the
+// disk's cache; what it says may be about a file of somebody else, so that theirs have the last word.
+func (j *Journal) syncFiles(files []*file) error {
+	there := make([]*file, 0, len(files))
+	for _, f := range files {
+		ok, err := j.settled(f)
+		if err != nil {
+			return err
 		}
+		if ok {
+			there = append(there, f)
+		}
+	}
+	if len(there) >= j.o.many && j.o.Disk.SyncAll(j.o.Root) == nil {
 		return nil
 	}
-	path := j.absolute(f.path)
-	w, err := j.o.Disk.OpenFile(path, false)
-	if errors.Is(err, os.ErrNotExist) {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		f.again = f.first
-		return nil
-	}
+	return each(j.o.width, there, func(f *file) error { return j.o.Disk.SyncFile(j.absolute(f.path)) })
+}
+
+// settled tells whether a sync of a file is all that it needs now. If not, its records stay: of one that is kept in memory, and of
+// one that is not there. That is being removed, and no record says so yet: with its name it may come back, half written.
+func (j *Journal) settled(f *file) (bool, error) {
+	kept, err := j.settle(f)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return errors.Join(j.o.Disk.SyncFile(path), w.Close())
+	if !kept {
+		w, err := j.o.Disk.OpenFile(j.absolute(f.path), false)
+		if err == nil {
+			return true, w.Close()
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return false, err
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !kept || !j.o.Faults.NeverSpilled {
+		f.again = f.first
+	}
+	return false, nil
 }
 
 func (j *Journal) claim(all map[string]*file, upTo uint64) (claimed []*file) {
@@ -120,39 +134,41 @@ func (j *Journal) firstNeeded() uint64 {
 	return first
 }
 
-// settle writes the head of a log that was kept back, if its record is durable. It leaves a file alone that is young.
-func (j *Journal) settle(f *file) (young bool, err error) {
+// settle writes the head of a log that was kept back, if its record is durable and the head is not in memory with what follows
+// it. kept tells whether there is something that the disk should have and has not.
+func (j *Journal) settle(f *file) (kept bool, err error) {
 	f.own.Lock()
 	defer f.own.Unlock()
-	if f.young != nil {
+	if f.young || f.tail != nil && f.tail.base == 0 && f.tail.size > 0 {
 		return true, nil
 	}
+	kept = f.stuck
 	j.mu.Lock()
 	head := f.head
 	if head == nil || f.headAt > j.durable {
 		j.mu.Unlock()
-		return false, nil
+		return kept, nil
 	}
 	j.mu.Unlock()
 	w, err := j.o.Disk.OpenFile(j.absolute(f.path), false)
 	if errors.Is(err, os.ErrNotExist) { // removed, which is in the journal
-		return false, nil
+		return kept, nil
 	}
 	if err != nil {
-		return false, err
+		return kept, err
 	}
 	j.mu.Lock()
 	f.headed = true // or half of one
 	j.mu.Unlock()
 	_, err = w.WriteAt(head, 0)
 	if err = errors.Join(err, w.Close()); err != nil {
-		return false, err
+		return kept, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	f.head = nil
 	f.touch(j.seq)
-	return false, nil
+	return kept, nil
 }
 
 // each calls do for all, several at once, and returns the errors.
