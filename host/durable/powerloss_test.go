@@ -61,6 +61,24 @@ type slowDisk struct {
 	paths   []string
 }
 
+func (d *slowDisk) OpenFile(path string, create bool) (journal.File, error) {
+	f, err := d.Disk.OpenFile(path, create)
+	return slowFile{f, d, path}, err
+}
+
+type slowFile struct {
+	journal.File
+	disk *slowDisk
+	path string
+}
+
+func (f slowFile) WriteSync(p []byte, off int64) error {
+	if _, err := f.WriteAt(p, off); err != nil {
+		return err
+	}
+	return f.disk.SyncFile(f.path)
+}
+
 func (d *slowDisk) SyncFile(path string) error {
 	d.mu.Lock()
 	if d.waiting == nil {

@@ -19,6 +19,7 @@ import (
 	"durago.example/host"
 	"durago.example/host/hosttest"
 	"durago.example/host/storage/journal"
+	"durago.example/host/storage/powerloss"
 )
 
 // from asks the host's handler for a path as a client of that address does.
@@ -189,6 +190,10 @@ func TestHealth(t *testing.T) {
 type failing struct {
 	journal.Machine
 	fails atomic.Bool
+}
+
+func (d *failing) OpenFile(path string, create bool) (journal.File, error) {
+	return powerloss.Synced(d, path, create)
 }
 
 func (d *failing) SyncFile(path string) error {

@@ -16,8 +16,9 @@ import (
 	"durago.example/host/hosttest"
 )
 
-// trace records the system calls of a process until the returned function is called, which gives them in order.
-func trace(t *testing.T, pid int) func() []string {
+// trace records the system calls of a process until the returned function is called, which gives them in order, and the
+// descriptors whose writes are durable when they return.
+func trace(t *testing.T, pid int) func() (calls []string, direct map[string]bool) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "strace")
 	cmd := exec.Command("strace", "-f", "-y", "-s", "64", "-o", file, "-p", strconv.Itoa(pid),
@@ -29,39 +30,69 @@ func trace(t *testing.T, pid int) func() []string {
 		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 		return err == nil && !strings.Contains(string(b), "TracerPid:\t0\n")
 	}, 10*time.Second, 10*time.Millisecond)
-	return func() []string {
+	return func() (calls []string, direct map[string]bool) {
+		direct = dsync(t, pid)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 		_ = cmd.Wait()
 		b, err := os.ReadFile(file)
 		require.NoError(t, err, said.String())
-		return strings.Split(string(b), "\n")
+		return strings.Split(string(b), "\n"), direct
 	}
+}
+
+// dsync are the descriptors of a process that have O_DSYNC.
+func dsync(t *testing.T, pid int) map[string]bool {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fdinfo"
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	all := map[string]bool{}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			continue // closed meanwhile
+		}
+		_, rest, _ := strings.Cut(string(b), "flags:")
+		flags, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
+		n, err := strconv.ParseInt(flags, 8, 64)
+		require.NoError(t, err, string(b))
+		if n&syscall.O_DSYNC != 0 {
+			all[e.Name()] = true
+		}
+	}
+	return all
 }
 
 var (
 	// A log's head may follow its sync: the journal has it, and a log without frames says nothing.
 	logWrite     = regexp.MustCompile(`pwrite(64|v)\(\d+<[^>]*-wal>`)
 	logHead      = regexp.MustCompile(`, 32, 0(\)| <unfinished)`)
-	journalWrite = regexp.MustCompile(`pwrite64\(\d+<[^>]*\.segment>, "([^"]*)"`)
+	journalWrite = regexp.MustCompile(`pwrite64\((\d+)<[^>]*\.segment>, "([^"]*)"(?:.* = (\d+))?`)
 	filling      = regexp.MustCompile(`^(\\0)+$`)
 	synced       = regexp.MustCompile(`f(?:data)?sync\(\d+<[^>]*(-wal|\.segment)>(.*= 0)?`)
-	resumed      = regexp.MustCompile(`f(?:data)?sync resumed>.*= 0`)
+	resumed      = regexp.MustCompile(`(?:f(?:data)?sync|pwrite64) resumed>.*= \d+`)
 	answered     = regexp.MustCompile(`(write|writev|sendto|sendmsg)\(.*HTTP/1\.1 200`)
 )
 
 // early counts the answers that left before the log's writes were synced, and all that wrote. A write is on disk after
-// a sync of its log that began later; or after a sync of the journal that began after the journal was written later. A log
-// that is young is written to the journal alone.
-func early(calls []string) (tooEarly, writing int) {
+// a sync of its log that began later; or after a sync of the journal that began after the journal was written later, or
+// after such a write if it is a direct one. What a log's file does not have yet is written to the journal alone.
+func early(calls []string, direct map[string]bool) (tooEarly, writing int) {
 	var written, journaled, stored, answeredAt int // counts of writes to logs and the journal
 	begun := map[string]int{}                      // by thread, what the sync that it waits for makes durable
 	for _, c := range calls {
 		thread, _, _ := strings.Cut(c, " ")
 		if logWrite.MatchString(c) && !logHead.MatchString(c) {
 			written++
-		} else if m := journalWrite.FindStringSubmatch(c); m != nil && !filling.MatchString(m[1]) {
+		} else if m := journalWrite.FindStringSubmatch(c); m != nil && !filling.MatchString(m[2]) {
 			written++
-			journaled = written
+			switch {
+			case !direct[m[1]]:
+				journaled = written
+			case m[3] != "":
+				stored = max(stored, written)
+			default:
+				begun[thread] = written
+			}
 		} else if m := synced.FindStringSubmatch(c); m != nil {
 			covered := written
 			if m[1] == ".segment" {
@@ -90,6 +121,9 @@ func TestEarly(t *testing.T) {
 		log         = `1 fdatasync(9</s/a.sqlite-wal>) = 0`
 		record      = `2 pwrite64(8</s/journal/0001.segment>, "j\1", 5000, 512) = 5000`
 		zeros       = `2 pwrite64(8</s/journal/0001.segment>, "\0\0", 5000, 512) = 5000`
+		whole       = `2 pwrite64(6</s/journal/0001.segment>, "j\1", 4096, 4096) = 4096`
+		half        = `2 pwrite64(6</s/journal/0001.segment>, "j\1", 4096, 4096 <unfinished ...>`
+		rest        = `2 <... pwrite64 resumed>) = 4096`
 		begin       = `2 fdatasync(8</s/journal/0001.segment> <unfinished ...>`
 		end         = `2 <... fdatasync resumed>) = 0`
 		answer      = `3 write(7<socket:[1]>, "HTTP/1.1 200 OK", 80) = 80`
@@ -109,9 +143,13 @@ func TestEarly(t *testing.T) {
 		{"journal synced before", 1, 1, []string{frame, begin, record, end, answer}},
 		{"journal alone", 0, 1, []string{record, begin, end, answer}},
 		{"journal alone, answer during the sync", 1, 1, []string{record, begin, answer, end}},
+		{"direct", 0, 1, []string{frame, whole, answer}},
+		{"direct, in two", 0, 1, []string{half, rest, answer}},
+		{"answer during the direct write", 1, 1, []string{half, answer, rest}},
+		{"direct before", 1, 1, []string{whole, frame, answer}},
 		{"a later frame", 1, 1, []string{frame, record, begin, frame, end, answer}},
 	} {
-		tooEarly, writing := early(row.calls)
+		tooEarly, writing := early(row.calls, map[string]bool{"6": true})
 		require.Equal(t, row.tooEarly, tooEarly, row.name)
 		require.Equal(t, row.writing, writing, row.name)
 	}

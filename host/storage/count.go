@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"durago.example/host/metrics"
+	"durago.example/host/storage/journal"
 )
 
 // Counts are what a store has done. They may be read from any goroutine.
@@ -19,6 +20,26 @@ func (s *Store) Counts() *Counts { return &s.counts }
 type timed struct {
 	Disk
 	syncs *metrics.Histogram
+}
+
+func (t timed) OpenFile(path string, create bool) (journal.File, error) {
+	f, err := t.Disk.OpenFile(path, create)
+	if err != nil {
+		return nil, err
+	}
+	return timedFile{f, t.syncs}, nil
+}
+
+type timedFile struct {
+	journal.File
+	syncs *metrics.Histogram
+}
+
+func (t timedFile) WriteSync(p []byte, off int64) error {
+	began := time.Now()
+	err := t.File.WriteSync(p, off)
+	t.syncs.Observe(time.Since(began))
+	return err
 }
 
 func (t timed) SyncFile(path string) error { return t.time(t.Disk.SyncFile, path) }

@@ -13,6 +13,7 @@ import (
 
 	"durago.example/host/storage"
 	"durago.example/host/storage/journal"
+	"durago.example/host/storage/powerloss"
 )
 
 func TestDatabase_transactions(t *testing.T) {
@@ -267,6 +268,10 @@ func workerdDir(t *testing.T, files map[string]string) string {
 type failing struct {
 	journal.Machine
 	n int
+}
+
+func (f *failing) OpenFile(path string, create bool) (journal.File, error) {
+	return powerloss.Synced(f, path, create)
 }
 
 func (*failing) SyncDir(string) error { return nil }

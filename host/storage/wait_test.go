@@ -64,6 +64,10 @@ func (d *slow) wait() {
 	}
 }
 
+func (d *slow) OpenFile(path string, create bool) (journal.File, error) {
+	return powerloss.Synced(d, path, create)
+}
+
 func (d *slow) SyncFile(path string) error { d.wait(); return d.Machine.SyncFile(path) }
 func (d *slow) SyncDir(path string) error  { d.wait(); return d.Machine.SyncDir(path) }
 func (d *slow) SyncAll(path string) error  { d.wait(); return nil }

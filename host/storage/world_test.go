@@ -152,7 +152,7 @@ type request struct {
 func (w *world) OpenFile(path string, create bool) (journal.File, error) {
 	f, err := w.disk.OpenFile(path, create)
 	if err == nil && strings.HasSuffix(path, ".segment") {
-		f = segment{f, w}
+		f = segment{f, w, path}
 	}
 	return f, err
 }
@@ -160,7 +160,8 @@ func (w *world) OpenFile(path string, create bool) (journal.File, error) {
 // segment looks closely at the moment when one is used again.
 type segment struct {
 	journal.File
-	w *world
+	w    *world
+	path string
 }
 
 func (s segment) WriteAt(p []byte, off int64) (int, error) {
@@ -172,6 +173,14 @@ func (s segment) WriteAt(p []byte, off int64) (int, error) {
 		s.w.disk.CutAfter(after)
 	}
 	return s.File.WriteAt(p, off)
+}
+
+// WriteSync waits until the world lets the sync go on.
+func (s segment) WriteSync(p []byte, off int64) error {
+	if _, err := s.WriteAt(p, off); err != nil {
+		return err
+	}
+	return s.w.SyncFile(s.path)
 }
 
 // Remove removes a file of the simulated disk.

@@ -81,7 +81,7 @@ func (j *Journal) append(path string, k kind, off int64, p []byte) (position uin
 	j.mu.Unlock()
 	if full { // rule 7
 		j.writing.Lock()
-		err = j.writeOut()
+		err = j.writeOut(false)
 		j.writing.Unlock()
 		if err != nil {
 			return 0, j.Fail(err)

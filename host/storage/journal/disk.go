@@ -29,6 +29,8 @@ type File interface {
 	io.Closer
 	Truncate(size int64) error
 	Size() (int64, error)
+	// WriteSync writes whole blocks to where blocks begin, and returns when they are durable. What WriteAt wrote may not be.
+	WriteSync(p []byte, off int64) error
 }
 
 // Machine is the machine's disk.
@@ -36,9 +38,12 @@ type Machine struct{}
 
 var _ Disk = Machine{}
 
-type machineFile struct{ *os.File }
+type machineFile struct {
+	*os.File
+	direct *direct // once there was a WriteSync
+}
 
-func (f machineFile) Size() (int64, error) {
+func (f *machineFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -56,7 +61,7 @@ func (Machine) OpenFile(path string, create bool) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return machineFile{f}, nil
+	return &machineFile{File: f}, nil
 }
 
 // Remove removes a file.

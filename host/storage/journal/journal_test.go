@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"durago.example/host/storage/journal"
+	"durago.example/host/storage/powerloss"
 )
 
 func open(t *testing.T, root string, disk journal.Disk) *journal.Journal {
@@ -62,6 +63,10 @@ func TestJournal_Close(t *testing.T) {
 type stuck struct {
 	journal.Machine
 	err error
+}
+
+func (s *stuck) OpenFile(path string, create bool) (journal.File, error) {
+	return powerloss.Synced(s, path, create)
 }
 
 func (s *stuck) SyncFile(path string) error {

@@ -16,7 +16,7 @@ type segment struct {
 	f      File
 	off    int64
 	filled int64 // bytes that the file has: writing over them changes no metadata, so that a sync is one write
-	dirty  bool
+	dirty  bool  // something of it waits for a sync
 	named  map[uint32]bool
 }
 
@@ -31,7 +31,7 @@ func (j *Journal) flush() error {
 }
 
 func (j *Journal) flushLocked() error {
-	if err := j.writeOut(); err != nil {
+	if err := j.writeOut(true); err != nil {
 		return err
 	}
 	return j.sync()
@@ -39,13 +39,15 @@ func (j *Journal) flushLocked() error {
 
 // sync makes the current segment durable, and with it what its batches say is needed.
 func (j *Journal) sync() error {
-	if j.current == nil || !j.current.dirty {
+	if j.current == nil {
 		return nil
 	}
-	if err := j.o.Disk.SyncFile(j.current.path); err != nil {
-		return err
+	if j.current.dirty {
+		if err := j.o.Disk.SyncFile(j.current.path); err != nil {
+			return err
+		}
+		j.current.dirty = false
 	}
-	j.current.dirty = false
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.durable = j.written
@@ -54,8 +56,8 @@ func (j *Journal) sync() error {
 	return nil
 }
 
-// writeOut writes what was appended, without a sync.
-func (j *Journal) writeOut() error {
+// writeOut writes what was appended. With durable it may be that no sync is needed after it.
+func (j *Journal) writeOut(durable bool) error {
 	j.mu.Lock()
 	chunks, err := j.chunks, j.failed
 	j.chunks = nil
@@ -64,14 +66,14 @@ func (j *Journal) writeOut() error {
 		return err
 	}
 	for _, c := range chunks {
-		if err := j.writeChunk(c); err != nil {
+		if err := j.writeChunk(c, durable && len(chunks) == 1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (j *Journal) writeChunk(c *chunk) error {
+func (j *Journal) writeChunk(c *chunk, durable bool) error {
 	if j.current == nil {
 		if err := j.roll(); err != nil {
 			return err
@@ -95,7 +97,7 @@ func (j *Journal) writeChunk(c *chunk) error {
 		j.current.named[n.file.id] = true
 	}
 	c.b = nil // files point to their last chunk
-	b, err = j.writeBatch(b, c.end)
+	b, err = j.writeBatch(b, c.end, durable)
 	j.reuse(b)
 	return err
 }
@@ -134,30 +136,37 @@ func (j *Journal) fill(s *segment, end int64) error {
 			return err
 		}
 		s.filled += int64(len(zeros))
+		s.dirty = true
 	}
 	return nil
 }
 
-// writeBatch returns b, which may have moved.
-func (j *Journal) writeBatch(b []byte, end uint64) ([]byte, error) {
+// writeBatch returns b, which may have moved. One that is to be durable, with nothing else to be synced, is so when it returns.
+func (j *Journal) writeBatch(b []byte, end uint64, durable bool) ([]byte, error) {
 	j.mu.Lock()
-	needed, durable := j.needed, j.durable
+	needed, last := j.needed, j.durable
 	j.mu.Unlock()
 	s := j.current
 	le.PutUint32(b[0:], batchMagic)
 	le.PutUint64(b[8:], s.seq)
 	le.PutUint64(b[16:], end)
 	le.PutUint64(b[24:], needed)
-	le.PutUint64(b[32:], durable)
+	le.PutUint64(b[32:], last)
 	le.PutUint32(b[40:], uint32(len(b)-batchHead))
 	le.PutUint64(b[48:], j.epoch)
 	le.PutUint32(b[4:], j.o.sum(b[8:]))
 	b = append(b, make([]byte, blocks(len(b))-int64(len(b)))...)
-	if _, err := s.f.WriteAt(b, s.off); err != nil {
-		return b, err
+	if durable && !s.dirty {
+		if err := s.f.WriteSync(b, s.off); err != nil {
+			return b, err
+		}
+	} else {
+		if _, err := s.f.WriteAt(b, s.off); err != nil {
+			return b, err
+		}
+		s.dirty = true
 	}
 	s.off += int64(len(b))
-	s.dirty = true
 	j.written, j.said = end, needed
 	return b, nil
 }
@@ -167,7 +176,7 @@ func (j *Journal) sayNeeded() error {
 	if j.current == nil || j.current.off+block > j.o.SegmentSize {
 		return nil
 	}
-	if _, err := j.writeBatch(make([]byte, batchHead, block), j.written); err != nil {
+	if _, err := j.writeBatch(make([]byte, batchHead, block), j.written, true); err != nil {
 		return err
 	}
 	return j.sync()

@@ -87,6 +87,14 @@ func (s segment) WriteAt(p []byte, off int64) (int, error) {
 	return s.File.WriteAt(p, off)
 }
 
+func (s segment) WriteSync(p []byte, off int64) error {
+	if s.w.fault == notSynced {
+		_, err := s.WriteAt(p, off)
+		return err
+	}
+	return s.File.WriteSync(p, off)
+}
+
 func (w *world) Remove(path string) error { return w.disk.Remove(path) }
 
 func (w *world) SyncAll(path string) error {

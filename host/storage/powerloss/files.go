@@ -127,6 +127,20 @@ func (o *opened) ReadAt(p []byte, off int64) (int, error) {
 // WriteAt writes, to the cache.
 func (o *opened) WriteAt(p []byte, off int64) (int, error) { return o.writeAt(o.File, p, off) }
 
+// WriteSync writes, and makes durable what it has written and nothing else.
+func (o *opened) WriteSync(p []byte, off int64) error {
+	if _, err := o.WriteAt(p, off); err != nil {
+		return err
+	}
+	o.disk.mu.Lock()
+	defer o.disk.mu.Unlock()
+	if _, err := o.disk.step(); err != nil {
+		return err
+	}
+	o.inode.syncRange(off, off+int64(len(p)))
+	return nil
+}
+
 // Truncate changes the size.
 func (o *opened) Truncate(size int64) error { return o.truncate(o.File, size) }
 

@@ -95,6 +95,28 @@ func (f *file) sync() {
 	f.writes = nil
 }
 
+// syncRange makes a range durable, or all of it if the size has changed.
+func (f *file) syncRange(from, to int64) {
+	var left []write
+	for _, w := range f.writes {
+		end := w.at + int64(len(w.data))
+		if w.data == nil {
+			f.sync()
+			return
+		}
+		if w.at < from {
+			left = append(left, write{w.at, w.data[:min(end, from)-w.at]})
+		}
+		if end > to {
+			left = append(left, write{max(w.at, to), w.data[max(w.at, to)-w.at:]})
+		}
+		if a, b := max(w.at, from), min(end, to); a < b {
+			f.synced = write{a, w.data[a-w.at : b-w.at]}.apply(f.synced)
+		}
+	}
+	f.writes = left
+}
+
 func (w write) apply(b []byte) []byte {
 	if w.data == nil {
 		return resize(b, w.at)
