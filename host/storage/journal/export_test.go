@@ -26,7 +26,7 @@ func (j *Journal) Release(keep uint64) error {
 	j.mu.Lock()
 	upTo := j.seq - min(keep, j.seq)
 	j.mu.Unlock()
-	return j.release(upTo)
+	return j.release(upTo, atOnce)
 }
 
 // Abandon leaves the journal as a process does that dies.

@@ -124,7 +124,7 @@ func (o *Options) complete() error {
 		o.width = 8
 	}
 	if o.many == 0 {
-		o.many = 64
+		o.many = 16
 	}
 	o.sum = func(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 	if o.Faults.NoChecksums {

@@ -203,7 +203,7 @@ func (j *Journal) dissolve() error {
 	defer j.writing.Unlock()
 	err := j.makeRoom(0)
 	if err == nil {
-		err = j.release(j.seq) // the heads of logs that the first has written, and synced
+		err = j.release(j.seq, atOnce) // the heads of logs that the first has written, and synced
 	}
 	if err == nil {
 		err = j.nothingNeeded()

@@ -3,10 +3,14 @@ package journal
 import (
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
-// releaseOld makes the segments free that are older than those to keep.
+// releaseOld makes the segments free that are older than those to keep. There may be thousands of files to sync, and who serves
+// objects meanwhile needs the processor and the disk: so it rests twice as long as it works, unless the journal fills up.
 func (j *Journal) releaseOld() error {
 	j.mu.Lock()
 	seq, keep, needed := j.seq, uint64(j.o.Keep), j.needed
@@ -14,33 +18,68 @@ func (j *Journal) releaseOld() error {
 	if seq < keep+needed {
 		return nil
 	}
-	if err := j.release(seq - keep); err != nil {
+	if err := j.release(seq-keep, j.rest); err != nil {
 		return j.Fail(err)
 	}
 	return nil
 }
 
-// release syncs every file that has a record in a segment up to the given one, and then says which is needed. Rule 2.
-func (j *Journal) release(upTo uint64) error {
+// rest waits after so much work.
+func (j *Journal) rest(worked time.Duration) {
+	j.mu.Lock()
+	crowded := j.seq-j.needed >= uint64(j.o.Most/2)
+	j.mu.Unlock()
+	if crowded {
+		return
+	}
+	select {
+	case <-time.After(min(2*worked, 100*time.Millisecond)):
+	case <-j.stop:
+	}
+}
+
+// release syncs every file that has a record in a segment up to the given one, and then says which is needed. Rule 2. It takes
+// some files at a time, and calls rest after each portion.
+func (j *Journal) release(upTo uint64, rest func(worked time.Duration)) error {
 	j.releasing.Lock()
 	defer j.releasing.Unlock()
-	files := j.claim(j.files, upTo)
+	for files := range slices.Chunk(j.old(j.files, upTo), portion*j.o.many) {
+		began := time.Now()
+		if err := j.releaseFiles(files, upTo); err != nil {
+			return err
+		}
+		rest(time.Since(began))
+	}
+	dirs := j.claim(j.old(j.dirs, upTo), upTo)
+	if err := each(j.o.width, dirs, func(d *file) error { return j.o.Disk.SyncDir(j.absolute(d.path)) }); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.synced(dirs)
+	j.forgetOld(j.files)
+	j.forgetOld(j.dirs)
+	j.needed = max(j.needed, j.firstNeeded())
+	return nil
+}
+
+func atOnce(time.Duration) {}
+
+// portion is how many times as many files are released together as one sync of the file system is worth.
+const portion = 4
+
+func (j *Journal) releaseFiles(files []*file, upTo uint64) error {
+	files = j.claim(files, upTo)
 	err := j.spillAll(files)
-	dirs := j.claim(j.dirs, upTo)
 	if err == nil {
 		err = j.syncFiles(files)
-	}
-	if err == nil {
-		err = each(j.o.width, dirs, func(d *file) error { return j.o.Disk.SyncDir(j.absolute(d.path)) })
 	}
 	if err != nil {
 		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.clean(j.files, files)
-	j.clean(j.dirs, dirs)
-	j.needed = max(j.needed, j.firstNeeded())
+	j.synced(files)
 	return nil
 }
 
@@ -87,11 +126,25 @@ func (j *Journal) settled(f *file) (bool, error) {
 	return false, nil
 }
 
-func (j *Journal) claim(all map[string]*file, upTo uint64) (claimed []*file) {
+// old are the files with a record in a segment up to the given one, by name.
+func (j *Journal) old(all map[string]*file, upTo uint64) (old []*file) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, path := range sortedKeys(all) {
-		if f := all[path]; f.first != 0 && f.first <= upTo {
+	for _, f := range all {
+		if f.first != 0 && f.first <= upTo {
+			old = append(old, f)
+		}
+	}
+	slices.SortFunc(old, func(a, b *file) int { return strings.Compare(a.path, b.path) })
+	return old
+}
+
+// claim notes that those that are still old are being synced.
+func (j *Journal) claim(files []*file, upTo uint64) (claimed []*file) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, f := range files {
+		if f.first != 0 && f.first <= upTo {
 			f.syncing, f.again = true, 0
 			claimed = append(claimed, f)
 		}
@@ -99,15 +152,19 @@ func (j *Journal) claim(all map[string]*file, upTo uint64) (claimed []*file) {
 	return claimed
 }
 
-// clean notes that files have been synced, and forgets those of which nothing is left to know.
-func (j *Journal) clean(all map[string]*file, claimed []*file) {
-	for _, f := range claimed {
+// synced notes that files have been synced.
+func (j *Journal) synced(files []*file) {
+	for _, f := range files {
 		f.syncing = false
 		if f.first != 0 && f.head == nil { // not removed meanwhile, and all of it there
 			f.first = f.again
 		}
 		f.again = 0
 	}
+}
+
+// forgetOld forgets the files of which nothing is left to know.
+func (j *Journal) forgetOld(all map[string]*file) {
 	for path, f := range all {
 		// Rule 3: one with a record that is not durable is still to be waited for.
 		if f.first == 0 && f.handles == 0 && f.last <= j.durable {

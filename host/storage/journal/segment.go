@@ -230,7 +230,7 @@ func (j *Journal) makeRoom(keep uint64) error {
 	j.mu.Lock()
 	upTo := j.seq - min(keep, j.seq)
 	j.mu.Unlock()
-	if err := j.release(upTo); err != nil {
+	if err := j.release(upTo, atOnce); err != nil {
 		return err
 	}
 	if err := j.sayNeeded(); err != nil {
