@@ -199,6 +199,12 @@ func (c *conn) Close() error {
 }
 
 // CloseWrite is what net/http looks for before it closes: the client gets the last answer before the connection breaks.
+// OnWait is tcp.Conn's.
+func (c *conn) OnWait(f func()) bool {
+	w, ok := c.Conn.(interface{ OnWait(func()) bool })
+	return ok && w.OnWait(f)
+}
+
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -20,10 +20,16 @@ type raw struct {
 }
 
 type half struct {
-	mu   sync.Mutex
-	p    []byte
-	n    int
-	fail syscall.Errno
+	mu    sync.Mutex
+	p     []byte
+	n     int
+	fail  syscall.Errno
+	waits func() // called before it waits
+}
+
+func (r *raw) onWait(f func()) bool {
+	r.out.waits = f
+	return true
 }
 
 func (r *raw) init(c syscall.Conn) (err error) {
@@ -57,7 +63,10 @@ func (h *half) write(fd uintptr) bool {
 	for h.n < len(h.p) {
 		rest := h.p[h.n:]
 		var n int
-		if n, h.fail = call(syscall.SYS_WRITE, fd, rest[:min(len(rest), maxWrite)]); h.fail != 0 {
+		if n, h.fail = call(syscall.SYS_WRITE, fd, rest[:min(len(rest), maxWrite)]); h.fail == syscall.EAGAIN && h.waits != nil {
+			h.waits()
+		}
+		if h.fail != 0 {
 			return h.fail != syscall.EAGAIN
 		}
 		h.n += n

@@ -8,3 +8,5 @@ import "syscall"
 type raw struct{}
 
 func (*raw) init(syscall.Conn) error { return nil }
+
+func (*raw) onWait(func()) bool { return false }

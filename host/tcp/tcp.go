@@ -30,6 +30,10 @@ func Of(c net.Conn) net.Conn {
 	return own
 }
 
+// OnWait has f called by a Write that has to wait for the other side, before it does; on the goroutine of the Write, and perhaps
+// several times. It tells whether that can be had. Call it before the first Write.
+func (c *Conn) OnWait(f func()) bool { return c.raw.onWait(f) }
+
 // SetWriteDeadline is net.Conn's, but a deadline that is hardly later than the one before, by a sixteenth of the time until then,
 // is not set: a timer for each of many small writes would cost more than it is worth.
 func (c *Conn) SetWriteDeadline(t time.Time) error {

@@ -119,6 +119,26 @@ func TestConn_errors(t *testing.T) {
 	require.ErrorIs(t, fill(c), syscall.EPIPE)
 }
 
+// TestConn_OnWait: who writes is told that it has to wait, and only then.
+func TestConn_OnWait(t *testing.T) {
+	t.Parallel()
+	c, other := pair(t)
+	waits := 0
+	if !c.OnWait(func() { waits++ }) {
+		t.Skip("the race detector sees the calls of package syscall, which do not tell")
+	}
+	_, err := c.Write(make([]byte, 100))
+	require.NoError(t, err)
+	require.Zero(t, waits)
+	require.NoError(t, c.SetWriteDeadline(time.Now().Add(20*time.Millisecond)))
+	for err == nil {
+		_, err = c.Write(make([]byte, 1<<20))
+	}
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Positive(t, waits)
+	require.NoError(t, other.Close())
+}
+
 // TestConn_deadline: what is hardly later is not set, whatever else is.
 func TestConn_deadline(t *testing.T) {
 	t.Parallel()

@@ -163,7 +163,12 @@ type tally struct {
 }
 
 // Within has a connection's messages count, and writers write them. It comes before anything is read or sent.
-func (c *Conn) Within(b *Budget, w *Writers) { c.tally.budget, c.writers = b, w }
+func (c *Conn) Within(b *Budget, w *Writers) {
+	c.tally.budget = b
+	if n, ok := c.network().(interface{ OnWait(func()) bool }); ok && w != nil && n.OnWait(func() { w.waits(c) }) {
+		c.writers = w
+	}
+}
 
 // queues counts a frame that was queued. mu is held. It returns whom to drop.
 func (c *Conn) queues(data []byte) *Conn {

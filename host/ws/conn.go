@@ -1,6 +1,6 @@
 // Package ws is connections over gorilla/websocket, of clients and of servers that were dialled. They may outlive the object:
-// each has a reader, which answers pings and auto-responses by itself, and a bounded queue of what is to be written, with a
-// goroutine only while there is something in it. A client that does not read loses its socket when the queue is full. One that
+// each has a reader, which answers pings and auto-responses by itself, and a bounded queue of what is to be written, which the
+// host's Writers see to. A client that does not read loses its socket when the queue is full. One that
 // breaks the protocol is told so by the code of a close frame: 1002, 1007 for text that is not UTF-8, 1009 for a message that is
 // too large, also if it is only once it is inflated.
 package ws
@@ -42,7 +42,8 @@ type Handler interface {
 type Conn struct {
 	c        *websocket.Conn
 	deflated bool // messages may be
-	writers  *Writers
+	writers  *Writers // nil if each write is to have a goroutine of its own
+	writer   *writer  // who writes now: the writers' own
 
 	mu      sync.Mutex
 	queue   []frame

@@ -1,104 +1,151 @@
 package ws
 
 import (
+	"runtime"
 	"sync"
-	"time"
 )
 
-// Writers are the goroutines that write to the connections of a host. Those that have nothing to do wait for the next message: a
-// message to many needs one for each, and to start them and to let each grow its stack made it 5 to 7 % slower. What has not been
-// needed for a while is let go.
+// Writers are the goroutines that write to the connections of a host, one connection after another: as many as there are
+// processors, and another in the place of each that has to wait for a client. A message to many is cheaper to write that way than
+// with a goroutine for each connection, which would have to be woken. It is for connections that tell when they wait.
 type Writers struct {
 	mu     sync.Mutex
-	idle   []chan *Conn // the last one is taken first
-	unused int          // how many of the first have not been needed since the last look
-	looks  *time.Timer  // nil if none is idle
+	queue  []*Conn // that have something to write, from first on
+	first  int
+	width  int             // how many may write
+	awake  int             // how many do, and do not wait
+	idle   []chan struct{} // of those who are done
 	closed bool
 }
 
-const (
-	maxIdleWriters = 1024                   // of 4 KiB, most of them
-	idleWriter     = 200 * time.Millisecond // between two looks
-)
+// writer is one of them.
+type writer struct {
+	waits bool // for a client, and does not count as awake
+}
 
-// write has a goroutine write what c has queued. w may be nil.
+// turn is after how many connections others may run, who are ready.
+const turn = 32
+
+// write has c written to. w may be nil.
 func (w *Writers) write(c *Conn) {
 	if w == nil {
 		go c.write()
 		return
 	}
 	w.mu.Lock()
-	n := len(w.idle) - 1
-	if n < 0 {
-		w.mu.Unlock()
-		go w.work(c)
+	defer w.mu.Unlock()
+	if w.first > len(w.queue)/2 { // so that it does not grow as long as it is never empty
+		n := copy(w.queue, w.queue[w.first:])
+		clear(w.queue[n:])
+		w.queue, w.first = w.queue[:n], 0
+	}
+	w.queue = append(w.queue, c)
+	w.wake()
+}
+
+// wake has one more write, if it may. mu is held.
+func (w *Writers) wake() {
+	if w.width == 0 {
+		w.width = runtime.GOMAXPROCS(0)
+	}
+	if w.awake >= w.width {
 		return
 	}
-	next := w.idle[n]
-	w.idle = w.idle[:n]
-	w.unused = min(w.unused, n)
-	w.mu.Unlock()
-	next <- c
+	w.awake++
+	if n := len(w.idle) - 1; n >= 0 {
+		w.idle[n] <- struct{}{}
+		w.idle = w.idle[:n]
+		return
+	}
+	go w.work()
 }
 
-func (w *Writers) work(c *Conn) {
-	next := make(chan *Conn, 1)
-	for c != nil {
+func (w *Writers) work() {
+	var own writer
+	again := make(chan struct{}, 1)
+	for n := 1; ; n++ {
+		c := w.next(&own, again)
+		if c == nil {
+			if _, ok := <-again; !ok {
+				return
+			}
+			continue
+		}
 		c.write()
-		if !w.rest(next) {
+		if !w.wrote(c, &own) {
 			return
 		}
-		c = <-next
+		if n%turn == 0 {
+			runtime.Gosched()
+		}
 	}
 }
 
-// rest tells whether a writer may wait for what next brings.
-func (w *Writers) rest(next chan *Conn) bool {
+// next is who is written to next; nil if there is nobody, and again tells when there is, or is closed.
+func (w *Writers) next(own *writer, again chan struct{}) *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || len(w.idle) >= maxIdleWriters {
+	if w.first < len(w.queue) {
+		c := w.queue[w.first]
+		w.queue[w.first] = nil
+		w.first++
+		c.writer = own
+		return c
+	}
+	w.awake--
+	if w.queue, w.first = w.queue[:0], 0; cap(w.queue) > maxQueue {
+		w.queue = nil
+	}
+	if w.closed || len(w.idle) >= w.width {
+		close(again)
+	} else {
+		w.idle = append(w.idle, again)
+	}
+	return nil
+}
+
+// maxQueue is for how many connections room is kept when nobody is written to.
+const maxQueue = 1024
+
+// waits has another write while c's writer waits for its client.
+func (w *Writers) waits(c *Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.writer == nil || c.writer.waits {
+		return
+	}
+	c.writer.waits = true
+	w.awake--
+	if w.first < len(w.queue) {
+		w.wake()
+	}
+}
+
+// wrote tells whether who has written to c goes on: it ends if another has taken its place.
+func (w *Writers) wrote(c *Conn, own *writer) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.writer == own { // and not another's already
+		c.writer = nil
+	}
+	if !own.waits {
+		return true
+	}
+	if w.awake >= w.width {
 		return false
 	}
-	w.idle = append(w.idle, next)
-	if w.looks == nil {
-		w.unused = 0
-		w.looks = time.AfterFunc(idleWriter, w.look)
-	}
+	own.waits = false
+	w.awake++
 	return true
 }
 
-// look lets those go that have not been needed since the last time.
-func (w *Writers) look() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.letGo(w.unused)
-	w.unused = len(w.idle)
-	switch {
-	case w.closed:
-	case len(w.idle) == 0:
-		w.idle, w.looks = nil, nil
-	default:
-		w.looks.Reset(idleWriter)
-	}
-}
-
-// letGo ends the first n. mu is held.
-func (w *Writers) letGo(n int) {
-	for _, next := range w.idle[:n] {
-		close(next)
-	}
-	rest := copy(w.idle, w.idle[n:])
-	clear(w.idle[rest:])
-	w.idle = w.idle[:rest]
-}
-
-// Close lets all go that wait. Connections may still be open.
+// Close lets all go that have nothing to do. Connections may still be open.
 func (w *Writers) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
-	w.letGo(len(w.idle))
-	if w.looks != nil {
-		w.looks.Stop()
+	for _, again := range w.idle {
+		close(again)
 	}
+	w.idle = nil
 }

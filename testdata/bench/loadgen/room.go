@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -50,7 +51,7 @@ type crowd struct {
 	left      [ring]atomic.Int32 // members that a broadcast has yet to reach, by sequence number
 	slots     chan struct{}      // closed loop: broadcasts that may go out
 	failed    failures
-	readers   sync.WaitGroup
+	poller    *poller
 	samples   [][]time.Duration
 }
 
@@ -69,8 +70,9 @@ func (o Room) Run(ctx context.Context) (Result, error) {
 		return r, err
 	}
 	r.JoinMS = float64(time.Since(c.epoch).Microseconds()) / 1000
-	for i := range c.conns {
-		c.readers.Go(func() { c.read(i) })
+	defer c.leave()
+	if err := c.listen(); err != nil {
+		return r, err
 	}
 	m := c.drive(ctx, &r)
 	c.leave()
@@ -83,7 +85,7 @@ func (o Room) Run(ctx context.Context) (Result, error) {
 
 func (c *crowd) join(ctx context.Context) error {
 	target := "ws" + strings.TrimPrefix(c.URL, "http") + "/ws/" + c.Name
-	dialer := &websocket.Dialer{HandshakeTimeout: joinLimit, ReadBufferSize: 512, WriteBufferSize: 512}
+	dialer := &websocket.Dialer{HandshakeTimeout: joinLimit, ReadBufferSize: 512, WriteBufferSize: 512, NetDialContext: dialPolled}
 	c.conns = make([]*websocket.Conn, c.Members)
 	var wg sync.WaitGroup
 	var next atomic.Int64
@@ -111,31 +113,42 @@ func (c *crowd) join(ctx context.Context) error {
 	return nil
 }
 
-// read takes what a member gets until its connection ends.
-func (c *crowd) read(member int) {
-	var mine []time.Duration
-	defer func() { c.samples[member] = mine }()
-	for {
-		_, msg, err := c.conns[member].ReadMessage()
-		if err != nil {
-			if !c.closing.Load() {
-				c.failed.add(err)
-			}
-			return
-		}
-		seq, sent, ok := readStamp(msg)
-		if !ok {
-			c.failed.add(fmt.Errorf("a member got %.40q, which was never sent", msg))
-			return
-		}
-		if c.measuring.Load() {
-			c.delivered.Add(1)
-			mine = append(mine, time.Since(c.epoch)-sent)
-		}
-		if c.left[seq%ring].Add(-1) == 0 && c.Rate == 0 {
-			c.slots <- struct{}{}
+// listen has the members read from now on.
+func (c *crowd) listen() (err error) {
+	if c.poller, err = newPoller(); err != nil {
+		return err
+	}
+	for i, conn := range c.conns {
+		if err := c.poller.watch(conn, func() (int, bool) { return c.read(i) }); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// read takes a message that a member gets.
+func (c *crowd) read(member int) (n int, ok bool) {
+	_, msg, err := c.conns[member].ReadMessage()
+	if err != nil {
+		if !c.closing.Load() {
+			c.failed.add(err)
+		}
+		return 0, false
+	}
+	seq, sent, ok := readStamp(msg)
+	if !ok {
+		c.failed.add(fmt.Errorf("a member got %.40q, which was never sent", msg))
+		return 0, false
+	}
+	if c.measuring.Load() {
+		c.delivered.Add(1)
+		c.samples[member] = append(c.samples[member], time.Since(c.epoch)-sent)
+	}
+	if c.left[seq%ring].Add(-1) == 0 && c.Rate == 0 {
+		c.slots <- struct{}{}
+		runtime.Gosched() // who sends the next one goes first
+	}
+	return len(msg), true
 }
 
 // drive sends until the time is over or something failed.
@@ -189,16 +202,19 @@ func (c *crowd) send(seq uint64, sent time.Duration) {
 	}
 }
 
-// leave ends the connections with a closing handshake, and those that do not answer without one.
+// leave ends the connections, once, with a closing handshake, and those that do not answer without one.
 func (c *crowd) leave() {
-	c.closing.Store(true)
-	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	limit := time.Now().Add(5 * time.Second)
-	for _, conn := range c.conns {
-		_ = conn.SetReadDeadline(limit)
-		_ = conn.WriteControl(websocket.CloseMessage, bye, limit)
+	if c.closing.Swap(true) {
+		return
 	}
-	c.readers.Wait()
+	const limit = 5 * time.Second
+	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	for _, conn := range c.conns {
+		_ = conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(limit))
+	}
+	if c.poller != nil {
+		c.poller.close(limit)
+	}
 	for _, conn := range c.conns {
 		_ = conn.Close()
 	}
