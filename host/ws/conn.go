@@ -41,7 +41,7 @@ type Handler interface {
 // Conn is one connection.
 type Conn struct {
 	c        *websocket.Conn
-	deflated bool // messages may be
+	deflated bool     // messages may be
 	writers  *Writers // nil if each write is to have a goroutine of its own
 	writer   *writer  // who writes now: the writers' own
 

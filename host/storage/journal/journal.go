@@ -79,7 +79,7 @@ type Options struct {
 	// Keep + 2.
 	Most int
 	// Tail is how many bytes of memory a log may hold that its file does not have, and Tails how many all logs may; default 64 KB
-	// and 64 MB. With a negative Tail everything is written to files at once.
+	// and 96 MB, which is more than the segments have that are kept. With a negative Tail everything is written to files at once.
 	Tail  int
 	Tails int64
 	// Now numbers the epochs; default time.Now.
@@ -115,7 +115,7 @@ func (o *Options) complete() error {
 		o.Tail = 64 << 10
 	}
 	if o.Tails == 0 {
-		o.Tails = 64 << 20
+		o.Tails = 96 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now

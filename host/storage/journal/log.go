@@ -99,7 +99,7 @@ func (l *log) spill() error {
 
 // room tells whether the tail may become larger.
 func (l *log) room() bool {
-	return l.file.held < l.j.o.Tail && l.j.held.Load() < l.j.o.Tails
+	return l.file.held < l.j.o.Tail && !l.j.full()
 }
 
 // WriteAt writes, to the tail or to the file, and then appends. Rule 1. The head is the exception: the file gets it when its
@@ -123,11 +123,11 @@ func (l *log) write(p []byte, off int64) error {
 	if err != nil || l.keeps(t, p, off) {
 		return err
 	}
+	full := l.j.full()
 	if err := l.spill(); err != nil {
 		return err
 	}
-	t = l.file.tail
-	if l.keeps(t, p, off) {
+	if t = l.file.tail; !full && l.keeps(t, p, off) {
 		return nil
 	}
 	if !l.head || l.j.o.Faults.HeadAtOnce {

@@ -48,6 +48,10 @@ func (j *Journal) known(path string) *file {
 	return j.files[name]
 }
 
+// full tells whether all tails together have the memory that they may have. Then files are written to directly, until a release
+// has made room.
+func (j *Journal) full() bool { return j.held.Load() >= j.o.Tails }
+
 // hold has a file have a tail, or none. The caller holds its own lock.
 func (j *Journal) hold(f *file, tail *sparse) {
 	held := 0

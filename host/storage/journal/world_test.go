@@ -162,7 +162,7 @@ func live(t *testing.T, seed uint64, f fault, all *tally) error {
 
 func (w *world) recover() (err error) {
 	o := journal.Options{Root: w.disk.Path(""), Disk: w, VFS: w.disk.Name(), Template: w.template, SegmentSize: 128 << 10, Keep: 2, Most: 5,
-		Tail: []int{-1, 2 << 10, 64 << 10}[w.ages.IntN(3)]}
+		Tails: []int64{0, 64 << 10}[w.ages.IntN(2)], Tail: []int{-1, 2 << 10, 64 << 10}[w.ages.IntN(3)]}
 	switch w.fault {
 	case reusedEarly, lateTombstone, perHandle, cutNotSynced: // found sooner where every file is made at once
 		o.Tail = -1
