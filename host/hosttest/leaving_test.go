@@ -14,6 +14,7 @@ import (
 
 	"durago.example/host/hosttest"
 	"durago.example/host/storage/journal"
+	"durago.example/host/storage/powerloss"
 )
 
 // slowDisk makes files durable only while it is let.
@@ -23,6 +24,10 @@ type slowDisk struct {
 	let     chan struct{}
 	waiting int
 	failed  error
+}
+
+func (d *slowDisk) OpenFile(path string, create bool) (journal.File, error) {
+	return powerloss.Synced(d, path, create)
 }
 
 func (d *slowDisk) SyncDir(string) error { return nil }

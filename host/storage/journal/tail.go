@@ -115,6 +115,7 @@ func (j *Journal) spill(f *file) (err error) {
 	j.mu.Lock()
 	if head != nil && f.headAt == at {
 		f.head, f.headed = nil, true
+		f.touch(j.seq) // a release that is under way may have synced the file before
 	}
 	j.mu.Unlock()
 	size := f.tail.size
