@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 )
 
 // What the tests drive by hand.
@@ -27,6 +28,16 @@ func (j *Journal) Release(keep uint64) error {
 	upTo := j.seq - min(keep, j.seq)
 	j.mu.Unlock()
 	return j.release(upTo, atOnce)
+}
+
+// Rest is what a release does after a portion.
+func (j *Journal) Rest(worked time.Duration) { j.rest(worked) }
+
+// Hurry calls f while somebody waits for the end of a release.
+func (j *Journal) Hurry(f func()) {
+	j.hurry.Add(1)
+	defer j.hurry.Add(-1)
+	f()
 }
 
 // Abandon leaves the journal as a process does that dies.

@@ -183,7 +183,8 @@ type Journal struct {
 	lastSeq uint64
 	epoch   uint64
 
-	releasing turn // one release at a time
+	releasing turn         // one release at a time
+	hurry     atomic.Int32 // how many wait for its end
 
 	held     atomic.Int64 // bytes of memory that tails hold
 	template *sparse

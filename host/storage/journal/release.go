@@ -24,12 +24,12 @@ func (j *Journal) releaseOld() error {
 	return nil
 }
 
-// rest waits after so much work.
+// rest waits after so much work, unless somebody waits for the end of it or soon would.
 func (j *Journal) rest(worked time.Duration) {
 	j.mu.Lock()
 	crowded := j.seq-j.needed >= uint64(j.o.Most/2)
 	j.mu.Unlock()
-	if crowded {
+	if crowded || j.hurry.Load() > 0 {
 		return
 	}
 	select {

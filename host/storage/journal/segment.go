@@ -230,6 +230,8 @@ func (j *Journal) makeRoom(keep uint64) error {
 	j.mu.Lock()
 	upTo := j.seq - min(keep, j.seq)
 	j.mu.Unlock()
+	j.hurry.Add(1)
+	defer j.hurry.Add(-1)
 	if err := j.release(upTo, atOnce); err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
@@ -177,4 +179,25 @@ func (c *counted) SyncAll(dir string) error {
 		return errors.New("a file of somebody else")
 	}
 	return c.Machine.SyncAll(dir)
+}
+
+// TestJournal_rest: a release rests between its portions, and those who need its end do not wait for that.
+func TestJournal_rest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := t.TempDir()
+		template, err := os.ReadFile("../template.sqlite")
+		require.NoError(t, err)
+		j, err := journal.Recover(journal.Options{Root: root, Template: template})
+		require.NoError(t, err)
+		defer j.Abandon()
+		took := func(worked time.Duration) time.Duration {
+			began := time.Now()
+			j.Rest(worked)
+			return time.Since(began)
+		}
+		require.Equal(t, 20*time.Millisecond, took(10*time.Millisecond))
+		require.Equal(t, 100*time.Millisecond, took(time.Second))
+		j.Hurry(func() { require.Zero(t, took(time.Second)) })
+		require.Equal(t, 20*time.Millisecond, took(10*time.Millisecond))
+	})
 }
