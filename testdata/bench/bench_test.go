@@ -42,7 +42,7 @@ func TestDriver(t *testing.T) {
 		lines := strings.Split(stdout, "\n")
 		require.True(t, strings.HasPrefix(lines[0], "| row | JavaScript in workerd | durago host | Go in workerd |"), stdout)
 		for i, name := range []string{"hello, c=16", "limit, 1 object, c=16, disk",
-			"decide, 1 object of 2,000 keys, c=16, while they are purged, disk", "broadcast, 100 members, closed loop", "create 20 objects with one write, c=16, disk"} {
+			"decide, 1 object of 2,000 keys, c=16, while they are purged, disk", "broadcast, 100 members, 1 in flight", "broadcast, 100 members, 8 in flight", "create 20 objects with one write, c=16, disk"} {
 			require.True(t, strings.HasPrefix(lines[2+i], "| "+name+" |"), lines[2+i])
 			require.Equal(t, 3, strings.Count(lines[2+i], "× |"), "all ratios: %s", lines[2+i])
 			require.NotContains(t, lines[2+i], "| 0/s")

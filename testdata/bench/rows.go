@@ -52,7 +52,7 @@ func (o *options) table() []row {
 		}
 	}
 	store(httpRow("insert, 1 object, c=1", "POST", "/insert/{k}", 1, 1))
-	rows = append(rows, broadcast(100), broadcast(1000))
+	rows = append(rows, broadcast(100, 1), broadcast(100, chatWindow), broadcast(1000, 1))
 	rows = append(rows, o.chats()...)
 	store(creation(o.create))
 	return append(rows, coldStart("cold start to the first answer, code cached", "", false),
@@ -74,9 +74,10 @@ func httpRow(name, method, path string, keys, conns int) row {
 	}}
 }
 
-func broadcast(members int) row {
-	return row{name: fmt.Sprintf("broadcast, %s, closed loop", amount(members, "member")), run: func(ctx context.Context, b *bench, s *server, round int) (loadgen.Result, error) {
-		return loadgen.Room{Target: s.target, Name: fmt.Sprintf("room%d-%d", members, round), Members: members, Size: 64,
+// broadcast keeps so many broadcasts in flight: with one, host and generator wait for each other by turns.
+func broadcast(members, window int) row {
+	return row{name: fmt.Sprintf("broadcast, %s, %d in flight", amount(members, "member"), window), run: func(ctx context.Context, b *bench, s *server, round int) (loadgen.Result, error) {
+		return loadgen.Room{Target: s.target, Name: fmt.Sprintf("room%d-%d-%d", members, window, round), Members: members, Window: window, Size: 64,
 			Warm: b.warm, Duration: b.duration}.Run(ctx)
 	}}
 }
