@@ -47,7 +47,7 @@ func TestDriver(t *testing.T) {
 			require.Equal(t, 3, strings.Count(lines[2+i], "× |"), "all ratios: %s", lines[2+i])
 			require.NotContains(t, lines[2+i], "| 0/s")
 		}
-		require.Contains(t, lines[7], " ms CPU · ", "a cold start has times")
+		require.Contains(t, lines[8], " ms CPU · ", "a cold start has times")
 		left, err := os.ReadDir(data)
 		require.NoError(t, err)
 		require.Empty(t, left)
@@ -58,7 +58,7 @@ func TestDriver(t *testing.T) {
 		b, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(b, &saved))
-		require.Len(t, saved.Cells, 18)
+		require.Len(t, saved.Cells, 21)
 		require.Len(t, saved.Cells[0].Runs, 1)
 	})
 	t.Run("a server that does not start fails the run with its output", func(t *testing.T) {
