@@ -29,8 +29,9 @@ func (s *scope) socketOp(op abi.Op, token uint32, frame, dst []byte) ([]byte, er
 		return abi.AppendU32(dst, ws.ID), nil
 	case abi.OpSocketBroadcast:
 		text := r.U8() == 1
-		var to []*durable.Socket
-		for n := r.Count(4); n > 0; n-- {
+		n := r.Count(4)
+		to := make([]*durable.Socket, 0, n)
+		for ; n > 0; n-- {
 			if ws, err := k.Get(r.U32()); err == nil {
 				to = append(to, ws)
 			}

@@ -143,26 +143,26 @@ func (s *Socket) with(f func(Conn)) {
 	f(s.Conn)
 }
 
-// Send sends to those that are not closed now, once the writes before it are durable.
+// Send sends to those that are not closed now, once the writes before it are durable. It keeps to.
 func (k *Sockets) Send(to []*Socket, text bool, data []byte) {
-	to = slices.DeleteFunc(slices.Clone(to), func(s *Socket) bool { return s.state == Closed })
+	to = slices.DeleteFunc(to, func(s *Socket) bool { return s.state == Closed })
 	k.o.Output(func(err error) {
 		if err != nil {
 			return
 		}
-		if len(to) == 1 {
-			to[0].with(func(c Conn) { c.Send(text, data) })
-			return
-		}
-		shared := &Shared{}
-		for _, s := range to {
-			s.with(func(c Conn) {
+		send := func(c Conn) { c.Send(text, data) }
+		if len(to) > 1 {
+			shared := &Shared{}
+			send = func(c Conn) {
 				if c, ok := c.(Sharer); ok {
 					c.SendShared(text, data, shared)
 					return
 				}
 				c.Send(text, data)
-			})
+			}
+		}
+		for _, s := range to {
+			s.with(send)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-//go:build !race
+//go:build !race && !386
 
 package tcp
 
@@ -38,10 +38,10 @@ func (r *raw) init(c syscall.Conn) (err error) {
 	return err
 }
 
-// call makes a system call on a socket with p.
+// call makes a system call on a socket with p: recvfrom or sendto, since read and write ask first what kind of file it is.
 func call(trap, fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), 0
@@ -54,7 +54,7 @@ func call(trap, fd uintptr, p []byte) (int, syscall.Errno) {
 
 // read tells whether something has been read, or failed; else it is called again when something can be.
 func (h *half) read(fd uintptr) bool {
-	h.n, h.fail = call(syscall.SYS_READ, fd, h.p)
+	h.n, h.fail = call(syscall.SYS_RECVFROM, fd, h.p)
 	return h.fail != syscall.EAGAIN
 }
 
@@ -63,7 +63,7 @@ func (h *half) write(fd uintptr) bool {
 	for h.n < len(h.p) {
 		rest := h.p[h.n:]
 		var n int
-		if n, h.fail = call(syscall.SYS_WRITE, fd, rest[:min(len(rest), maxWrite)]); h.fail == syscall.EAGAIN && h.waits != nil {
+		if n, h.fail = call(syscall.SYS_SENDTO, fd, rest[:min(len(rest), maxWrite)]); h.fail == syscall.EAGAIN && h.waits != nil {
 			h.waits()
 		}
 		if h.fail != 0 {

@@ -1,7 +1,10 @@
 package ws_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,21 +44,125 @@ func TestConn_shared(t *testing.T) {
 	}
 }
 
-// TestConn_shared_once: it is deflated once, however many get it, and not for those who have not agreed to that.
+// TestConn_shared_once: each form is made once, however many get it, and only if somebody does.
 func TestConn_shared_once(t *testing.T) {
 	for _, row := range []struct {
-		offered string
-		made    bool
-	}{{"permessage-deflate", true}, {"", false}} {
-		shared := &durable.Shared{}
-		_, raw, conn := offer(t, row.offered)
-		conn.SendShared(true, []byte("message"), shared)
-		_, err := raw.ReadByte()
-		require.NoError(t, err)
-		made := true
-		shared.Made(func() any { made = false; return nil })
-		require.Equal(t, row.made, made)
+		offered          string
+		size             int
+		framed, deflated bool
+	}{{"permessage-deflate", 10, false, true}, {"permessage-deflate", 100_000, false, true}, {"", 10, true, false}, {"", 65_536, true, false}, {"", 65_537, false, false}} {
+		t.Run(fmt.Sprint(row.offered, row.size), func(t *testing.T) {
+			s := &durable.Shared{}
+			for range 2 {
+				_, raw, conn := offer(t, row.offered)
+				conn.SendShared(true, make([]byte, row.size), s)
+				_, err := raw.ReadByte()
+				require.NoError(t, err)
+			}
+			framed, deflated := ws.Forms(s)
+			require.Equal(t, row.framed, framed)
+			require.Equal(t, row.deflated, deflated)
+		})
 	}
+}
+
+// TestConn_shared_frames: one frame for all is, byte for byte, what gorilla makes for each.
+func TestConn_shared_frames(t *testing.T) {
+	_, raw, conn := offer(t, "")
+	for _, text := range []bool{true, false} {
+		for _, size := range []int{0, 1, 125, 126, 127, 255, 65_535, 65_536, 65_537, 200_000} {
+			data := make([]byte, size)
+			var frames [2][]byte
+			for i, send := range []func(){func() { conn.Send(text, data) }, func() { conn.SendShared(text, data, &durable.Shared{}) }} {
+				send()
+				head, err := raw.Peek(2)
+				require.NoError(t, err)
+				frames[i] = make([]byte, map[byte]int{126: 4, 127: 10}[head[1]&0x7f]+size+2*btoi(head[1] < 126))
+				_, err = io.ReadFull(raw, frames[i])
+				require.NoError(t, err)
+			}
+			require.True(t, bytes.Equal(frames[0], frames[1]), size)
+		}
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// TestConn_shared_close: nothing follows a close frame, neither the object's nor the one that says what a client did wrong.
+func TestConn_shared_close(t *testing.T) {
+	for name, shut := range map[string]func(p *peer, c *websocket.Conn){
+		"of the object": func(p *peer, _ *websocket.Conn) { p.conn.Close(1000, "") },
+		"after a breach": func(p *peer, c *websocket.Conn) {
+			_, err := c.NetConn().Write([]byte(masked(0x83, "")))
+			require.NoError(t, err)
+			<-p.gone
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c, _ := dialWith(t, websocket.Dialer{Subprotocols: []string{"chat"}})
+			p.conn.SendShared(true, []byte("before"), &durable.Shared{})
+			require.Equal(t, "before", read(t, c))
+			shut(p, c)
+			for range 10 {
+				p.conn.SendShared(true, []byte("after"), &durable.Shared{})
+			}
+			require.Eventually(t, func() bool { return ended(p.conn) }, 10*time.Second, time.Millisecond)
+			rest, err := io.ReadAll(c.NetConn())
+			require.NoError(t, err)
+			require.Equal(t, byte(0x88), rest[0])
+			require.NotContains(t, string(rest), "after")
+		})
+	}
+}
+
+// ended tells whether nothing is written any more.
+func ended(c *ws.Conn) bool {
+	select {
+	case <-c.Ended():
+		return true
+	default:
+		return false
+	}
+}
+
+// TestConn_shared_deadline: a client has half a minute to take a write, and a deadline is not set for each of many.
+func TestConn_shared_deadline(t *testing.T) {
+	var mu sync.Mutex
+	var set []time.Duration
+	layer := func(c net.Conn) net.Conn {
+		return &timed{suspicious{Conn: c}, func(until time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			set = append(set, time.Until(until).Round(time.Second))
+		}}
+	}
+	conns, clients := several(t, 1, writers(t), layer)
+	mu.Lock()
+	set = nil // of the handshake
+	mu.Unlock()
+	for range 100 {
+		conns[0].SendShared(true, []byte("x"), &durable.Shared{})
+		require.Equal(t, "x", read(t, clients[0]))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, []time.Duration{30 * time.Second}, set)
+}
+
+// timed tells of the deadlines of writes.
+type timed struct {
+	suspicious
+	set func(time.Time)
+}
+
+func (c *timed) SetWriteDeadline(t time.Time) error {
+	c.set(t)
+	return c.suspicious.SetWriteDeadline(t)
 }
 
 // processor is the processor time of this process.

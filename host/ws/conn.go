@@ -41,9 +41,11 @@ type Handler interface {
 // Conn is one connection.
 type Conn struct {
 	c        *websocket.Conn
-	deflated bool     // messages may be
-	writers  *Writers // nil if each write is to have a goroutine of its own
-	writer   *writer  // who writes now: the writers' own
+	deflated bool      // messages may be
+	writers  *Writers  // nil if each write is to have a goroutine of its own
+	writer   *writer   // who writes now: the writers' own
+	whole    *strict   // takes whole frames, beside gorilla; nil if there is no such thing
+	limited  time.Time // when the deadline of whole was set
 
 	mu      sync.Mutex
 	queue   []frame
@@ -67,7 +69,7 @@ var (
 type frame struct {
 	kind   int
 	data   []byte
-	shared *durable.Shared // of a message that goes to several, which is deflated once: nil for any other
+	shared *durable.Shared // of a message that goes to several: nil for any other
 }
 
 // Upgrade answers a request with 101 and takes its connection over. Origins are the program's business, as on Workers.
@@ -91,6 +93,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn,
 // newConn takes over a connection that is open.
 func newConn(c *websocket.Conn) *Conn {
 	conn := &Conn{c: c, written: make(chan struct{})}
+	conn.whole, _ = c.NetConn().(*strict)
 	c.SetPingHandler(func(data string) error {
 		conn.push(frame{kind: websocket.PongMessage, data: []byte(data)})
 		return nil
@@ -223,9 +226,10 @@ const writeLimit = 30 * time.Second
 // maxKept is how many frames an idle connection keeps room for.
 const maxKept = 4
 
-// write writes what is queued until there is no more, and shuts the connection if it has ended.
-func (c *Conn) write() {
+// write writes what is queued until there is no more, and shuts the connection if it has ended. It is now.
+func (c *Conn) write(now time.Time) {
 	var batch []frame
+	wrote := false
 	for {
 		c.mu.Lock()
 		c.wrote(len(batch))
@@ -246,8 +250,10 @@ func (c *Conn) write() {
 		}
 		c.mu.Unlock()
 		for _, f := range batch {
-			_ = c.c.SetWriteDeadline(time.Now().Add(writeLimit))
-			if c.writeFrame(f) != nil {
+			if wrote { // which may have taken long
+				now = time.Now()
+			}
+			if wrote = true; c.writeFrame(f, now) != nil {
 				c.stop()
 				break
 			}
@@ -257,21 +263,20 @@ func (c *Conn) write() {
 	close(c.written)
 }
 
-func (c *Conn) writeFrame(f frame) error {
-	if f.shared == nil {
-		return c.c.WriteMessage(f.kind, f.data)
-	}
-	m, ok := f.shared.Made(func() any {
-		m, err := websocket.NewPreparedMessage(f.kind, f.data)
-		if err != nil {
-			return err
+func (c *Conn) writeFrame(f frame, now time.Time) error {
+	var deflated *websocket.PreparedMessage
+	if f.shared != nil {
+		m := f.shared.Made(func() any { return &shared{kind: f.kind, data: f.data} }).(*shared)
+		if !c.deflated {
+			return c.writeWhole(m.plain(), now)
 		}
-		return m
-	}).(*websocket.PreparedMessage)
-	if !ok { // it could not be framed
-		return c.c.WriteMessage(f.kind, f.data)
+		deflated = m.deflated()
 	}
-	return c.c.WritePreparedMessage(m)
+	_ = c.c.SetWriteDeadline(now.Add(writeLimit))
+	if deflated != nil {
+		return c.c.WritePreparedMessage(deflated)
+	}
+	return c.c.WriteMessage(f.kind, f.data)
 }
 
 func (c *Conn) stop() {
@@ -289,10 +294,10 @@ func (c *Conn) Send(text bool, data []byte) {
 	c.push(frame{kind: kindOf(text), data: data})
 }
 
-// SendShared queues a message that goes to several connections; data must not change any more. It is deflated once for all
-// that have agreed to it.
+// SendShared queues a message that goes to several connections; data must not change any more. It is framed once for all, and
+// deflated once for those that have agreed to it.
 func (c *Conn) SendShared(text bool, data []byte, s *durable.Shared) {
-	if !c.deflated {
+	if !c.deflated && (c.whole == nil || len(data) > maxWhole) {
 		s = nil
 	}
 	c.push(frame{kindOf(text), data, s})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/gorilla/websocket"
 )
@@ -16,7 +17,21 @@ type strict struct {
 	head []byte // of a frame, as much as has been read
 	rest uint64 // bytes of the frame behind its head
 	err  error
+
+	closes atomic.Bool // a close frame was written, or is being
 }
+
+// Write writes what gorilla has made of a frame. It does so with its own close frame too, when the client breaks the protocol,
+// beside what else is written.
+func (s *strict) Write(b []byte) (int, error) {
+	if len(b) > 0 && len(b) <= maxControl && b[0] == 0x80|websocket.CloseMessage { // no message begins so, nor is the middle of one that short
+		s.closes.Store(true)
+	}
+	return s.Conn.Write(b)
+}
+
+// maxControl is how long the frame of a control message is at most.
+const maxControl = 2 + 125
 
 func (s *strict) Read(b []byte) (int, error) {
 	if s.err != nil {

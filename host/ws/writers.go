@@ -3,6 +3,7 @@ package ws
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
 // Writers are the goroutines that write to the connections of a host, one connection after another: as many as there are
@@ -21,6 +22,7 @@ type Writers struct {
 // writer is one of them.
 type writer struct {
 	waits bool // for a client, and does not count as awake
+	now   time.Time
 }
 
 // turn is after how many connections others may run, who are ready.
@@ -29,7 +31,7 @@ const turn = 32
 // write has c written to. w may be nil.
 func (w *Writers) write(c *Conn) {
 	if w == nil {
-		go c.write()
+		go c.write(time.Now())
 		return
 	}
 	w.mu.Lock()
@@ -61,36 +63,50 @@ func (w *Writers) wake() {
 }
 
 func (w *Writers) work() {
-	var own writer
+	own := writer{now: time.Now()}
 	again := make(chan struct{}, 1)
+	var c *Conn
 	for n := 1; ; n++ {
-		c := w.next(&own, again)
-		if c == nil {
+		var goesOn bool
+		if c, goesOn = w.next(c, &own, again); !goesOn {
+			return
+		}
+		switch {
+		case c == nil:
 			if _, ok := <-again; !ok {
 				return
 			}
+			own.now = time.Now()
 			continue
-		}
-		c.write()
-		if !w.wrote(c, &own) {
-			return
-		}
-		if n%turn == 0 {
+		case n%turn == 0:
 			runtime.Gosched()
+			own.now = time.Now()
 		}
+		c.write(own.now)
 	}
 }
 
-// next is who is written to next; nil if there is nobody, and again tells when there is, or is closed.
-func (w *Writers) next(own *writer, again chan struct{}) *Conn {
+// next is who is written to next, after one; nil if there is nobody, and again tells when there is, or is closed. A writer of which
+// another has taken the place does not go on.
+func (w *Writers) next(after *Conn, own *writer, again chan struct{}) (c *Conn, goesOn bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if after != nil && after.writer == own { // and not another's already
+		after.writer = nil
+	}
+	if own.waits {
+		if w.awake >= w.width {
+			return nil, false
+		}
+		own.waits, own.now = false, time.Now()
+		w.awake++
+	}
 	if w.first < len(w.queue) {
 		c := w.queue[w.first]
 		w.queue[w.first] = nil
 		w.first++
 		c.writer = own
-		return c
+		return c, true
 	}
 	w.awake--
 	if w.queue, w.first = w.queue[:0], 0; cap(w.queue) > maxQueue {
@@ -101,7 +117,7 @@ func (w *Writers) next(own *writer, again chan struct{}) *Conn {
 	} else {
 		w.idle = append(w.idle, again)
 	}
-	return nil
+	return nil, true
 }
 
 // maxQueue is for how many connections room is kept when nobody is written to.
@@ -119,24 +135,6 @@ func (w *Writers) waits(c *Conn) {
 	if w.first < len(w.queue) {
 		w.wake()
 	}
-}
-
-// wrote tells whether who has written to c goes on: it ends if another has taken its place.
-func (w *Writers) wrote(c *Conn, own *writer) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if c.writer == own { // and not another's already
-		c.writer = nil
-	}
-	if !own.waits {
-		return true
-	}
-	if w.awake >= w.width {
-		return false
-	}
-	own.waits = false
-	w.awake++
-	return true
 }
 
 // Close lets all go that have nothing to do. Connections may still be open.

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"encoding/binary"
 	"time"
 
 	"durago.example/objects/driver"
@@ -20,10 +21,9 @@ func (k sockets) List(tag *string) ([]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := abi.NewReader(a)
-	out := make([]uint32, r.Len()/4)
+	out := make([]uint32, len(a)/4)
 	for i := range out {
-		out[i] = r.U32()
+		out[i] = binary.LittleEndian.Uint32(a[4*i:])
 	}
 	return out, nil
 }
