@@ -50,7 +50,7 @@ func TestConn_shared_once(t *testing.T) {
 		offered          string
 		size             int
 		framed, deflated bool
-	}{{"permessage-deflate", 10, false, true}, {"permessage-deflate", 100_000, false, true}, {"", 10, true, false}, {"", 65_536, true, false}, {"", 65_537, false, false}} {
+	}{{"permessage-deflate", 10, false, true}, {"permessage-deflate", 100_000, false, true}, {"", 10, true, false}, {"", 4096, true, false}, {"", 4097, false, false}} {
 		t.Run(fmt.Sprint(row.offered, row.size), func(t *testing.T) {
 			s := &durable.Shared{}
 			for range 2 {
@@ -70,7 +70,7 @@ func TestConn_shared_once(t *testing.T) {
 func TestConn_shared_frames(t *testing.T) {
 	_, raw, conn := offer(t, "")
 	for _, text := range []bool{true, false} {
-		for _, size := range []int{0, 1, 125, 126, 127, 255, 65_535, 65_536, 65_537, 200_000} {
+		for _, size := range []int{0, 1, 125, 126, 127, 255, 4096, 4097, 65_535, 65_536, 200_000} {
 			data := make([]byte, size)
 			var frames [2][]byte
 			for i, send := range []func(){func() { conn.Send(text, data) }, func() { conn.SendShared(text, data, &durable.Shared{}) }} {

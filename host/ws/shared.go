@@ -19,13 +19,14 @@ type shared struct {
 	prepared  *websocket.PreparedMessage
 }
 
-// maxWhole bounds what is framed once for all, in bytes: of what is larger a copy costs more than framing it.
-const maxWhole = 64 << 10
+// maxWhole bounds what is framed once for all, in bytes. The frame is a copy beside the message for as long as that waits for
+// somebody, and the larger it is the less there is to gain.
+const maxWhole = 4 << 10
 
 // plain is its frame to those that have not agreed to have it deflated.
 func (m *shared) plain() []byte {
 	m.framing.Do(func() {
-		m.frame = append(appendHead(make([]byte, 0, headSize(127)+len(m.data)), m.kind, len(m.data)), m.data...)
+		m.frame = append(appendHead(make([]byte, 0, headSize(126)+len(m.data)), m.kind, len(m.data)), m.data...)
 	})
 	return m.frame
 }
@@ -36,17 +37,14 @@ func (m *shared) deflated() *websocket.PreparedMessage {
 	return m.prepared
 }
 
-// appendHead appends the head of a frame that is a whole message of n bytes, from a server. See
+// appendHead appends the head of a frame that is a whole message of n bytes, at most maxWhole, from a server. See
 // https://www.rfc-editor.org/rfc/rfc6455#section-5.2.
 func appendHead(b []byte, kind, n int) []byte {
 	b = append(b, 0x80|byte(kind))
-	switch {
-	case n < 126:
+	if n < 126 {
 		return append(b, byte(n))
-	case n < 1<<16:
-		return binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
 	}
-	return binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+	return binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
 }
 
 // writeWhole writes a frame as it is. Gorilla would make the same of it, and set a deadline before each, which takes longer than
