@@ -80,10 +80,7 @@ func openDamaged(t *testing.T, b []byte, seal bool) error {
 // sample is a segment with records of every kind.
 func sample(f testing.TB) []byte {
 	root := f.TempDir()
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(f, err)
-	j, err := journal.Recover(journal.Options{Root: root, Template: template, SegmentSize: 64 << 10, Keep: 2, Most: 5})
-	require.NoError(f, err)
+	j := recovered(f, journal.Options{Root: root, SegmentSize: 64 << 10, Keep: 2, Most: 5})
 	defer j.Abandon()
 	for _, name := range []string{"a.sqlite", "b.sqlite"} {
 		require.NoError(f, j.Create(filepath.Join(root, name)))

@@ -15,11 +15,26 @@ import (
 
 func open(t *testing.T, root string, disk journal.Disk) *journal.Journal {
 	t.Helper()
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(t, err)
-	j, err := journal.Open(journal.Options{Root: root, Disk: disk, Template: template})
+	j, err := journal.Open(journal.Options{Root: root, Disk: disk, Template: template(t)})
 	require.NoError(t, err)
 	return j
+}
+
+// recovered is a journal that does nothing by itself.
+func recovered(t testing.TB, o journal.Options) *journal.Journal {
+	t.Helper()
+	o.Template = template(t)
+	j, err := journal.Recover(o)
+	require.NoError(t, err)
+	return j
+}
+
+// template is what a new database begins with.
+func template(t testing.TB) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../template.sqlite")
+	require.NoError(t, err)
+	return b
 }
 
 func connect(t *testing.T, j *journal.Journal, path string) *sqlite3.Conn {
@@ -95,10 +110,8 @@ func TestJournal_Fail(t *testing.T) {
 
 func TestOpen_foreign(t *testing.T) {
 	root := t.TempDir()
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(t, err)
 	path := filepath.Join(root, "a.sqlite")
-	o := journal.Options{Root: root, Template: template}
+	o := journal.Options{Root: root, Template: template(t)}
 	j, err := journal.Recover(o)
 	require.NoError(t, err)
 	require.NoError(t, j.Create(path))

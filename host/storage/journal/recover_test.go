@@ -25,13 +25,10 @@ func TestOpen_trims(t *testing.T) {
 			root := t.TempDir()
 			path := filepath.Join(root, "namespace", "a.sqlite")
 			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
-			template, err := os.ReadFile("../template.sqlite")
-			require.NoError(t, err)
 			var j *journal.Journal
 			var c *sqlite3.Conn
 			begin := func() {
-				j, err = journal.Recover(journal.Options{Root: root, Template: template, Tail: -1, Faults: journal.Faults{NotTrimmed: test.not}})
-				require.NoError(t, err)
+				j = recovered(t, journal.Options{Root: root, Tail: -1, Faults: journal.Faults{NotTrimmed: test.not}})
 			}
 			log := func() []byte {
 				b, err := os.ReadFile(path + "-wal")

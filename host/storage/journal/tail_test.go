@@ -21,10 +21,7 @@ import (
 // is a matter of chance: the fault is found by every fourth run or so.
 func TestJournal_Create_whileReleasing(t *testing.T) {
 	root := t.TempDir()
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(t, err)
-	j, err := journal.Recover(journal.Options{Root: root, Template: template})
-	require.NoError(t, err)
+	j := recovered(t, journal.Options{Root: root})
 	defer j.Abandon()
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -53,10 +50,7 @@ func TestJournal_Create_whileReleasing(t *testing.T) {
 // log is made a file in the middle of the write.
 func TestJournal_Spill_withoutRecord(t *testing.T) {
 	root := t.TempDir()
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(t, err)
-	j, err := journal.Recover(journal.Options{Root: root, Template: template})
-	require.NoError(t, err)
+	j := recovered(t, journal.Options{Root: root})
 	defer j.Abandon()
 	path, head := filepath.Join(root, "a.sqlite-wal"), bytes.Repeat([]byte{7}, 32)
 	onDisk := func() []byte {
@@ -79,10 +73,7 @@ func TestJournal_Spill_withoutRecord(t *testing.T) {
 // who opens the log again, and that the next release writes it.
 func TestLog_tail(t *testing.T) {
 	root := t.TempDir()
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(t, err)
-	j, err := journal.Recover(journal.Options{Root: root, Template: template})
-	require.NoError(t, err)
+	j := recovered(t, journal.Options{Root: root})
 	defer j.Abandon()
 	path := filepath.Join(root, "a.sqlite")
 	require.NoError(t, j.Create(path))
@@ -111,7 +102,7 @@ func TestLog_tail(t *testing.T) {
 	require.Equal(t, first, size())
 	require.NotZero(t, j.Held())
 	require.Equal(t, 3, sum())
-	_, err = c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	_, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
 	require.Equal(t, first, size())
@@ -141,12 +132,9 @@ func TestLog_tail(t *testing.T) {
 // fails.
 func TestJournal_Release_many(t *testing.T) {
 	const many, portions = 40, 3
-	template, err := os.ReadFile("../template.sqlite")
-	require.NoError(t, err)
 	for _, fails := range []bool{false, true} {
 		disk := &counted{fails: fails}
-		j, err := journal.Recover(journal.Options{Root: t.TempDir(), Disk: disk, Template: template})
-		require.NoError(t, err)
+		j := recovered(t, journal.Options{Root: t.TempDir(), Disk: disk})
 		for i := range many {
 			require.NoError(t, j.Create(filepath.Join(j.Root(), fmt.Sprintf("%d.sqlite", i))))
 		}
@@ -185,10 +173,7 @@ func (c *counted) SyncAll(dir string) error {
 func TestJournal_rest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := t.TempDir()
-		template, err := os.ReadFile("../template.sqlite")
-		require.NoError(t, err)
-		j, err := journal.Recover(journal.Options{Root: root, Template: template})
-		require.NoError(t, err)
+		j := recovered(t, journal.Options{Root: root})
 		defer j.Abandon()
 		took := func(worked time.Duration) time.Duration {
 			began := time.Now()
