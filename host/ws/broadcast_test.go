@@ -120,6 +120,24 @@ func TestConn_shared_close(t *testing.T) {
 	}
 }
 
+// TestConn_shared_stuck: a breach ends the connection of a client that does not read either, though a write waits for it.
+func TestConn_shared_stuck(t *testing.T) {
+	p, c, _ := dialWith(t, websocket.Dialer{Subprotocols: []string{"chat"}})
+	for range 5000 {
+		p.conn.SendShared(false, make([]byte, 4096), &durable.Shared{})
+	}
+	time.Sleep(50 * time.Millisecond) // the buffers of both sides are full
+	_, err := c.NetConn().Write([]byte(masked(0x83, "")))
+	require.NoError(t, err)
+	select {
+	case g := <-p.gone:
+		require.Equal(t, 1002, g.code)
+	case <-time.After(15 * time.Second):
+		t.Fatal("the reader waits for the writer")
+	}
+	require.Eventually(t, func() bool { return ended(p.conn) }, 15*time.Second, time.Millisecond)
+}
+
 // ended tells whether nothing is written any more.
 func ended(c *ws.Conn) bool {
 	select {

@@ -44,7 +44,7 @@ type Conn struct {
 	deflated bool      // messages may be
 	writers  *Writers  // nil if each write is to have a goroutine of its own
 	writer   *writer   // who writes now: the writers' own
-	whole    *strict   // takes whole frames, beside gorilla; nil if there is no such thing
+	whole    *strict   // takes whole frames, beside gorilla; nil of a connection that was dialled
 	limited  time.Time // when the deadline of whole was set
 
 	mu      sync.Mutex

@@ -50,15 +50,11 @@ func appendHead(b []byte, kind, n int) []byte {
 // writeWhole writes a frame as it is. Gorilla would make the same of it, and set a deadline before each, which takes longer than
 // all else but the system call; here it is set again when it is late by a sixteenth.
 func (c *Conn) writeWhole(frame []byte, now time.Time) error {
-	if c.whole.closes.Load() {
-		return websocket.ErrCloseSent
-	}
 	if now.Sub(c.limited) > writeLimit/16 {
 		c.limited = now
 		if err := c.whole.SetWriteDeadline(now.Add(writeLimit)); err != nil {
 			return err
 		}
 	}
-	_, err := c.whole.Conn.Write(frame)
-	return err
+	return c.whole.writeWhole(frame)
 }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 
 	"github.com/gorilla/websocket"
 )
@@ -18,16 +18,30 @@ type strict struct {
 	rest uint64 // bytes of the frame behind its head
 	err  error
 
-	closes atomic.Bool // a close frame was written, or is being
+	closing sync.Mutex // held while a close frame is written, or one beside gorilla
+	closes  bool       // a close frame was written
 }
 
 // Write writes what gorilla has made of a frame. It does so with its own close frame too, when the client breaks the protocol,
-// beside what else is written.
+// beside what else is written; its deadline of a second then bounds that too.
 func (s *strict) Write(b []byte) (int, error) {
 	if len(b) > 0 && len(b) <= maxControl && b[0] == 0x80|websocket.CloseMessage { // no message begins so, nor is the middle of one that short
-		s.closes.Store(true)
+		s.closing.Lock()
+		defer s.closing.Unlock()
+		s.closes = true
 	}
 	return s.Conn.Write(b)
+}
+
+// writeWhole writes a frame that gorilla does not see. Nothing follows a close frame.
+func (s *strict) writeWhole(frame []byte) error {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closes {
+		return websocket.ErrCloseSent
+	}
+	_, err := s.Conn.Write(frame)
+	return err
 }
 
 // maxControl is how long the frame of a control message is at most.
