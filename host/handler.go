@@ -183,15 +183,20 @@ func (h *Host) serveVia(w http.ResponseWriter, r *http.Request, send send) {
 		if !body.ended.Load() { // the answer does not wait for the rest of it
 			_ = body.c.Flush()
 		}
-	case <-r.Context().Done(): // the client has gone, or its body is late
+	case <-r.Context().Done(): // the client has gone, or its body is late, or who serves has had enough
 		left.Store(true)
 		cancel()
 		discard()
 		if q.Body != nil {
 			bridge.Stop(q.Body, body.stop)
-			h.patience(w)
-			refuseLate(w)
 		}
+		h.patience(w)
+		if body.late.Load() {
+			refuseLate(w)
+			return
+		}
+		w.Header().Set("Connection", "close") // the server may think that the client of all later requests has gone, too
+		http.Error(w, "the request was cancelled before it was answered", http.StatusServiceUnavailable)
 	}
 }
 
@@ -245,12 +250,14 @@ type countedBody struct {
 	stopped bool // nothing more may be read
 }
 
-// stop has a read that is under way fail.
+// stop has a read that is under way fail, unless that has come to the end: then the server reads on by itself, to learn when the
+// client goes, and a deadline would tell it that it has.
 func (b *countedBody) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stopped = true
-	_ = b.c.SetReadDeadline(time.Now())
+	if b.stopped = true; !b.ended.Load() {
+		_ = b.c.SetReadDeadline(time.Now())
+	}
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {

@@ -2,6 +2,7 @@ package hosttest_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,6 +234,30 @@ func TestServer_slow(t *testing.T) {
 	got, err := io.Copy(io.Discard, c)
 	t.Logf("%d MiB of 64 had left; then %v", got>>20, err)
 	require.Less(t, got, int64(32<<20))
+}
+
+// TestServer_cancelled: a request that whoever serves has cancelled has no answer of the worker's, and must not look as if it had
+// one: the client is there, and would take it for done.
+func TestServer_cancelled(t *testing.T) {
+	t.Parallel()
+	h := scenario(t, realTime)
+	for name, body := range map[string]string{"no body": "", "a small one": "abc", "a large one": strings.Repeat("x", 100_000)} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := httptest.NewUnstartedServer(h.Handler())
+			s.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+			s.Start()
+			defer s.Close()
+			time.AfterFunc(30*time.Millisecond, cancel)
+			resp, err := s.Client().Post(s.URL+"/sleep/a?ms=60000", "", strings.NewReader(body))
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "%s", b)
+			require.True(t, resp.Close, "nor may what follows on this connection")
+		})
+	}
 }
 
 // TestServer_crowd: idle and half-open connections give way to those that ask for something; those that do do not.
