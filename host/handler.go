@@ -40,7 +40,8 @@ func (x *next) of(guests []*bridge.Guests) *bridge.Guests {
 const maxInline = 16 << 10
 
 // Handler serves the worker's own fetch handler. In any server a client may keep it waiting for Options.BodyTimeout at a time,
-// with the body of a request and with that of a response; what comes before and after is the server's to limit: see NewServer.
+// with the body of a request and with that of a response; what comes before and after is the server's to limit: see NewServer. A
+// request that is cancelled before it is answered ends with 503, for who is there still.
 func (h *Host) Handler() http.Handler { return http.HandlerFunc(h.serve) }
 
 type answer struct {
