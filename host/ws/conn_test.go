@@ -205,7 +205,7 @@ func TestConn_pings(t *testing.T) {
 	select {
 	case g := <-p.gone:
 		require.Equal(t, 1006, g.code)
-	case <-time.After(20 * time.Second): // a write alone may wait for 30
+	case <-time.After(28 * time.Second): // a write alone may wait for 30
 		t.Error("the client was not dropped")
 	}
 	p.conn.Drop()
