@@ -77,20 +77,14 @@ func TestConn_shared_frames(t *testing.T) {
 				send()
 				head, err := raw.Peek(2)
 				require.NoError(t, err)
-				frames[i] = make([]byte, map[byte]int{126: 4, 127: 10}[head[1]&0x7f]+size+2*btoi(head[1] < 126))
+				heads := map[byte]int{126: 4, 127: 10}
+				frames[i] = make([]byte, max(2, heads[head[1]])+size)
 				_, err = io.ReadFull(raw, frames[i])
 				require.NoError(t, err)
 			}
 			require.True(t, bytes.Equal(frames[0], frames[1]), size)
 		}
 	}
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // TestConn_shared_close: nothing follows a close frame, neither the object's nor the one that says what a client did wrong.
@@ -156,20 +150,27 @@ func TestConn_shared_deadline(t *testing.T) {
 		return &timed{suspicious{Conn: c}, func(until time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
-			set = append(set, time.Until(until).Round(time.Second))
+			set = append(set, time.Until(until))
 		}}
 	}
 	conns, clients := several(t, 1, writers(t), layer)
 	mu.Lock()
 	set = nil // of the handshake
 	mu.Unlock()
+	began := time.Now()
 	for range 100 {
 		conns[0].SendShared(true, []byte("x"), &durable.Shared{})
 		require.Equal(t, "x", read(t, clients[0]))
 	}
+	most := 1 + int(time.Since(began)/(1500*time.Millisecond)) // one in two seconds or so
 	mu.Lock()
 	defer mu.Unlock()
-	require.Equal(t, []time.Duration{30 * time.Second}, set)
+	require.NotEmpty(t, set)
+	require.LessOrEqual(t, len(set), most)
+	for _, until := range set {
+		require.LessOrEqual(t, until, 30*time.Second)
+		require.Greater(t, until, 20*time.Second, "a slow machine may have taken some of it")
+	}
 }
 
 // timed tells of the deadlines of writes.
