@@ -335,13 +335,13 @@ func TestServer_flood(t *testing.T) {
 			}
 		})
 	}
-	during := touches(t, h.URL+"/touch/a", after(2*time.Second))
+	long := after(2 * time.Second)
+	during := touches(t, h.URL+"/touch/a", func() bool { return long() && opened.Load() > 1000 || t.Failed() }) // more than there is room for
 	done.Store(true)
 	wg.Wait()
 	p, q := before[len(before)*99/100], during[len(during)*99/100]
 	t.Logf("p99 %v of %d, and %v of %d while %d hostile connections come: %.1f times", p, len(before), q, len(during), opened.Load(), float64(q)/float64(p))
 	require.Less(t, q, time.Second)
-	require.Greater(t, opened.Load(), int64(1000))
 }
 
 // TestServer_tls: a connection of HTTP/2 serves many requests at a time, and is idle when it serves none.
